@@ -1,0 +1,189 @@
+"""Every event that crosses the queue: one class each, with its name and version, and the envelope they travel in.
+
+A released version is never changed: a new field with a default is allowed, anything else is a new version beside the old.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+from uuid import UUID, uuid4
+
+from pydantic import Field
+
+from contracts.base import Wire
+from contracts.callback import ArtifactInfo, Outcome
+
+
+class Event(Wire):
+    """What happened. Subclasses set NAME, with the version as its last part."""
+
+    NAME: ClassVar[str]
+
+
+class DatasetUploaded(Event):
+    """A table and its files lie complete in the spool."""
+
+    NAME = "dataset.uploaded.v1"
+    dataset_id: str
+    spool: str = Field(description="folder under SPOOL_DIR that holds table.csv and files/")
+    table_bytes: int
+    files: int
+    file_bytes: int
+
+
+class DatasetSchemaDetected(Event):
+    """Schema detection ended well."""
+
+    NAME = "dataset.schema_detected.v1"
+    dataset_id: str
+    schema_uri: str = Field(description="object that holds the DatasetSchema as JSON")
+    preview_uri: str = Field(description="object that holds the first rows as JSON: {columns, rows}")
+    rows: int
+    columns: int
+
+
+class DatasetSchemaFailed(Event):
+    """The table cannot be read; the reason is for its owner."""
+
+    NAME = "dataset.schema_failed.v1"
+    dataset_id: str
+    reason: str
+
+
+class DatasetStagingProgressed(Event):
+    """Some more bytes of a data set are in the object store."""
+
+    NAME = "dataset.staging_progressed.v1"
+    dataset_id: str
+    bytes_done: int
+    bytes_total: int
+
+
+class DatasetStaged(Event):
+    """Every byte of a data set is in the object store and its checksum was verified there."""
+
+    NAME = "dataset.staged.v1"
+    dataset_id: str
+    train_file: str = Field(description="URI of the table")
+    train_folder: str | None = Field(
+        description="URI of the images' folder (prefix or shard set), None without files"
+    )
+    bytes_total: int
+    files: int
+
+
+class DatasetStagingFailed(Event):
+    """Staging gave up; the reason is for the data set's owner."""
+
+    NAME = "dataset.staging_failed.v1"
+    dataset_id: str
+    reason: str
+
+
+class DatasetDeleted(Event):
+    """A data set is gone; its objects may be removed."""
+
+    NAME = "dataset.deleted.v1"
+    dataset_id: str
+
+
+class JobLaunchRequested(Event):
+    """Someone pressed start."""
+
+    NAME = "job.launch_requested.v1"
+    job_id: str
+    attempt: int = Field(ge=1)
+    spec: dict[str, str] = Field(description="the trainer's environment, without CALLBACK_SECRET")
+    cpus: float = Field(default=1, gt=0)
+    memory_mb: int = Field(default=4096, gt=0)
+    max_seconds: int = Field(
+        default=86_400, gt=0, description="run time after which the job is stopped as timed_out"
+    )
+
+
+class JobCancelRequested(Event):
+    """Someone pressed cancel."""
+
+    NAME = "job.cancel_requested.v1"
+    job_id: str
+    attempt: int
+
+
+class JobLaunched(Event):
+    """A container or process runs for the job."""
+
+    NAME = "job.launched.v1"
+    job_id: str
+    attempt: int
+    launcher: str = Field(description="local, ecs or kubernetes")
+    handle: str = Field(description="the provider's name for it: process id, task ARN, …")
+
+
+class JobStarted(Event):
+    """The trainer reported for the first time."""
+
+    NAME = "job.started.v1"
+    job_id: str
+    attempt: int
+
+
+class JobFinished(Event):
+    """An attempt ended; the first such event of an attempt counts."""
+
+    NAME = "job.finished.v1"
+    job_id: str
+    attempt: int
+    outcome: Outcome
+    reason: str = ""
+    metrics: dict[str, float] = Field(default_factory=dict)
+    artifacts: list[ArtifactInfo] = Field(default_factory=list)
+
+
+class JobLost(Event):
+    """The provider no longer knows the attempt, or it never gave a sign of life."""
+
+    NAME = "job.lost.v1"
+    job_id: str
+    attempt: int
+    reason: str
+
+
+class WorkAbandoned(Event):
+    """A delivery was tried as often as allowed and is dead."""
+
+    NAME = "work.abandoned.v1"
+    queue: str
+    event: str = Field(description="name of the event that could not be handled")
+    subject: str = Field(description="its data set or job")
+    attempts: int
+    reason: str
+
+
+EVENTS: dict[str, type[Event]] = {event.NAME: event for event in Event.__subclasses__()}
+
+
+class Envelope(Wire):
+    """An event on its way: identity, time, and the ids that logs carry along."""
+
+    id: UUID = Field(default_factory=uuid4)
+    event: str
+    occurred_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
+    correlation: dict[str, str] = Field(
+        default_factory=dict, description="request_id, dataset_id, job_id for the logs"
+    )
+    data: dict[str, Any]
+
+    def decode(self) -> Event:
+        """Give the typed event.
+
+        Raises:
+            KeyError: This release knows no event of that name and version.
+            pydantic.ValidationError: The data does not fit it.
+        """
+        return EVENTS[self.event].model_validate(self.data)
+
+
+def wrap(event: Event, correlation: dict[str, str] | None = None) -> Envelope:
+    """Put an event into an envelope."""
+    return Envelope(event=event.NAME, correlation=correlation or {}, data=event.model_dump(mode="json"))
