@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from contracts.base import Wire
 from contracts.schema import ColumnType, Dialect
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MODALITIES = ("image", "text", "tabular")
 # Which branch of a model reads a column of each type; the types not named here are read by none
@@ -146,27 +148,30 @@ class JobSpec(Wire):
             InvalidSpec: With every problem, each naming its variable.
         """
         values: dict[str, Any] = {}
-        problems: list[str] = []
+        problems: dict[str, str] = {}
         for name, field in cls.model_fields.items():
             raw = env.get(name.upper(), "")
             if name == "assets":
                 raw = raw or env.get("ASSETS_JSON", "")
             if not raw.strip():
                 if field.is_required():
-                    problems.append(f"{name.upper()}: is required ({field.description})")
+                    problems[name] = f"{name.upper()}: is required ({field.description})"
                 continue
             try:
                 values[name] = _decode(name, raw)
             except ValueError as error:
-                problems.append(f"{name.upper()}: {error}")
-        if problems and {name.split(":", 1)[0].lower() for name in problems} & _required(cls):
-            raise InvalidSpec(problems)
+                problems[name] = f"{name.upper()}: {error}"
         try:
             spec = cls.model_validate(values)
         except ValidationError as error:
-            raise InvalidSpec([*problems, *map(_explain, error.errors())]) from None
+            found = [
+                _explain(entry)
+                for entry in error.errors()
+                if not entry["loc"] or entry["loc"][0] not in problems
+            ]
+            raise InvalidSpec([*problems.values(), *found]) from None
         if problems:
-            raise InvalidSpec(problems)
+            raise InvalidSpec(list(problems.values()))
         return spec
 
     def to_env(self) -> dict[str, str]:
@@ -205,10 +210,6 @@ def _json(raw: str) -> Any:
         return json.loads(raw)
     except json.JSONDecodeError as error:
         raise ValueError(f"is not JSON: {error.msg} at character {error.pos + 1}") from None
-
-
-def _required(cls: type[Wire]) -> set[str]:
-    return {name for name, field in cls.model_fields.items() if field.is_required()}
 
 
 def _explain(error: Mapping[str, Any]) -> str:
