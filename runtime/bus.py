@@ -1,0 +1,231 @@
+"""Messages in and out: the Celery app, the consumer that claims, handles and settles deliveries, and the bell."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import redis
+from celery import Celery
+from kombu import Queue
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from contracts.events import Event, WorkAbandoned
+from runtime import log
+from runtime.db import Database, unix_now
+from runtime.errors import Transient
+from runtime.outbox import DEAD, HANDLED, Lease, LeaseLost, Outbox, claim
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from sqlalchemy.orm import Session
+
+TASK = "triptych.deliver"
+BELL = "triptych:bell"
+_TRANSIENT = (
+    Transient,
+    OperationalError,
+    InterfaceError,
+    redis.ConnectionError,
+    redis.TimeoutError,
+    ConnectionError,
+    TimeoutError,
+)
+_log = logging.getLogger(__name__)
+
+
+def make_celery(redis_url: str, queues: tuple[str, ...] = ()) -> Celery:
+    """Make the Celery app of one process.
+
+    Args:
+        redis_url: The broker.
+        queues: What a worker listens to; empty for a process that only sends.
+    """
+    app = Celery("triptych", broker=redis_url)
+    app.conf.update(
+        task_ignore_result=True,
+        task_queues=[Queue(name) for name in queues] or None,
+        # Early acknowledgement is enough: a message is a doorbell, the delivery row brings lost work back
+        task_acks_late=False,
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        worker_soft_shutdown_timeout=10.0,
+        broker_connection_retry_on_startup=True,
+        broker_transport_options={
+            # Explicit, because the defaults restore a killed worker's messages only after an hour and more
+            "visibility_timeout": 300,
+            "unacked_restore_interval": 1,
+            "unacked_restore_throttle": 1,
+            "socket_timeout": 30,
+            "socket_connect_timeout": 5,
+        },
+    )
+    return app
+
+
+class Bell:
+    """Wakes the relay at once after a commit; without it the relay looks by itself every second."""
+
+    def __init__(self, redis_url: str) -> None:
+        # Short limits: a dead Redis must not hold up the request that rings
+        self._redis = redis.Redis.from_url(redis_url, socket_timeout=2, socket_connect_timeout=0.5)
+
+    def ring(self) -> None:
+        """Ring, or do nothing where Redis is away."""
+        try:
+            with self._redis.pipeline() as pipe:
+                pipe.lpush(BELL, 1)
+                pipe.ltrim(BELL, 0, 0)
+                pipe.execute()
+        except redis.RedisError:
+            _log.warning("redis is away: events wait for the relay's next look")
+
+    def wait(self, seconds: float) -> None:
+        """Wait for a ring, at most so long."""
+        self._redis.blpop([BELL], timeout=seconds)
+
+    def check(self) -> None:
+        """Raise when Redis does not answer."""
+        self._redis.ping()
+
+
+class Work:
+    """One delivery in the hands of a handler. A handler must end it by `finish`, once."""
+
+    def __init__(self, db: Database, outbox: Outbox, lease: Lease) -> None:
+        self._db = db
+        self._outbox = outbox
+        self._lease = lease
+        self.attempt = lease.attempts
+        self.finished = False
+
+    @contextmanager
+    def checkpoint(self) -> Iterator[Session]:
+        """Open a transaction for writes along the way.
+
+        Raises:
+            LeaseLost: Another worker has taken over; stop at once.
+        """
+        with self._db.write() as session:
+            self._lease.change(session, last_error="")
+            yield session
+
+    @contextmanager
+    def finish(self) -> Iterator[Session]:
+        """Open the transaction of the handler's effects; its commit also marks the delivery handled.
+
+        Raises:
+            LeaseLost: Another worker has taken over; nothing is written.
+        """
+        with self._db.write() as session:
+            self._lease.change(session, state=HANDLED, handled_at=unix_now(), last_error="")
+            yield session
+        self.finished = True
+
+    def emit(self, session: Session, happened: Event) -> None:
+        """Add an event to a transaction of this work."""
+        self._outbox.emit(session, happened)
+
+
+class Consumer:
+    """Receives the messages of one queue."""
+
+    def __init__(
+        self,
+        db: Database,
+        outbox: Outbox,
+        queue: str,
+        handlers: Mapping[str, Callable[[Any, Work], None]],
+        *,
+        lease_seconds: float = 60.0,
+        max_attempts: int = 3,
+        retry_seconds: float = 2.0,
+    ) -> None:
+        self._db = db
+        self._outbox = outbox
+        self._queue = queue
+        self._handlers = handlers
+        self._lease_seconds = lease_seconds
+        self._max_attempts = max_attempts
+        self._retry_seconds = retry_seconds
+
+    def receive(self, delivery_id: int) -> None:
+        """Handle one delivery, if it is still to be handled and nobody else is at it."""
+        with self._db.write() as session:
+            lease = claim(session, delivery_id, self._queue, seconds=self._lease_seconds)
+        if lease is None:
+            return
+        name = lease.envelope.event
+        with log.bound(**lease.envelope.correlation), self._renewed(lease):
+            try:
+                work = Work(self._db, self._outbox, lease)
+                self._handlers[name](lease.envelope.decode(), work)
+                if not work.finished:
+                    raise RuntimeError(f"the handler of {name} returned without finishing its work")  # noqa: TRY301 - settled like any defect
+            except LeaseLost:
+                _log.warning("lost the lease", extra={"event": name})
+            except _TRANSIENT as error:
+                _log.warning("will try again", extra={"event": name, "error": str(error)})
+                self._retry(lease, str(error) or type(error).__name__)
+            except Exception as error:  # noqa: BLE001 - a defect must end its delivery, not the worker
+                _log.exception("cannot be handled", extra={"event": name})
+                self._bury(lease, f"{type(error).__name__}: {error}")
+
+    def _retry(self, lease: Lease, reason: str) -> None:
+        if lease.attempts >= self._max_attempts:
+            self._bury(lease, reason)
+            return
+        delay = self._retry_seconds * 2 ** (lease.attempts - 1)
+        with self._db.write() as session:
+            lease.change(session, lease_until=0.0, due_at=unix_now() + delay, last_error=reason)
+
+    def _bury(self, lease: Lease, reason: str) -> None:
+        with self._db.write() as session:
+            bury(session, self._outbox, lease, self._queue, reason)
+
+    @contextmanager
+    def _renewed(self, lease: Lease) -> Iterator[None]:
+        """Renew the lease from a thread while the block runs, so that long work keeps it and a dead worker loses it."""
+        done = threading.Event()
+
+        def renew() -> None:
+            while not done.wait(self._lease_seconds / 3):
+                try:
+                    with self._db.write() as session:
+                        lease.change(session, lease_until=unix_now() + self._lease_seconds)
+                except LeaseLost:
+                    return
+                except Exception:  # noqa: BLE001 - the next renewal may succeed
+                    _log.exception("could not renew a lease")
+
+        thread = threading.Thread(target=renew, name="lease", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+
+def bury(session: Session, outbox: Outbox, lease: Lease, queue: str, reason: str) -> None:
+    """Mark a delivery dead and tell it, so that the data set or job it was about ends with a reason.
+
+    Raises:
+        LeaseLost: The lease is no longer held.
+    """
+    lease.change(session, state=DEAD, last_error=reason)
+    data = lease.envelope.data
+    if lease.envelope.event != WorkAbandoned.NAME:
+        outbox.emit(
+            session,
+            WorkAbandoned(
+                queue=queue,
+                event=lease.envelope.event,
+                subject=data.get("job_id") or data["dataset_id"],
+                attempts=lease.attempts,
+                reason=reason,
+            ),
+        )

@@ -1,0 +1,54 @@
+"""Liveness and readiness: /healthz says the process runs, /readyz says what it stands on answers."""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    Checks = Mapping[str, Callable[[], object]]
+
+
+def probe(checks: Checks) -> tuple[int, dict[str, str]]:
+    """Run every check.
+
+    Returns:
+        HTTP status (200 or 503), and "ok" or the error for each check by its name.
+    """
+    results = {}
+    for name, check in checks.items():
+        try:
+            check()
+            results[name] = "ok"
+        except Exception as error:  # noqa: BLE001 - whatever it is, the answer is "not ready, because"
+            results[name] = f"{type(error).__name__}: {error}"
+    return (200 if all(result == "ok" for result in results.values()) else 503), results
+
+
+def serve(port: int, checks: Checks) -> None:
+    """Answer /healthz and /readyz from a thread, for a process that has no HTTP of its own; port 0 means none."""
+    if not port:
+        return
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path not in {"/healthz", "/readyz"}:
+                self.send_error(404)
+                return
+            status, body = probe(checks if self.path == "/readyz" else {})
+            raw = json.dumps({"status": "ok" if status == 200 else "unavailable", "checks": body}).encode()  # noqa: PLR2004 - HTTP OK
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(raw)))
+            self.end_headers()
+            self.wfile.write(raw)
+
+        def log_message(self, *_: object) -> None:
+            """Keep probes out of the logs."""
+
+    server = ThreadingHTTPServer(("0.0.0.0", port), Handler)  # noqa: S104 - the orchestrator probes from outside
+    threading.Thread(target=server.serve_forever, name="health", daemon=True).start()

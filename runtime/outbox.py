@@ -1,0 +1,142 @@
+"""The transactional outbox, which is also the inbox: one delivery row for each event and subscribing queue.
+
+An event is written in the transaction of the change it tells of (Richardson, "Transactional outbox"). The relay
+publishes deliveries; a consumer claims its row with a lease and marks it handled in the transaction of its own
+changes. Redis only rings the bell: whatever it loses is published again because the row is still pending.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import JSON, Float, ForeignKey, Integer, String, Text, event, insert, select, update
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+from contracts.events import Envelope, Event, wrap
+from contracts.topology import TOPOLOGY
+from runtime import log
+from runtime.db import unix_now
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PENDING, HANDLED, DEAD = "pending", "handled", "dead"
+
+
+class Base(DeclarativeBase):
+    """The runtime's own tables."""
+
+
+class EventRow(Base):
+    """An event as it was emitted."""
+
+    __tablename__ = "runtime_events"
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    envelope: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[float] = mapped_column(Float)
+
+
+class Delivery(Base):
+    """An event on its way to one queue. Times are Unix seconds."""
+
+    __tablename__ = "runtime_deliveries"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    event_id: Mapped[str] = mapped_column(ForeignKey("runtime_events.id"))
+    queue: Mapped[str] = mapped_column(String(64))
+    state: Mapped[str] = mapped_column(String(16), default=PENDING)
+    due_at: Mapped[float] = mapped_column(Float, default=0.0)
+    published: Mapped[int] = mapped_column(Integer, default=0)
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    lease_token: Mapped[int] = mapped_column(Integer, default=0)
+    lease_until: Mapped[float] = mapped_column(Float, default=0.0)
+    last_error: Mapped[str] = mapped_column(Text, default="")
+    handled_at: Mapped[float | None] = mapped_column(Float, default=None)
+
+
+class Outbox:
+    """Writes events beside the changes they tell of."""
+
+    def __init__(self, ring: Callable[[], None]) -> None:
+        """Take the bell to ring after a commit; it must neither raise nor wait long."""
+        self._ring = ring
+
+    def emit(self, session: Session, happened: Event) -> None:
+        """Add an event to the session's transaction; it reaches its subscribers when, and only when, that commits."""
+        envelope = wrap(happened, log.context())
+        now = unix_now()
+        session.execute(
+            insert(EventRow).values(
+                id=str(envelope.id), envelope=envelope.model_dump(mode="json"), created_at=now
+            )
+        )
+        session.execute(
+            insert(Delivery),
+            [
+                {"event_id": str(envelope.id), "queue": queue, "due_at": now}
+                for queue in TOPOLOGY[envelope.event]
+            ],
+        )
+        event.listen(session, "after_commit", lambda _session: self._ring(), once=True)
+
+
+class LeaseLost(Exception):
+    """Another worker took this delivery over; nothing may be written for it any more."""
+
+
+class Lease:
+    """The right to handle one delivery until a moment; every write is guarded by its fencing token (Kleppmann 2016)."""
+
+    def __init__(self, delivery_id: int, token: int, attempts: int, envelope: Envelope) -> None:
+        self.delivery_id = delivery_id
+        self.token = token
+        self.attempts = attempts
+        self.envelope = envelope
+
+    def change(self, session: Session, **values: Any) -> None:
+        """Change the delivery row if the lease is still held.
+
+        Raises:
+            LeaseLost: It is not.
+        """
+        changed = session.execute(
+            update(Delivery)
+            .where(
+                Delivery.id == self.delivery_id, Delivery.lease_token == self.token, Delivery.state == PENDING
+            )
+            .values(**values)
+            .returning(Delivery.id)
+        )
+        if changed.first() is None:
+            raise LeaseLost(f"delivery {self.delivery_id} was taken over")
+
+
+def claim(session: Session, delivery_id: int, queue: str, *, seconds: float) -> Lease | None:
+    """Take the lease of a delivery, or None where it is handled, dead, or leased by someone alive.
+
+    Args:
+        session: A write transaction.
+        delivery_id: The row.
+        queue: The claimer's queue; a delivery of another is not given.
+        seconds: How long the lease lasts unless renewed.
+    """
+    now = unix_now()
+    row = session.execute(
+        update(Delivery)
+        .where(
+            Delivery.id == delivery_id,
+            Delivery.queue == queue,
+            Delivery.state == PENDING,
+            Delivery.lease_until < now,
+        )
+        .values(
+            lease_token=Delivery.lease_token + 1, lease_until=now + seconds, attempts=Delivery.attempts + 1
+        )
+        .returning(Delivery.lease_token, Delivery.attempts, Delivery.event_id)
+    ).first()
+    if row is None:
+        return None
+    envelope = session.execute(select(EventRow.envelope).where(EventRow.id == row.event_id)).scalar_one()
+    return Lease(
+        delivery_id, row.lease_token, row.attempts, Envelope.model_validate_json(json.dumps(envelope))
+    )

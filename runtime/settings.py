@@ -1,0 +1,62 @@
+"""Settings from environment variables: read once per process, every mistake reported at once by its variable's name."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeVar
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What every service process needs. A service adds its own fields in a subclass."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True)
+
+    database_url: str = Field(
+        pattern=r"^(sqlite:///.+|postgresql(\+psycopg)?://.+)$",
+        description="sqlite:////path/file.db or postgresql://user:password@host/database",
+    )
+    redis_url: str = Field(
+        pattern=r"^(rediss?|unix)://.+", description="broker and pub/sub, e.g. redis://host:6379/0"
+    )
+    objects_url: str = Field(
+        pattern=r"^(s3://.+|file:///.+)$", description="object store: s3://bucket/prefix or file:///folder"
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="least level logged"
+    )
+    log_format: Literal["json", "text"] = Field(
+        default="json", description="json for machines, text for people"
+    )
+    health_port: int = Field(
+        default=0, ge=0, le=65535, description="port of /healthz and /readyz of a worker; 0: none"
+    )
+
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+class InvalidSettings(SystemExit):
+    """The environment is wrong; leaving it uncaught prints every problem and ends the process."""
+
+
+def load(cls: type[S]) -> S:
+    """Read settings from the environment.
+
+    Raises:
+        InvalidSettings: With one line for each variable that is missing or wrong, saying what is allowed.
+    """
+    try:
+        return cls()
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors():
+            name = str(problem["loc"][0])
+            field = cls.model_fields.get(name)
+            allowed = f" ({field.description})" if field and field.description else ""
+            got = (
+                "is not set" if problem["type"] == "missing" else f"is {problem['input']!r}: {problem['msg']}"
+            )
+            lines.append(f"  {name.upper()} {got}{allowed}")
+        raise InvalidSettings("Settings are wrong:\n" + "\n".join(lines)) from None

@@ -1,0 +1,53 @@
+"""Runs a Celery worker over one queue; what each service's worker.py calls last."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from runtime import health
+from runtime.bus import TASK, Bell, Consumer, make_celery
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from runtime.settings import Settings
+
+
+def run(
+    settings: Settings,
+    queue: str,
+    consumer: Consumer,
+    bell: Bell,
+    checks: Mapping[str, Callable[[], object]],
+    *,
+    concurrency: int,
+) -> None:
+    """Serve one queue until SIGTERM, then let the work at hand finish.
+
+    Args:
+        settings: The process's settings.
+        queue: What to listen to.
+        consumer: What handles a delivery.
+        bell: For the readiness probe of Redis.
+        checks: Further readiness checks by name.
+        concurrency: Deliveries handled at a time, in threads.
+    """
+    app = make_celery(settings.redis_url, (queue,))
+
+    @app.task(name=TASK)
+    def deliver(delivery_id: int, _envelope: dict[str, Any]) -> None:
+        consumer.receive(delivery_id)
+
+    health.serve(settings.health_port, {"redis": bell.check, **checks})
+    app.worker_main(
+        [
+            "worker",
+            f"--queues={queue}",
+            "--pool=threads",
+            f"--concurrency={concurrency}",
+            f"--hostname={queue}@%h-{settings.health_port}",
+            "--without-gossip",
+            "--without-mingle",
+            f"--loglevel={settings.log_level}",
+        ]
+    )
