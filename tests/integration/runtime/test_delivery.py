@@ -1,0 +1,184 @@
+"""An event reaches each subscriber exactly once, whatever is lost on the way."""
+
+from __future__ import annotations
+
+import pytest
+
+from contracts.events import DatasetDeleted, DatasetUploaded, WorkAbandoned
+from runtime.bus import Consumer, Work
+from runtime.errors import Transient
+from runtime.outbox import DEAD, HANDLED, Delivery, LeaseLost, Outbox, claim
+from runtime.relay import Relay
+
+UPLOADED = DatasetUploaded(dataset_id="d1", spool="d1", table_bytes=1, files=0, file_bytes=0)
+
+
+class Queue:
+    """Stands for Redis: keeps what the relay sends."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, int]] = []
+
+    def send(self, queue: str, delivery_id: int, _envelope: object) -> None:
+        self.sent.append((queue, delivery_id))
+
+
+@pytest.fixture
+def queue():
+    return Queue()
+
+
+@pytest.fixture
+def rings():
+    return []
+
+
+@pytest.fixture
+def outbox(rings):
+    return Outbox(lambda: rings.append(1))
+
+
+def emit(database, outbox, event=UPLOADED):
+    with database.write() as session:
+        outbox.emit(session, event)
+
+
+def relay(database, outbox, queue, **settings):
+    return Relay(database, outbox, queue.send, **{"again_seconds": 0.0, **settings})
+
+
+def states(database):
+    with database.read() as session:
+        return [(row.queue, row.state) for row in session.query(Delivery).order_by(Delivery.id)]
+
+
+def finish(_event, work: Work):
+    with work.finish():
+        pass
+
+
+def test_one_message_goes_to_each_subscriber_and_the_bell_rings_after_commit(database, outbox, queue, rings):
+    emit(database, outbox)
+    assert rings == [1]
+    assert relay(database, outbox, queue, again_seconds=60).publish_due() == 2
+    assert [name for name, _ in queue.sent] == ["ingest.schema", "ingest.staging"]
+
+
+def test_nothing_is_emitted_when_the_change_is_rolled_back(database, outbox, queue, rings):
+    with pytest.raises(ZeroDivisionError), database.write() as session:
+        outbox.emit(session, UPLOADED)
+        raise ZeroDivisionError
+    assert relay(database, outbox, queue).publish_due() == 0
+    assert rings == []
+
+
+def test_a_handled_delivery_is_not_handled_or_published_again(database, outbox, queue):
+    emit(database, outbox, DatasetDeleted(dataset_id="d1"))
+    relay(database, outbox, queue).publish_due()
+    calls = []
+
+    def handle(event, work):
+        calls.append(event)
+        finish(event, work)
+
+    consumer = Consumer(database, outbox, "ingest.staging", {"dataset.deleted.v1": handle})
+    consumer.receive(queue.sent[0][1])
+    consumer.receive(queue.sent[0][1])
+    assert calls == [DatasetDeleted(dataset_id="d1")]
+    assert relay(database, outbox, queue).publish_due() == 0
+
+
+def test_a_lost_message_is_published_again(database, outbox, queue):
+    emit(database, outbox, DatasetDeleted(dataset_id="d1"))
+    worker = relay(database, outbox, queue)
+    assert [worker.publish_due(), worker.publish_due()] == [1, 1]
+
+
+def test_a_broker_that_lost_its_memory_gets_everything_pending_at_once(database, outbox, queue):
+    emit(database, outbox, DatasetDeleted(dataset_id="d1"))
+    worker = relay(database, outbox, queue, again_seconds=3600)
+    assert [worker.publish_due(), worker.publish_due()] == [1, 0]
+    worker.publish_all_again()
+    assert worker.publish_due() == 1
+
+
+def test_of_two_relays_that_saw_the_same_row_one_publishes(database, outbox, queue):
+    emit(database, outbox, DatasetDeleted(dataset_id="d1"))
+    first, second = (relay(database, outbox, queue, again_seconds=60) for _ in range(2))
+    seen = second._due()
+    assert first.publish_due() == 1
+    assert not second._take(seen[0][0])
+
+
+def test_a_broker_that_is_away_leaves_the_delivery_due(database, outbox):
+    emit(database, outbox, DatasetDeleted(dataset_id="d1"))
+
+    def fail(*_):
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        Relay(database, outbox, fail, again_seconds=3600).publish_due()
+    queue = Queue()
+    assert relay(database, outbox, queue).publish_due() == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "tries"), [(Transient("store is away"), 3), (ConnectionError("refused"), 3), (ValueError("defect"), 1)]
+)
+def test_only_what_may_pass_is_tried_again_then_the_work_is_abandoned(database, outbox, error, tries):
+    emit(database, outbox, DatasetDeleted(dataset_id="d1"))
+    calls = []
+
+    def handle(_event, _work):
+        calls.append(1)
+        raise error
+
+    consumer = Consumer(database, outbox, "ingest.staging", {"dataset.deleted.v1": handle}, retry_seconds=0.0)
+    for _ in range(5):
+        consumer.receive(1)
+    assert len(calls) == tries
+    assert states(database)[0] == ("ingest.staging", DEAD)
+    assert {name for name, _ in states(database)[1:]} == {"api", "metrics"}
+    with database.write() as session:
+        lease = claim(session, 2, states(database)[1][0], seconds=60)
+    told = lease.envelope.decode()
+    assert isinstance(told, WorkAbandoned)
+    assert (told.subject, told.attempts) == ("d1", tries)
+    assert str(error) in told.reason
+
+
+def test_a_worker_that_died_three_times_at_it_ends_the_work(database, outbox, queue):
+    emit(database, outbox, DatasetDeleted(dataset_id="d1"))
+    for _ in range(3):
+        with database.write() as session:
+            assert claim(session, 1, "ingest.staging", seconds=-1) is not None
+    relay(database, outbox, queue).publish_due()
+    assert states(database)[0] == ("ingest.staging", DEAD)
+    assert queue.sent == []
+
+
+def test_a_lease_keeps_others_out_until_it_runs_out_and_the_late_writer_is_refused(database, outbox):
+    emit(database, outbox, DatasetDeleted(dataset_id="d1"))
+    with database.write() as session:
+        slow = claim(session, 1, "ingest.staging", seconds=-1)
+    with database.write() as session:
+        quick = claim(session, 1, "ingest.staging", seconds=60)
+    with database.write() as session:
+        assert claim(session, 1, "ingest.staging", seconds=60) is None
+    with pytest.raises(LeaseLost), Work(database, outbox, slow).finish():
+        pass
+    with Work(database, outbox, quick).finish() as session:
+        outbox.emit(session, UPLOADED)
+    assert states(database)[0] == ("ingest.staging", HANDLED)
+
+
+def test_a_delivery_is_given_only_to_its_own_queue(database, outbox):
+    emit(database, outbox, DatasetDeleted(dataset_id="d1"))
+    with database.write() as session:
+        assert claim(session, 1, "launcher", seconds=60) is None
+
+
+def test_a_handler_that_forgets_to_finish_is_a_defect(database, outbox):
+    emit(database, outbox, DatasetDeleted(dataset_id="d1"))
+    Consumer(database, outbox, "ingest.staging", {"dataset.deleted.v1": lambda *_: None}).receive(1)
+    assert states(database)[0] == ("ingest.staging", DEAD)

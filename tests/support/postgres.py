@@ -1,0 +1,68 @@
+"""A private PostgreSQL cluster for the test run."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import psycopg
+
+from support.ports import free_port
+
+
+def postgres_bin() -> Path | None:
+    """Find the folder of initdb and pg_ctl: PATH, else where Debian puts them."""
+    found = shutil.which("initdb")
+    folders = [Path(found).resolve().parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    usable = [folder for folder in folders if (folder / "initdb").exists() and (folder / "pg_ctl").exists()]
+    if usable and os.getuid() == 0:  # PostgreSQL refuses to run as root
+        try:
+            pwd.getpwnam("postgres")
+        except KeyError:
+            return None
+    return usable[-1] if usable else None
+
+
+class PostgresServer:
+    """A cluster in a temporary folder, without fsync; each test gets a database of its own."""
+
+    def __init__(self) -> None:
+        self._bin = postgres_bin()
+        self._folder = Path(tempfile.mkdtemp(prefix="triptych-pg-"))
+        self._port = free_port()
+        self._count = 0
+
+    def start(self) -> None:
+        if os.getuid() == 0:
+            shutil.chown(self._folder, "postgres")
+        self._run("initdb", "-D", f"{self._folder}/data", "-U", "triptych", "-A", "trust", "--no-sync")
+        options = f"-p {self._port} -k {self._folder} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=200"
+        self._run("pg_ctl", "-D", f"{self._folder}/data", "-w", "-l", f"{self._folder}/log", "-o", options, "start")
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "-D", f"{self._folder}/data", "-m", "immediate", "stop")
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def create_database(self) -> str:
+        self._count += 1
+        name = f"test_{self._count}"
+        server = f"postgresql://triptych@127.0.0.1:{self._port}"
+        with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return f"{server}/{name}"
+
+    def _run(self, program: str, *arguments: str) -> None:
+        user = "postgres" if os.getuid() == 0 else None
+        subprocess.run(
+            [f"{self._bin}/{program}", *arguments],
+            check=True,
+            user=user,
+            cwd=self._folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
