@@ -1,0 +1,41 @@
+"""Objects in a folder or in S3, chosen by a URL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from runtime.storage.base import Corrupt, ObjectStore, Progress, Readable, StoredObject, StoreRefused
+
+__all__ = ["Corrupt", "ObjectStore", "Progress", "Readable", "StoreRefused", "StoredObject", "open_store"]
+
+
+def open_store(url: str, *, part_bytes: int = 8 << 20, connections: int = 8) -> ObjectStore:
+    """The store a URL names.
+
+    Args:
+        url: `s3://bucket/prefix` (boto3 reads region, credentials and AWS_ENDPOINT_URL from the environment) or
+            `file:///folder` (percent-encoded; made if it is missing).
+        part_bytes: S3: size of a part, and of the smallest object sent in parts; at least 5 MiB.
+        connections: S3: parts of one object sent at a time.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "s3" and parts.netloc:
+        # boto3 takes half a second and 40 MB to import: only those who use it pay.
+        from runtime.storage.s3 import S3Store, make_client  # noqa: PLC0415
+
+        return S3Store(
+            make_client(4 * connections),  # several objects may be on their way at once
+            parts.netloc,
+            url.removeprefix(f"s3://{parts.netloc}").strip("/"),
+            part_bytes=part_bytes,
+            connections=connections,
+        )
+    if parts.scheme == "file" and parts.netloc in {"", "localhost"} and parts.path.startswith("/"):
+        from runtime.storage.files import FileStore  # noqa: PLC0415
+
+        return FileStore(Path(unquote(parts.path)))
+    raise ValueError(f"bad object store {url!r}: s3://bucket/prefix or file:///folder is allowed")

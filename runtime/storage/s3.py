@@ -1,0 +1,370 @@
+"""An object store in S3, or in a service that speaks its protocol."""
+
+from __future__ import annotations
+
+import base64
+import os
+import zlib
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any, cast
+from urllib.parse import quote
+
+import boto3.session
+from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
+from botocore.exceptions import ClientError, NoCredentialsError, PartialCredentialsError
+from typing_extensions import override
+
+from runtime.errors import NotFound
+from runtime.storage.base import (
+    BLOCK,
+    Corrupt,
+    ObjectStore,
+    StoredObject,
+    StoreRefused,
+    blocks_of,
+    checked_key,
+    checked_prefix,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from mypy_boto3_s3.client import S3Client
+
+    from runtime.storage.base import Progress, Readable
+
+MAX_PARTS = 10_000  # of one multipart upload; S3's limit
+MISSING = {"404", "NoSuchKey"}
+REFUSED = {
+    "301",
+    "403",
+    "AccessDenied",
+    "AccountProblem",
+    "AllAccessDisabled",
+    "AuthorizationHeaderMalformed",
+    "EntityTooLarge",
+    "InvalidAccessKeyId",
+    "InvalidBucketName",
+    "NoSuchBucket",
+    "PermanentRedirect",
+    "SignatureDoesNotMatch",
+}
+
+
+def make_client(connections: int) -> S3Client:
+    """A client for whatever the environment's AWS_* variables name; retries what may pass five times.
+
+    Args:
+        connections: Kept open at most.
+    """
+    config = Config(
+        retries={"mode": "standard", "max_attempts": 5},
+        max_pool_connections=connections,
+        connect_timeout=10,
+        signature_version="s3v4",  # else links without a region are signed by a scheme many stores have dropped
+        tcp_keepalive=True,
+    )
+    return boto3.session.Session().client("s3", config=config)
+
+
+class S3Store(ObjectStore):
+    """Objects of one bucket under one prefix.
+
+    Every write carries a CRC-32 over the whole object, S3's `FULL_OBJECT` type, which unlike the composite types
+    does not depend on the part size. S3 computes it over what it received; what it then tells is compared with the
+    CRC-32 of the bytes read from the source. A service that tells none has the object read back instead: that costs
+    a download, yet unlike an ETag it also proves something for encrypted objects, where the ETag is no MD5.
+
+    Unfinished multipart uploads of a process that was killed cost money until they are aborted: `delete_prefix` does
+    so, and the bucket should have an AbortIncompleteMultipartUpload lifecycle rule.
+
+    Args:
+        client: boto3's client.
+        bucket: Bucket name.
+        prefix: Put before every key; may be empty.
+        part_bytes: Size of a part; also the size from which an object is sent in parts.
+        connections: Parts sent at a time. Up to `connections + 3` parts are in memory for each upload.
+    """
+
+    def __init__(
+        self, client: S3Client, bucket: str, prefix: str, *, part_bytes: int, connections: int
+    ) -> None:
+        self._client = client
+        self._bucket = bucket
+        self._prefix = checked_prefix(prefix)
+        self._part_bytes = part_bytes
+        self._connections = connections
+
+    @override
+    def uri(self, key: str) -> str:
+        return f"s3://{self._bucket}/{self._name(key)}"
+
+    @override
+    def key_of(self, uri: str) -> str:
+        base = f"s3://{self._bucket}/{self._prefix}"
+        if not uri.startswith(base):
+            raise ValueError(f"{uri!r} does not lie in {base}")
+        return checked_key(uri.removeprefix(base))
+
+    @override
+    def put_bytes(
+        self, key: str, data: bytes, content_type: str = "application/octet-stream"
+    ) -> StoredObject:
+        checksum = zlib.crc32(data)
+        with self._errors(key):
+            answer = self._client.put_object(
+                Bucket=self._bucket,
+                Key=self._name(key),
+                Body=data,
+                ContentType=content_type,
+                ChecksumAlgorithm="CRC32",
+                ChecksumCRC32=_encoded(
+                    checksum
+                ),  # S3 refuses the object if this is not that of what it received
+            )
+        told = answer.get("ChecksumCRC32")
+        self._compare(key, checksum, told if told is None else _decoded(told))
+        return StoredObject(key, len(data), _label(checksum))
+
+    @override
+    def put_file(self, key: str, path: Path, *, progress: Progress | None = None) -> StoredObject:
+        with path.open("rb") as source:
+            return self.put_stream(key, source, os.fstat(source.fileno()).st_size, progress=progress)
+
+    @override
+    def put_stream(
+        self, key: str, source: Readable, size: int, *, progress: Progress | None = None
+    ) -> StoredObject:
+        counted = _Counted(source, size)
+        if size < self._part_bytes:
+            self.put_bytes(key, b"".join(blocks_of(counted)))
+            if progress:
+                progress(size)
+        else:
+            self._put_parts(key, counted, progress)
+        return StoredObject(key, size, _label(counted.checksum))
+
+    def _put_parts(self, key: str, source: _Counted, progress: Progress | None) -> None:
+        config = TransferConfig(
+            multipart_threshold=1,
+            multipart_chunksize=max(self._part_bytes, -(-source.size // MAX_PARTS)),
+            max_concurrency=self._connections,
+        )
+        config.max_in_memory_upload_chunks = self._connections + 2
+        with self._errors(key):
+            self._client.upload_fileobj(
+                cast("IO[bytes]", source),  # all that boto3 needs is `read`
+                self._bucket,
+                self._name(key),
+                ExtraArgs={"ChecksumAlgorithm": "CRC32", "ChecksumType": "FULL_OBJECT"},
+                Callback=progress,
+                Config=config,
+            )
+        stored, told = self._look(key)
+        if stored != source.size:
+            raise Corrupt(f"{self.uri(key)} has {stored} bytes, {source.size} were sent")
+        self._compare(key, source.checksum, told)
+
+    @override
+    def holds(self, key: str, source: Readable, size: int) -> bool:
+        stored, told = self._look(key)
+        if stored != size:
+            return False
+        counted = _Counted(source, size)
+        for _ in blocks_of(counted):
+            pass
+        return counted.checksum == (self._read_back(key) if told is None else told)
+
+    @override
+    def get_bytes(self, key: str, start: int = 0, length: int | None = None) -> bytes:
+        checked_key(key)
+        if length == 0:
+            return b""
+        arguments: dict[str, Any] = {}
+        if start or length is not None:
+            arguments["Range"] = f"bytes={start}-{'' if length is None else start + length - 1}"
+        with self._errors(key):
+            try:
+                return self._client.get_object(Bucket=self._bucket, Key=self._name(key), **arguments)[
+                    "Body"
+                ].read()
+            except ClientError as error:
+                if _code(error) == "InvalidRange":  # starts at or after the end
+                    return b""
+                raise
+
+    @override
+    @contextmanager
+    def open(self, key: str) -> Iterator[Iterator[bytes]]:
+        with self._errors(key):
+            body = self._client.get_object(Bucket=self._bucket, Key=self._name(key))["Body"]
+        try:
+            yield body.iter_chunks(BLOCK)
+        finally:
+            body.close()
+
+    @override
+    def download(self, key: str, path: Path) -> None:
+        config = TransferConfig(
+            multipart_threshold=self._part_bytes,
+            multipart_chunksize=self._part_bytes,
+            max_concurrency=self._connections,
+        )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with self._errors(key):
+            self._client.download_file(self._bucket, self._name(key), str(path), Config=config)
+
+    @override
+    def head(self, key: str) -> StoredObject | None:
+        size, told = self._look(key)
+        return None if size is None else StoredObject(key, size, None if told is None else _label(told))
+
+    @override
+    def list(self, prefix: str = "") -> Iterator[StoredObject]:
+        pages = self._client.get_paginator("list_objects_v2")
+        with self._errors(prefix):
+            for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix + checked_prefix(prefix)):
+                for item in page.get("Contents", []):
+                    if not item["Key"].endswith("/"):  # folders that consoles make are no objects of ours
+                        yield StoredObject(item["Key"].removeprefix(self._prefix), item["Size"])
+
+    @override
+    def delete(self, key: str) -> None:
+        with self._errors(key):
+            self._client.delete_object(Bucket=self._bucket, Key=self._name(key))
+
+    @override
+    def delete_prefix(self, prefix: str) -> int:
+        if not prefix:
+            raise ValueError("an empty prefix would delete the whole store")
+        name = self._prefix + checked_prefix(prefix)
+        count = 0
+        with self._errors(prefix):
+            for uploads in self._client.get_paginator("list_multipart_uploads").paginate(
+                Bucket=self._bucket, Prefix=name
+            ):
+                for upload in uploads.get("Uploads", []):
+                    self._client.abort_multipart_upload(
+                        Bucket=self._bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+                    )
+            # A page has up to 1,000 names, as many as one delete request takes.
+            for page in self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=name
+            ):
+                if names := [item["Key"] for item in page.get("Contents", [])]:
+                    self._delete_all(names)
+                    count += len(names)
+        return count
+
+    @override
+    def presign(self, key: str, *, seconds: int, filename: str) -> str | None:
+        return self._client.generate_presigned_url(
+            "get_object",
+            Params={
+                "Bucket": self._bucket,
+                "Key": self._name(key),
+                "ResponseContentDisposition": f"attachment; filename*=UTF-8''{quote(filename, safe='')}",
+            },
+            ExpiresIn=seconds,
+        )
+
+    @override
+    def check(self) -> None:
+        try:
+            with self._errors(""):
+                self._client.head_bucket(Bucket=self._bucket)
+        except NotFound:
+            raise StoreRefused(f"there is no bucket {self._bucket}") from None
+
+    def _name(self, key: str) -> str:
+        return self._prefix + checked_key(key)
+
+    def _look(self, key: str) -> tuple[int | None, int | None]:
+        """Size and CRC-32 as the service tells them; None for what it does not."""
+        try:
+            with self._errors(key):
+                answer = self._client.head_object(
+                    Bucket=self._bucket, Key=self._name(key), ChecksumMode="ENABLED"
+                )
+        except NotFound:
+            return None, None
+        told = answer.get("ChecksumCRC32", "-")
+        return answer["ContentLength"], None if "-" in told else _decoded(told)  # '-': composite, or none
+
+    def _compare(self, key: str, sent: int, told: int | None) -> None:
+        stored = self._read_back(key) if told is None else told
+        if stored != sent:
+            raise Corrupt(f"{self.uri(key)} has CRC-32 {stored:08x}, {sent:08x} was sent")
+
+    def _read_back(self, key: str) -> int:
+        checksum = 0
+        with self.open(key) as blocks:
+            for block in blocks:
+                checksum = zlib.crc32(block, checksum)
+        return checksum
+
+    def _delete_all(self, names: Sequence[str]) -> None:
+        answer = self._client.delete_objects(
+            Bucket=self._bucket, Delete={"Objects": [{"Key": name} for name in names], "Quiet": True}
+        )
+        for problem in answer.get("Errors", []):
+            raise ClientError(
+                {"Error": {"Code": problem.get("Code", ""), "Message": problem.get("Message", "")}},
+                "DeleteObjects",
+            )
+
+    @contextmanager
+    def _errors(self, key: str) -> Iterator[None]:
+        try:
+            yield
+        except ClientError as error:
+            if _code(error) in MISSING:
+                raise NotFound(f"There is no object {key}.") from None
+            if _code(error) in REFUSED:
+                raise StoreRefused(
+                    f"bucket {self._bucket}: {error.response['Error'].get('Message', '')} ({_code(error)})"
+                ) from error
+            raise
+        except (NoCredentialsError, PartialCredentialsError) as error:
+            raise StoreRefused(f"bucket {self._bucket}: {error}") from error
+
+
+class _Counted:
+    """Passes reads on, with the CRC-32 of what was read, and fails unless `size` bytes come.
+
+    Has no `seek`, so boto3 reads it once and in order.
+    """
+
+    def __init__(self, source: Readable, size: int) -> None:
+        self._source = source
+        self._left = size
+        self.size = size
+        self.checksum = 0
+
+    def read(self, size: int, /) -> bytes:
+        data = self._source.read(size)
+        self._left -= len(data)
+        if self._left < 0 or (size and not data and self._left):
+            raise ValueError(
+                f"the source has {'more' if self._left < 0 else 'less'} than the {self.size} bytes announced"
+            )
+        self.checksum = zlib.crc32(data, self.checksum)
+        return data
+
+
+def _code(error: ClientError) -> str:
+    return error.response["Error"].get("Code", "")
+
+
+def _encoded(checksum: int) -> str:
+    return base64.b64encode(checksum.to_bytes(4, "big")).decode()
+
+
+def _decoded(checksum: str) -> int:
+    return int.from_bytes(base64.b64decode(checksum), "big")
+
+
+def _label(checksum: int) -> str:
+    return f"crc32:{checksum:08x}"
