@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from contracts.schema import Dialect
 from tabular.cells import Kind, kind_of
 from tabular.encoding import detect_encoding
 from tabular.errors import Unreadable
-from tabular.header import Record, locate_header
+from tabular.header import Record, locate_header, usual_width
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,8 +112,13 @@ def choose_format(text: str, *, whole: bool) -> Format:
     """
     kinds: dict[str, Kind] = {}
     best, best_score = Format(",", '"'), -1.0
+    quoted = False
     for candidate in _candidates(text):
+        if quoted and candidate.quotechar is None:
+            continue
         rows, malformed = _parse(candidate, text, whole=whole)
+        if candidate.quotechar and not malformed and usual_width(rows) > 1 and _opens_cells(candidate, text):
+            quoted = True  # quotes that open and close cells throughout the sample are no accident
         score = DELIMITERS[candidate.delimiter] * _pattern_score(rows) * (_MALFORMED if malformed else 1.0)
         if score <= best_score:
             continue  # the type score is at most 1
@@ -124,20 +130,28 @@ def choose_format(text: str, *, whole: bool) -> Format:
 
 def _candidates(text: str) -> Iterator[Format]:
     delimiters = [delimiter for delimiter in DELIMITERS if delimiter in text] or [","]
-    for delimiter in delimiters:
+    pairs = itertools.product((True, False), delimiters)
+    for with_quotes, delimiter in pairs:
         mark = re.escape(delimiter)
-        quotes: list[str | None] = ['"']
-        if len(re.findall(rf"(?:^|{mark}) ?'[^'\n]*'(?={mark}|$)", text, re.MULTILINE)) > 1:
+        quotes: list[str | None] = ['"'] if with_quotes else [None] if '"' in text else []
+        if with_quotes and len(re.findall(rf"(?:^|{mark}) ?'[^'\n]*'(?={mark}|$)", text, re.MULTILINE)) > 1:
             quotes.append("'")
-        if '"' in text:
-            quotes.append(None)
         for quote in quotes:
-            spaced = delimiter != " " and quote is not None and re.search(rf"{mark} +{quote}", text) is not None
+            spaced = (
+                delimiter != " " and quote is not None and re.search(rf"{mark} +{quote}", text) is not None
+            )
             escaped = re.search(rf"\\(?:{mark}|{quote or mark})", text) is not None
             for escape in (None, "\\") if escaped else (None,):
                 yield Format(delimiter, quote, escape)
                 if spaced:
                     yield Format(delimiter, quote, escape, skip_initial_space=True)
+
+
+def _opens_cells(candidate: Format, text: str) -> bool:
+    return (
+        re.search(rf"(?:^|{re.escape(candidate.delimiter)}) ?{candidate.quotechar}", text, re.MULTILINE)
+        is not None
+    )
 
 
 def _parse(candidate: Format, text: str, *, whole: bool) -> tuple[list[list[str]], bool]:
@@ -182,4 +196,8 @@ def _left_over(cell: str, candidate: Format) -> bool:
 
 def _doubles_quotes(text: str, chosen: Format) -> bool:
     quote = chosen.quotechar
-    return quote is None or chosen.escapechar is None or re.search(rf"\w{quote}{quote}|{quote}{quote}\w", text) is not None
+    return (
+        quote is None
+        or chosen.escapechar is None
+        or re.search(rf"\w{quote}{quote}|{quote}{quote}\w", text) is not None
+    )

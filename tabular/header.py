@@ -53,7 +53,9 @@ def locate_header(records: list[Record]) -> Place:
     width = max(len(body[0].cells), usual_width([record.cells for record in body]))
     header_rows = 0
     while header_rows < min(_MOST_HEADER_ROWS, len(body)):
-        verdict = _header_score(body[header_rows].cells, [row.cells for row in body[header_rows + 1 :]], width)
+        verdict = _header_score(
+            body[header_rows].cells, [row.cells for row in body[header_rows + 1 :]], width
+        )
         names = verdict.score >= 0 if header_rows == 0 else verdict.clearly
         if not names:
             break

@@ -1,0 +1,126 @@
+"""Turns columns of strings into values as a profile says: numbers, moments, truth values. All in polars expressions."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from tabular.cells import BOOLEANS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from contracts.schema import NumberFormat
+
+ISO = "iso8601"
+_SPACES = "\u00a0\u202f\u2009"
+_ISO_FORMATS = ("%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M%#z", "%Y-%m-%dT%H:%M")
+
+
+def is_missing(series: pl.Series, missing_tokens: Collection[str] = ()) -> pl.Series:
+    """Tell for every row whether it is null, blank or one of the tokens (exact, after stripping blanks)."""
+    stripped = series.str.strip_chars()
+    return stripped.is_null() | (stripped == "") | stripped.is_in(list(missing_tokens))
+
+
+def parse_numeric(
+    series: pl.Series, number_format: NumberFormat | None = None, missing_tokens: Collection[str] = ()
+) -> pl.Series:
+    """Parse strings as 64-bit floats; missing and unparsable values become null.
+
+    Args:
+        series: Strings.
+        number_format: Decimal mark, thousands separator, prefix and suffix; plain numbers if None.
+        missing_tokens: Tokens that mean "no value", so that e.g. "nan" or "inf" is not a number here.
+    """
+    frame = pl.DataFrame({"value": series})
+    return (
+        frame.select(numeric(pl.col("value"), number_format, missing_tokens)).to_series().rename(series.name)
+    )
+
+
+def numeric(
+    value: pl.Expr, number_format: NumberFormat | None, missing_tokens: Collection[str] = ()
+) -> pl.Expr:
+    """Give the expression behind `parse_numeric`."""
+    text = value.str.strip_chars()
+    plain = number_format is None or (
+        number_format.decimal == "."
+        and number_format.thousands is None
+        and not number_format.prefix
+        and not number_format.suffix
+    )
+    if not plain and number_format is not None:
+        text = _plain_number(text, number_format)
+    number = text.cast(pl.Float64, strict=False)
+    number = pl.when(number.is_finite()).then(number)
+    if missing_tokens:
+        number = pl.when(~value.str.strip_chars().is_in(list(missing_tokens))).then(number)
+    return number
+
+
+def _plain_number(text: pl.Expr, form: NumberFormat) -> pl.Expr:
+    for affix, at_end in ((form.prefix.strip(), False), (form.suffix.strip(), True)):
+        if affix:
+            pattern = rf"\s*{re.escape(affix)}$" if at_end else rf"^([-+(]?)\s*{re.escape(affix)}\s*"
+            text = text.str.replace(pattern, "" if at_end else "${1}")
+    text = text.str.replace(r"^\((.+)\)$", "-${1}")  # accountants write -5 as (5)
+    if form.thousands:
+        marks = _SPACES + " " if form.thousands.isspace() else form.thousands
+        grouped = rf"^[-+]?\d{{1,3}}([{re.escape(marks)}]\d{{3}})+([{re.escape(form.decimal)}]\d*)?$"
+        text = (
+            pl.when(text.str.contains(grouped))
+            .then(text.str.replace_all(f"[{re.escape(marks)}]", ""))
+            .otherwise(text)
+        )
+    if form.decimal != ".":
+        dotted = text.str.contains(".", literal=True)  # a dot is no decimal mark here
+        text = pl.when(~dotted).then(text.str.replace(form.decimal, ".", literal=True))
+    return text
+
+
+def parse_datetime(series: pl.Series, fmt: str) -> pl.Series:
+    """Parse strings as naive UTC datetimes in microseconds; what does not parse becomes null.
+
+    Args:
+        series: Strings.
+        fmt: A strptime format, or "iso8601": date, optionally time, fraction and zone.
+    """
+    frame = pl.DataFrame({"value": series})
+    return frame.select(moment(pl.col("value"), fmt)).to_series().rename(series.name)
+
+
+def moment(value: pl.Expr, fmt: str) -> pl.Expr:
+    """Give the expression behind `parse_datetime`."""
+    text = value.str.strip_chars()
+    if fmt != ISO:
+        return _with_format(text, fmt)
+    joined = text.str.replace(r"^(\d{4}-\d{2}-\d{2})[ Tt]+", "${1}T").str.replace(r"[zZ]$", "+00:00")
+    attempts = [_with_format(joined, form) for form in _ISO_FORMATS]
+    return pl.coalesce(_with_format(text, "%Y-%m-%d"), *attempts, _with_format(text + "-01", "%Y-%m-%d"))
+
+
+def _with_format(text: pl.Expr, fmt: str) -> pl.Expr:
+    if "%z" in fmt or "%#z" in fmt:
+        zoned = text.str.to_datetime(fmt, strict=False, time_unit="us", time_zone="UTC")
+        return zoned.dt.replace_time_zone(None)
+    if any(mark in fmt for mark in ("%H", "%I")):
+        return text.str.to_datetime(fmt, strict=False, time_unit="us")
+    return text.str.to_date(fmt, strict=False).cast(pl.Datetime("us"))
+
+
+def parse_boolean(series: pl.Series) -> pl.Series:
+    """Parse yes/no words of several languages and 1/0, in any case; other values become null."""
+    frame = pl.DataFrame({"value": series})
+    words = {
+        **{word: truth for word, truth in BOOLEANS.items()},
+        "1": True,
+        "0": False,
+        "1.0": True,
+        "0.0": False,
+    }
+    text = pl.col("value").str.strip_chars().str.to_lowercase()
+    parsed = text.replace_strict(list(words), list(words.values()), default=None, return_dtype=pl.Boolean)
+    return frame.select(parsed).to_series().rename(series.name)

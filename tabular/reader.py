@@ -1,0 +1,296 @@
+"""Reads a delimited file of any size as batches of strings.
+
+Blocks of whole records (blocks.py) are parsed by polars' read_csv one at a time, so memory is bounded by the block
+and not by the file; `scan_csv` would map the whole file. What polars cannot read (an escape character, blanks in
+front of quotes, stray quotes) is read by Python's csv module, from the first such block on.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from tabular.blocks import BLOCK_BYTES, blocks_of
+from tabular.dialect import FIELD_LIMIT, Format
+from tabular.errors import Unreadable
+from tabular.header import usual_width
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from contracts.schema import Dialect
+
+BATCH_ROWS = 65536
+HEAD_ROWS = 50
+_HEAD_BLOCK = 1 << 20
+_CSV_ROWS = 8192
+_EXTRA = "\x00extra"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some rows of a table: every column a string, never null; rows that are wholly blank are left out."""
+
+    frame: pl.DataFrame
+    ragged: int
+    bytes_read: int
+
+
+@dataclass(frozen=True)
+class Header:
+    """The unique names of the columns, and how the names stood in the file."""
+
+    names: list[str]
+    written: list[str]
+
+
+def read_batches(
+    path: Path, dialect: Dialect, *, columns: Sequence[str] | None = None, batch_rows: int = BATCH_ROWS
+) -> Iterator[pl.DataFrame]:
+    """Yield the table in order, in frames of at most `batch_rows` rows.
+
+    Args:
+        path: The file.
+        dialect: How to read it, from `detect_dialect`.
+        columns: Unique names of the columns wanted, in the order wanted; all if None.
+        batch_rows: Most rows a frame may hold.
+
+    Raises:
+        Unreadable: A quote is never closed.
+        KeyError: A wanted column does not exist.
+    """
+    for batch in scan(path, dialect):
+        frame = batch.frame if columns is None else _chosen(batch.frame, columns)
+        yield from frame.iter_slices(batch_rows)
+
+
+def read_table(path: Path, dialect: Dialect, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    """Read the whole table, or some of its columns, as strings."""
+    frames = list(read_batches(path, dialect, columns=columns))
+    if frames:
+        return pl.concat(frames, rechunk=True)
+    return _chosen(_empty(read_header(path, dialect).names), columns)
+
+
+def read_head(path: Path, dialect: Dialect, rows: int = HEAD_ROWS) -> pl.DataFrame:
+    """Read the first rows."""
+    frames, missing = [_empty(read_header(path, dialect).names)], rows
+    for batch in scan(path, dialect, block_bytes=_HEAD_BLOCK):
+        frames.append(batch.frame.head(missing))
+        missing = rows - sum(frame.height for frame in frames)
+        if missing <= 0:
+            break
+    return pl.concat(frames, rechunk=True)
+
+
+def read_header(path: Path, dialect: Dialect) -> Header:
+    """Read the names of the columns: of several header rows joined, of none made up, always unique."""
+    block = next(blocks_of(path, dialect, _HEAD_BLOCK), b"")
+    header, _ = _split_header(block, dialect)
+    return header
+
+
+def scan(path: Path, dialect: Dialect, *, block_bytes: int = BLOCK_BYTES) -> Iterator[Batch]:
+    """Yield the table in batches of one block each, with the ragged rows counted.
+
+    Raises:
+        Unreadable: A quote is never closed.
+    """
+    blocks = blocks_of(path, dialect, block_bytes)
+    first = next(blocks, b"")
+    header, body = _split_header(first, dialect)
+    names = header.names
+    rest = itertools.chain([body], blocks)
+    spent = len(first) - len(body)
+    if _polars_reads(dialect):
+        for block in rest:
+            spent += len(block)
+            batch = _parse_block(block, names, dialect, spent)
+            if batch is None:
+                rest = itertools.chain([block], rest)
+                spent -= len(block)
+                break
+            yield batch
+        else:
+            return
+    yield from _parse_by_csv(rest, names, dialect, spent)
+
+
+def unique_names(written: Sequence[str]) -> list[str]:
+    """Name every column: blanks become column_<n> (from 1), repeats get _2, _3, ... behind them."""
+    names: list[str] = []
+    taken = {name.strip() for name in written}
+    used: set[str] = set()
+    for position, raw in enumerate(written, start=1):
+        base = " ".join(raw.split()) or f"column_{position}"
+        name, repeat = base, 2
+        while name in used or (name != base and name in taken):
+            name, repeat = f"{base}_{repeat}", repeat + 1
+        used.add(name)
+        names.append(name)
+    return names
+
+
+def _chosen(frame: pl.DataFrame, columns: Sequence[str] | None) -> pl.DataFrame:
+    if columns is None:
+        return frame
+    for column in columns:
+        if column not in frame.columns:
+            raise KeyError(column)
+    return frame.select(columns)
+
+
+def _empty(names: list[str]) -> pl.DataFrame:
+    return pl.DataFrame(schema=dict.fromkeys(names, pl.String))
+
+
+def _polars_reads(dialect: Dialect) -> bool:
+    plain = dialect.delimiter.isascii() and (dialect.quotechar or '"').isascii()
+    return plain and dialect.escapechar is None and not dialect.skip_initial_space
+
+
+def _format(dialect: Dialect) -> Format:
+    return Format(dialect.delimiter, dialect.quotechar, dialect.escapechar, dialect.skip_initial_space)
+
+
+def _split_header(block: bytes, dialect: Dialect) -> tuple[Header, bytes]:
+    """Read the header rows of the first block; give them with what follows."""
+    text = block.decode("utf-8", errors="replace")
+    records = _format(dialect).records(text)
+    if not dialect.has_header:
+        width = usual_width([record.cells for record in itertools.islice(records, 1000)])
+        written = [""] * width
+        return Header(unique_names(written), written), block
+    rows: list[list[str]] = []
+    lines = 0
+    for record in records:
+        if len(rows) == max(1, dialect.header_lines):
+            lines = record.line
+            break
+        if any(cell.strip() for cell in record.cells):
+            rows.append(record.cells)
+    else:
+        lines = text.count("\n") + 1
+    written = _joined(rows)
+    return Header(unique_names(written), written), _skip_lines(block, lines)
+
+
+def _skip_lines(block: bytes, lines: int) -> bytes:
+    position = 0
+    for _ in range(lines):
+        end = block.find(b"\n", position)
+        if end < 0:
+            return b""
+        position = end + 1
+    return block[position:]
+
+
+def _joined(rows: list[list[str]]) -> list[str]:
+    if not rows:
+        return [""]
+    if len(rows) == 1:
+        return rows[0]
+    width = max(map(len, rows))
+    padded = [row + [""] * (width - len(row)) for row in rows]
+    return [
+        " ".join(dict.fromkeys(part.strip() for part in parts if part.strip()))
+        for parts in zip(*padded, strict=True)
+    ]
+
+
+def _parse_block(block: bytes, names: list[str], dialect: Dialect, spent: int) -> Batch | None:
+    """Parse one block by polars; None if its quoting is not well-formed."""
+    fields = [*names, _EXTRA]  # a column too many shows the rows that are too long
+    keys = [f"c{index}" for index in range(len(fields))]
+    top = dialect.delimiter.join(keys).encode() + b"\n"
+    options = {"separator": dialect.delimiter, "quote_char": dialect.quotechar, "infer_schema": False}
+    try:
+        frame = pl.read_csv(
+            top + block,
+            empty_string_is_null=False,
+            extra_columns="ignore",
+            encoding="utf8-lossy",
+            **options,
+        )
+    except pl.exceptions.ComputeError:
+        return None
+    frame.columns = fields
+    extra = frame.drop_in_place(_EXTRA)
+    ragged = int((extra != "").sum())
+    if _rows_fall_short(frame, block, dialect, extra):
+        ragged = sum(
+            _is_ragged(record.cells, len(names))
+            for record in _format(dialect).records(block.decode("utf-8", "replace"))
+        )
+    return Batch(_without_blank_rows(frame), ragged, spent)
+
+
+def _rows_fall_short(frame: pl.DataFrame, block: bytes, dialect: Dialect, extra: pl.Series) -> bool:
+    """Tell whether delimiters are missing, comparing those of the block with those between and inside cells."""
+    last = frame.to_series(frame.width - 1)
+    if frame.width == 1 or not (last == "").any():
+        return False
+    delimiters = block.count(dialect.delimiter.encode())
+    if dialect.quotechar and dialect.quotechar.encode() in block:
+        inside = frame.select(
+            pl.sum_horizontal(pl.all().str.count_matches(dialect.delimiter, literal=True).sum())
+        )
+        delimiters -= int(inside.item())
+    return delimiters - int((extra != "").sum()) < frame.height * (frame.width - 1)
+
+
+def _is_ragged(cells: list[str], width: int) -> bool:
+    if not any(cell.strip() for cell in cells):
+        return False
+    return len(cells) < width or any(cells[width:])
+
+
+def _without_blank_rows(frame: pl.DataFrame) -> pl.DataFrame:
+    first = frame.to_series(0)
+    if first.len() == 0 or not (first.str.strip_chars() == "").any():
+        return frame  # a row with a first cell is not blank
+    return frame.filter(pl.any_horizontal(pl.all().str.strip_chars() != ""))
+
+
+def _parse_by_csv(blocks: Iterable[bytes], names: list[str], dialect: Dialect, spent: int) -> Iterator[Batch]:
+    csv.field_size_limit(FIELD_LIMIT)
+    lines = _Lines(blocks, spent)
+    reader = csv.reader(
+        lines,
+        delimiter=dialect.delimiter,
+        quotechar=dialect.quotechar,
+        escapechar=dialect.escapechar,
+        doublequote=dialect.doublequote,
+        skipinitialspace=dialect.skip_initial_space,
+        quoting=csv.QUOTE_NONE if dialect.quotechar is None else csv.QUOTE_MINIMAL,
+    )
+    width = len(names)
+    try:
+        while rows := list(itertools.islice(reader, _CSV_ROWS)):
+            ragged = sum(_is_ragged(row, width) for row in rows)
+            filled = [
+                row[:width] + [""] * (width - len(row)) for row in rows if any(cell.strip() for cell in row)
+            ]
+            frame = pl.DataFrame(filled, schema=dict.fromkeys(names, pl.String), orient="row")
+            yield Batch(frame, ragged, lines.spent)
+    except csv.Error as error:
+        raise Unreadable(f"Row near line {reader.line_num} cannot be read: {error}.") from error
+
+
+class _Lines:
+    """The lines of a stream of blocks, with the bytes counted that were given out."""
+
+    def __init__(self, blocks: Iterable[bytes], spent: int) -> None:
+        self._blocks = blocks
+        self.spent = spent
+
+    def __iter__(self) -> Iterator[str]:
+        for block in self._blocks:
+            self.spent += len(block)
+            yield from io.StringIO(block.decode("utf-8", errors="replace"), newline="\n")
