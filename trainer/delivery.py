@@ -1,0 +1,85 @@
+"""One signed PATCH to the metrics service: taken, refused for good, or to be tried again after a wait."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import TYPE_CHECKING
+
+import httpx
+
+from contracts.callback import signed_headers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from contracts.job import JobSpec
+
+TRY_AGAIN = frozenset({408, 425, 429})  # of the 4xx; every 5xx is tried again too
+FIRST_WAIT = 0.5
+LONGEST_WAIT = 30.0
+
+
+class Away(Exception):
+    """The service did not take the body this time."""
+
+    def __init__(self, why: str, wait: float) -> None:
+        super().__init__(f"the metrics service did not take a report: {why}")
+        self.wait = wait
+
+
+class Dropped(Exception):
+    """The service will never take this body."""
+
+
+class Delivery:
+    """Sends bodies for one attempt of one job; counts failures in a row to wait longer each time."""
+
+    def __init__(
+        self, spec: JobSpec, *, timeout: float = 10, clock: Callable[[], float] = time.time, first_wait: float = FIRST_WAIT
+    ) -> None:
+        self._spec = spec
+        self._clock = clock
+        self._first_wait = first_wait
+        self._failures = 0
+        self._url = f"{spec.api_base}/api/training_jobs/{spec.job_id}/metrics/"
+        self._client = httpx.Client(timeout=timeout)
+
+    def send(self, body: bytes) -> None:
+        """Send one body, signed now.
+
+        Raises:
+            Away: The service could not be reached or asks to come back; ``wait`` says in how many seconds.
+            Dropped: It refused the body.
+        """
+        spec = self._spec
+        headers = signed_headers(
+            spec.job_id,
+            spec.attempt,
+            body,
+            spec.callback_secret,
+            now=int(self._clock()),
+            ttl=spec.callback_ttl,
+        )
+        headers["Content-Type"] = "application/json"
+        try:
+            answer = self._client.patch(self._url, content=body, headers=headers)
+        except httpx.HTTPError as error:
+            raise Away(f"{type(error).__name__}: {error}", self._backoff()) from None
+        if answer.is_success:
+            self._failures = 0
+        elif answer.status_code >= httpx.codes.INTERNAL_SERVER_ERROR or answer.status_code in TRY_AGAIN:
+            raise Away(f"HTTP {answer.status_code}", max(self._backoff(), _retry_after(answer)))
+        else:
+            raise Dropped(f"HTTP {answer.status_code}: {answer.text[:500]}")
+
+    def _backoff(self) -> float:
+        """Exponential backoff with full jitter (AWS Architecture Blog, Exponential Backoff and Jitter, 2015)."""
+        longest = min(LONGEST_WAIT, self._first_wait * 2**self._failures)
+        self._failures = min(self._failures + 1, 16)
+        return random.uniform(longest / 2, longest)  # noqa: S311 - spreads load, guards nothing
+
+
+def _retry_after(answer: httpx.Response) -> float:
+    stated = answer.headers.get("Retry-After", "")
+    return min(float(stated), LONGEST_WAIT) if stated.isascii() and stated.isdigit() else 0.0

@@ -1,0 +1,104 @@
+"""A job's inputs as local files: the table, and its images as loose files or straight out of downloaded tar shards."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from pydantic import ValidationError
+
+from contracts.shards import INDEX_NAME, ShardIndex
+from trainer import objects
+from trainer.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from contracts.job import JobSpec
+
+
+class ImageFolder(Protocol):
+    """Files by their relative paths with forward slashes."""
+
+    @property
+    def paths(self) -> Sequence[str]:
+        """Every file, sorted."""
+
+    def read(self, path: str) -> bytes:
+        """Give a file's bytes; safe from several threads."""
+
+
+class LooseFiles:
+    """A folder of plain files."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self.paths = sorted(
+            path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()
+        )
+
+    def read(self, path: str) -> bytes:
+        """Give a file's bytes."""
+        return (self._root / path).read_bytes()
+
+
+class ShardedFiles:
+    """A set of tar files with an index; bytes are read by offset, nothing is unpacked."""
+
+    def __init__(self, root: Path) -> None:
+        """Open the shard set in a folder.
+
+        Raises:
+            DataError: Its index is not one, or a shard is absent or of another size than the index says.
+        """
+        try:
+            self._index = ShardIndex.model_validate_json((root / INDEX_NAME).read_bytes())
+        except ValidationError as error:
+            raise DataError(f"{INDEX_NAME} is not an index of shards: {error}") from None
+        self._files = []
+        for shard in self._index.shards:
+            path = root / shard.name
+            size = path.stat().st_size if path.is_file() else -1
+            if size != shard.size:
+                raise DataError(f"shard {shard.name} has {size} bytes, its index says {shard.size}")
+            self._files.append(os.open(path, os.O_RDONLY))
+        self.paths = sorted(self._index.files)
+
+    def read(self, path: str) -> bytes:
+        """Give a file's bytes."""
+        entry = self._index.files[path]
+        return os.pread(self._files[entry.shard], entry.size, entry.offset)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything a job reads."""
+
+    table: Path
+    images: ImageFolder | None
+
+
+def open_images(root: Path) -> ImageFolder:
+    """Open a local folder as what it is: a shard set exactly when it holds an index."""
+    return ShardedFiles(root) if (root / INDEX_NAME).is_file() else LooseFiles(root)
+
+
+def fetch_inputs(spec: JobSpec, folder: Path, progress: Callable[[float], None]) -> Inputs:
+    """Download a job's inputs; file:// ones are read in place.
+
+    Args:
+        spec: Its assets are the inputs.
+        folder: Where downloads are put.
+        progress: Told the share that is there, 0 to 1.
+
+    Raises:
+        DataError: One does not exist, may not be read or is damaged.
+    """
+    table = objects.fetch(spec.asset("train_file") or "", folder / "table")
+    train_folder = spec.asset("train_folder")
+    if train_folder is None:
+        return Inputs(table, None)
+    uri = train_folder.removesuffix(f"/{INDEX_NAME}")
+    return Inputs(table, open_images(objects.fetch_folder(uri, folder / "images", progress)))

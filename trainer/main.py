@@ -1,0 +1,144 @@
+"""The process: reads its job, runs it, reports how it ended, and exits with the code of that end."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from contracts.callback import Outcome
+from contracts.job import InvalidSpec, JobSpec
+from trainer import log as logs
+from trainer.errors import (
+    EXIT_CANCELLED,
+    EXIT_DATA,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_SPEC,
+    EXIT_UNEXPECTED,
+    Cancelled,
+    DataError,
+)
+from trainer.models import catalogue
+from trainer.settings import Settings, job_environment
+
+if TYPE_CHECKING:
+    from trainer.reporter import HttpReporter, Reporter, SilentReporter
+
+log = logging.getLogger(__name__)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one job and give the process's exit code."""
+    parser = argparse.ArgumentParser(prog="python -m trainer", description=__doc__)
+    parser.add_argument("--env-file", type=Path, help="NAME=value lines; the real environment wins over them")
+    options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, _cancel)
+    try:
+        environment = job_environment(options.env_file)
+        settings, spec = _read(environment)
+    except InvalidSpec as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_SPEC
+    ids: dict[str, str | int] = {"job_id": spec.job_id, "attempt": spec.attempt}
+    if settings.triptych_request_id:
+        ids["request_id"] = settings.triptych_request_id
+    logs.configure(ids, level=settings.log_level, form=settings.log_format)
+    reporter = _reporter(spec, settings)
+    try:
+        return _attempt(spec, reporter)
+    finally:
+        reporter.close()
+
+
+def _read(environment: dict[str, str]) -> tuple[Settings, JobSpec]:
+    problems: list[str] = []
+    settings = spec = None
+    try:
+        settings = Settings.from_env(environment)
+    except InvalidSpec as error:
+        problems += error.problems
+    try:
+        spec = JobSpec.from_env(environment)
+    except InvalidSpec as error:
+        problems += error.problems
+    if settings is None or spec is None:
+        raise InvalidSpec(problems)
+    return settings, spec
+
+
+def _reporter(spec: JobSpec, settings: Settings) -> HttpReporter | SilentReporter:
+    from trainer.delivery import Delivery  # noqa: PLC0415 - httpx, after the spec is known to be right
+    from trainer.reporter import HttpReporter, SilentReporter  # noqa: PLC0415
+    from trainer.spool import Spool  # noqa: PLC0415
+
+    if not spec.api_base:
+        return SilentReporter()
+    return HttpReporter(
+        Spool(_workdir(spec) / "spool", int(settings.spool_max_mb * 2**20)),
+        Delivery(spec),
+        attempt=spec.attempt,
+        heartbeat_seconds=settings.heartbeat_seconds,
+        flush_seconds=settings.flush_seconds,
+    )
+
+
+def _attempt(spec: JobSpec, reporter: Reporter) -> int:
+    from trainer.pipeline import run_job  # noqa: PLC0415 - as in _reporter
+
+    try:
+        model = catalogue.find(spec.model)
+        params = model.params(spec.model_params)
+        metrics, artifacts = run_job(spec, model, params, reporter, _workdir(spec))
+    except Cancelled:
+        return _end(reporter, Outcome.CANCELLED, "stopped on request (SIGTERM)", EXIT_CANCELLED)
+    except KeyboardInterrupt:
+        return _end(reporter, Outcome.CANCELLED, "interrupted from the keyboard", EXIT_INTERRUPTED)
+    except InvalidSpec as error:
+        sys.stderr.write(f"{error}\n")
+        return _end(reporter, Outcome.FAILED, str(error), EXIT_SPEC)
+    except DataError as error:
+        return _end(reporter, Outcome.FAILED, str(error), EXIT_DATA)
+    except Exception as error:
+        log.exception("unexpected error")
+        last_line = traceback.format_exception_only(error)[-1].strip()
+        return _end(reporter, Outcome.FAILED, last_line, EXIT_UNEXPECTED)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as in _end
+    log.info("succeeded: %s", ", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
+    reporter.final(Outcome.SUCCEEDED, "", metrics, artifacts)
+    return EXIT_OK
+
+
+def _end(reporter: Reporter, outcome: Outcome, reason: str, code: int) -> int:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it would cut the last report off
+    log.error("%s: %s", outcome.value, reason)
+    reporter.final(outcome, reason)
+    return code
+
+
+def _workdir(spec: JobSpec) -> Path:
+    """Give a folder of the attempt's own: two jobs on one machine may share WORKDIR."""
+    folder = Path(spec.workdir) / f"{spec.job_id}-{spec.attempt}"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _cancel(_number: int, _frame: object) -> NoReturn:
+    raise Cancelled
+
+
+def run() -> NoReturn:
+    """Run the process to its end."""
+    try:
+        code = main()
+    except Cancelled:  # before or after the attempt itself
+        code = EXIT_CANCELLED
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # leaves at once: a reporter that still waits for the service must not hold the process
+    os._exit(code)

@@ -1,0 +1,1 @@
+"""A model that always answers with the most frequent class."""

@@ -1,0 +1,89 @@
+"""Learn the class frequencies, an epoch's worth of rows at a time."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trainer import scores
+from trainer.results import Artifacts, EpochRecord, TrainingReport
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import polars as pl
+    from numpy.typing import NDArray
+
+    from trainer.inputs import ImageFolder
+    from trainer.models.dummy_model.params import Params
+    from trainer.results import TrainParams
+
+
+def train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
+    """Train the model; see the module's sentence.
+
+    Raises:
+        RuntimeError: The parameter ``fail_at_epoch`` asked for it.
+    """
+    spec, data, reporter = params.spec, params.data, params.reporter
+    truth, val_truth = data.target[data.split.train], data.target[data.split.val]
+    classes = len(data.labels)
+    epoch_rows = np.array_split(np.random.default_rng(spec.seed).permutation(truth), spec.epochs)
+    counts = np.ones(classes)  # Laplace's rule: no class is impossible
+    history: list[EpochRecord] = []
+    best_accuracy, best_epoch = -1.0, 0
+    best_prior, best_matrix = counts, np.zeros((classes, classes), np.int64)
+
+    for epoch in range(1, spec.epochs + 1):
+        started = time.monotonic()
+        time.sleep(params.model.seconds_per_epoch)
+        if epoch == params.model.fail_at_epoch:
+            raise RuntimeError(f"asked to fail at epoch {epoch}")
+        counts += np.bincount(epoch_rows[epoch - 1], minlength=classes)
+        prior = counts / counts.sum()
+        answer = prior.argmax()
+        record = EpochRecord(
+            epoch=epoch,
+            step=epoch,
+            learning_rate=0,
+            train_loss=float(-np.log(prior[truth]).mean()),
+            train_accuracy=float((truth == answer).mean()),
+            seconds=time.monotonic() - started,
+        )
+        reporter.point(
+            "train", epoch, epoch, {"loss": record.train_loss, "accuracy": record.train_accuracy}
+        )
+        if epoch % spec.eval_steps == 0 or epoch == spec.epochs:
+            matrix = scores.confusion_matrix(val_truth, np.full_like(val_truth, answer), classes)
+            record.val_loss = float(-np.log(prior[val_truth]).mean())
+            record.val_accuracy, record.val_macro_f1 = scores.accuracy(matrix), scores.macro_f1(matrix)
+            better = record.val_accuracy > best_accuracy
+            if better:
+                best_accuracy, best_epoch, best_prior, best_matrix = record.val_accuracy, epoch, prior, matrix
+            val_values = {"loss": record.val_loss, "accuracy": record.val_accuracy, "macro_f1": record.val_macro_f1}
+            reporter.point("val", epoch, epoch, val_values)
+            reporter.evaluation(epoch, epoch, data.labels, matrix.tolist(), best=better)
+        history.append(record)
+        reporter.progress(epoch / spec.epochs, (spec.epochs - epoch) * params.model.seconds_per_epoch)
+
+    report = TrainingReport.of_best(history, best_epoch, best_matrix, data.labels, device="cpu", parameters=classes)
+    artifacts = Artifacts(
+        model_type="dummy_model",
+        state_dict={"prior": best_prior.astype(np.float32)},
+        id2label=dict(enumerate(data.labels)),
+        preprocessing={},
+        val_probabilities=np.tile(best_prior.astype(np.float32), (len(val_truth), 1)),
+    )
+    return report, artifacts
+
+
+def predict(
+    _preprocessing: Mapping[str, Any],
+    state: Mapping[str, NDArray[Any]],
+    frame: pl.DataFrame,
+    _images: ImageFolder | None,
+) -> NDArray[np.float32]:
+    """Give the learnt frequencies for every row, shape (rows, classes)."""
+    return np.tile(state["prior"], (len(frame), 1))

@@ -1,0 +1,1 @@
+"""Late fusion of an image, a text and a tabular branch."""

@@ -1,0 +1,72 @@
+"""One job from its inputs to its uploaded artifacts, a step a line."""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from contracts.callback import Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from contracts.callback import ArtifactInfo
+    from contracts.job import JobSpec
+    from trainer.models.catalogue import Model, ModelParams
+    from trainer.reporter import Reporter
+
+log = logging.getLogger(__name__)
+
+
+def run_job(
+    spec: JobSpec, model: Model, params: ModelParams, reporter: Reporter, workdir: Path
+) -> tuple[dict[str, float], list[ArtifactInfo]]:
+    """Train one model.
+
+    Args:
+        spec: The job.
+        model: What to train.
+        params: Its parameters.
+        reporter: Told of everything.
+        workdir: A folder of this attempt's own.
+
+    Returns:
+        The metrics of the best state, and the uploaded artifacts.
+
+    Raises:
+        DataError: The inputs cannot be trained on.
+    """
+    # imported here, so that a mistake in the spec shows at once: polars, numpy and torch take seconds
+    from trainer.artifacts import upload, write_artifacts  # noqa: PLC0415
+    from trainer.data import prepare  # noqa: PLC0415
+    from trainer.inputs import fetch_inputs  # noqa: PLC0415
+    from trainer.report import write_report  # noqa: PLC0415
+    from trainer.results import TrainParams  # noqa: PLC0415
+
+    durations: dict[str, float] = {}
+    with _phase(Phase.DOWNLOADING, reporter, durations):
+        inputs = fetch_inputs(spec, workdir / "inputs", reporter.progress)
+    with _phase(Phase.PREPARING, reporter, durations):
+        data = prepare(spec, inputs)
+        for note in data.notes:
+            log.info("%s", note)
+        train = model.load_train()
+    with _phase(Phase.TRAINING, reporter, durations):
+        report, artifacts = train(TrainParams(spec, params, data, reporter, workdir))
+    with _phase(Phase.UPLOADING, reporter, durations):
+        folder = workdir / "artifacts"
+        write_artifacts(artifacts, data, spec.target_col, folder)
+        metrics = write_report(spec, params, data, report, durations, folder)
+        uploaded = upload(folder, spec.destination, reporter.progress)
+    return metrics, uploaded
+
+
+@contextmanager
+def _phase(phase: Phase, reporter: Reporter, durations: dict[str, float]) -> Iterator[None]:
+    reporter.phase(phase)
+    started = time.monotonic()
+    yield
+    durations[phase.value] = time.monotonic() - started

@@ -1,0 +1,102 @@
+"""What a model's ``train`` is given and gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+
+from pydantic import BaseModel, Field
+
+from trainer import scores
+from trainer.scores import ClassScores
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from contracts.job import JobSpec
+    from trainer.data import Data
+    from trainer.reporter import Reporter
+
+ModelParams = TypeVar("ModelParams", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class TrainParams(Generic[ModelParams]):
+    """Everything a model trains with."""
+
+    spec: JobSpec
+    model: ModelParams
+    data: Data
+    reporter: Reporter
+    workdir: Path
+
+
+class EpochRecord(BaseModel):
+    """Figures of one epoch; those of validation are None where none was made."""
+
+    epoch: int
+    step: int
+    learning_rate: float
+    train_loss: float
+    train_accuracy: float
+    val_loss: float | None = None
+    val_accuracy: float | None = None
+    val_macro_f1: float | None = None
+    seconds: float
+
+
+class TrainingReport(BaseModel):
+    """How training went: its log, and the figures of the best state."""
+
+    history: list[EpochRecord]
+    best_epoch: int
+    metrics: dict[str, float] = Field(description="of the best state, on the validation rows")
+    confusion_matrix: list[list[int]] = Field(description="rows true, columns predicted")
+    per_class: list[ClassScores]
+    device: str
+    parameters: int = Field(description="trained numbers in the model")
+    notes: list[str] = []
+
+    @classmethod
+    def of_best(
+        cls,
+        history: list[EpochRecord],
+        best_epoch: int,
+        matrix: NDArray[np.int64],
+        labels: Sequence[str],
+        *,
+        device: str,
+        parameters: int,
+    ) -> Self:
+        """Derive the figures of the best state from its confusion matrix and its epoch's record."""
+        best = next(record for record in history if record.epoch == best_epoch)
+        return cls(
+            history=history,
+            best_epoch=best_epoch,
+            metrics={
+                "accuracy": scores.accuracy(matrix),
+                "macro_f1": scores.macro_f1(matrix),
+                "weighted_f1": scores.weighted_f1(matrix),
+                "loss": best.val_loss or 0.0,
+                "best_epoch": best_epoch,
+            },
+            confusion_matrix=matrix.tolist(),
+            per_class=scores.per_class(matrix, labels),
+            device=device,
+            parameters=parameters,
+        )
+
+
+@dataclass(frozen=True)
+class Artifacts:
+    """What is left of a training, enough to predict with."""
+
+    model_type: str
+    state_dict: Mapping[str, NDArray[Any]]
+    id2label: dict[int, str]
+    preprocessing: dict[str, Any] = field(metadata={"is": "JSON of the model's own fitted transforms"})
+    val_probabilities: NDArray[np.float32] = field(metadata={"is": "of shape (validation rows, classes)"})

@@ -1,0 +1,98 @@
+"""What the process is told besides its job: where the spec lies, how to log, how to report. Read once, from the environment."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from contracts.job import InvalidSpec
+from trainer import objects
+from trainer.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+class Settings(BaseModel):
+    """Field descriptions are the README's table; the variable is the name in capitals."""
+
+    model_config = ConfigDict(frozen=True)
+
+    log_format: Literal["json", "text"] = Field(default="json", description="json, or text for people")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="least level logged")
+    heartbeat_seconds: float = Field(default=5, gt=0, le=300, description="between signs of life")
+    flush_seconds: float = Field(
+        default=20, ge=0, le=600, description="how long the end waits for unsent reports"
+    )
+    spool_max_mb: float = Field(
+        default=256, gt=0, description="unsent reports kept on disk; further points are dropped"
+    )
+    triptych_request_id: str = Field(default="", description="correlation id that logs carry")
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Self:
+        """Read the settings; unset and blank variables take their defaults.
+
+        Raises:
+            InvalidSpec: With every problem, each naming its variable.
+        """
+        values = {name: env[name.upper()] for name in cls.model_fields if env.get(name.upper(), "").strip()}
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise InvalidSpec(
+                [f"{str(e['loc'][0]).upper()}: {e['msg']}, got {e['input']!r}" for e in error.errors()]
+            ) from None
+
+
+def job_environment(env_file: Path | None) -> dict[str, str]:
+    """Gather a job's variables: an env file, then the object at JOB_SPEC_URI, then the real environment, which wins.
+
+    Args:
+        env_file: Lines of ``NAME=value``; blank lines and lines that begin with # are skipped.
+
+    Raises:
+        InvalidSpec: The file or the object cannot be read or understood.
+    """
+    variables = _read_env_file(env_file) if env_file else {}
+    real = {name: value for name, value in os.environ.items() if value.strip()}
+    uri = real.get("JOB_SPEC_URI") or variables.get("JOB_SPEC_URI")
+    if uri:
+        variables |= _read_spec_object(uri)
+    return {**variables, **real}
+
+
+def _read_env_file(path: Path) -> dict[str, str]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise InvalidSpec([f"--env-file: {path}: {error.strerror}"]) from None
+    variables = {}
+    for number, line in enumerate(lines, start=1):
+        text = line.strip().removeprefix("export ")
+        if not text or text.startswith("#"):
+            continue
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise InvalidSpec([f"--env-file: {path}: line {number} is not NAME=value"])
+        quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+        variables[name.strip()] = value[1:-1] if quoted else value
+    return variables
+
+
+def _read_spec_object(uri: str) -> dict[str, str]:
+    try:
+        document: Any = json.loads(objects.read(uri))
+    except DataError as error:
+        raise InvalidSpec([f"JOB_SPEC_URI: {error}"]) from None
+    except ValueError as error:
+        raise InvalidSpec([f"JOB_SPEC_URI: {uri} does not hold JSON: {error}"]) from None
+    if not isinstance(document, dict):
+        raise InvalidSpec([f"JOB_SPEC_URI: {uri} holds no JSON object of variables"])
+    return {
+        str(name): value if isinstance(value, str) else json.dumps(value) for name, value in document.items()
+    }
