@@ -345,11 +345,12 @@ class _Counted:
 
     def read(self, size: int, /) -> bytes:
         data = self._source.read(size)
+        while len(data) < size and (more := self._source.read(size - len(data))):
+            data += more  # a part shorter than the others would be refused
         self._left -= len(data)
-        if self._left < 0 or (size and not data and self._left):
-            raise ValueError(
-                f"the source has {'more' if self._left < 0 else 'less'} than the {self.size} bytes announced"
-            )
+        if self._left < 0 or (self._left and len(data) < size):
+            less = "more" if self._left < 0 else "less"
+            raise ValueError(f"the source has {less} than the {self.size} bytes announced")
         self.checksum = zlib.crc32(data, self.checksum)
         return data
 
