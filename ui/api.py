@@ -1,0 +1,163 @@
+"""Client of the public REST API, for the callbacks that run on the server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+JSON = dict[str, Any]
+
+
+class ApiError(Exception):
+    """The API could not do what was asked; the text is for the person at the browser."""
+
+
+class ApiAway(ApiError):
+    """The API does not answer."""
+
+
+@dataclass
+class ApiProblem(ApiError):
+    """The API refused, with a problem document (RFC 9457)."""
+
+    status: int
+    title: str
+    detail: str
+    errors: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """Give the sentence to show."""
+        return self.detail or self.title
+
+
+class Api:
+    """The calls that pages need. Every method raises ApiProblem for a refusal and ApiAway for silence."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        """Use an HTTP client whose base URL is the platform's origin."""
+        self._client = client
+
+    def healthy(self) -> bool:
+        """Say whether the API answers."""
+        try:
+            self._call("GET", "/api/health/")
+        except ApiError:
+            return False
+        return True
+
+    def datasets(self, *, page: int = 1, page_size: int = 25, search: str = "") -> JSON:
+        """List data sets, newest first."""
+        params = {"page": page, "page_size": page_size, "search": search}
+        return self._call("GET", "/api/datasets/", params=params)
+
+    def dataset(self, dataset_id: str) -> JSON:
+        """Look up one data set."""
+        return self._call("GET", f"/api/datasets/{_part(dataset_id)}/")
+
+    def delete_dataset(self, dataset_id: str) -> None:
+        """Delete a data set."""
+        self._call("DELETE", f"/api/datasets/{_part(dataset_id)}/")
+
+    def preview(self, dataset_id: str, rows: int) -> JSON:
+        """Give its first rows."""
+        return self._call("GET", f"/api/datasets/{_part(dataset_id)}/preview/", params={"rows": rows})
+
+    def schema(self, dataset_id: str) -> JSON:
+        """Give its columns with the overrides applied."""
+        return self._call("GET", f"/api/datasets/{_part(dataset_id)}/schema/")
+
+    def change_schema(self, dataset_id: str, change: JSON) -> JSON:
+        """Override column types and roles, or choose the target."""
+        return self._call("PATCH", f"/api/datasets/{_part(dataset_id)}/schema/", json=change)
+
+    def models(self) -> list[JSON]:
+        """List what can be trained."""
+        return list(self._call("GET", "/api/models/")["items"])
+
+    def jobs(self, *, page: int = 1, page_size: int = 25, state: str = "", dataset_id: str = "") -> JSON:
+        """List jobs, newest first."""
+        params: dict[str, Any] = {"page": page, "page_size": page_size}
+        if state:
+            params["state"] = state
+        if dataset_id:
+            params["dataset_id"] = dataset_id
+        return self._call("GET", "/api/training_jobs/", params=params)
+
+    def job(self, job_id: str) -> JSON:
+        """Look up one job."""
+        return self._call("GET", f"/api/training_jobs/{_part(job_id)}/")
+
+    def create_job(self, settings: JSON) -> JSON:
+        """Create a job."""
+        return self._call("POST", "/api/training_jobs/", json=settings)
+
+    def act_on_job(self, job_id: str, action: str) -> JSON:
+        """Start, cancel or retry a job."""
+        return self._call("POST", f"/api/training_jobs/{_part(job_id)}/{action}/")
+
+    def artifacts(self, job_id: str) -> list[JSON]:
+        """List what a job left."""
+        return list(self._call("GET", "/api/artifacts/", params={"job": job_id})["items"])
+
+    def report(self, job_id: str) -> JSON | None:
+        """Give a job's report.json, or None where it left none."""
+        try:
+            return self._call("GET", f"/api/artifacts/{_part(job_id)}/report.json")
+        except ApiProblem as problem:
+            if problem.status == httpx.codes.NOT_FOUND:
+                return None
+            raise
+
+    def _call(self, method: str, path: str, **arguments: Any) -> JSON:
+        try:
+            response = self._client.request(method, path, **arguments)
+        except httpx.TimeoutException:
+            raise ApiAway("The API took too long to answer.") from None
+        except httpx.HTTPError as error:
+            raise ApiAway(f"The API cannot be reached ({type(error).__name__}).") from None
+        if response.is_error:
+            raise _refusal(response)
+        if not response.content:
+            return {}
+        try:
+            body = response.json()
+        except ValueError:
+            body = None
+        if not isinstance(body, dict):
+            raise ApiAway("What answers at the API's address is not the API.")
+        return body
+
+
+def _part(identifier: str) -> str:
+    return quote(identifier, safe="")
+
+
+def _refusal(response: httpx.Response) -> ApiError:
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    if not isinstance(body, dict) or "title" not in body:
+        # a gateway's own page: the service behind it is down
+        return ApiAway(f"The API is not available (HTTP {response.status_code}).")
+    return ApiProblem(
+        response.status_code,
+        str(body["title"]),
+        str(body.get("detail") or ""),
+        _flatten(body.get("errors") or {}),
+    )
+
+
+def _flatten(errors: Any, path: str = "") -> dict[str, str]:
+    """Turn {"json": {"params": {"lr": ["too high"]}}} into {"params.lr": "too high"}."""
+    if isinstance(errors, dict):
+        flat: dict[str, str] = {}
+        for name, inner in errors.items():
+            below = path if not path and name in {"json", "query"} else f"{path}.{name}".strip(".")
+            flat.update(_flatten(inner, below))
+        return flat
+    texts = errors if isinstance(errors, list) else [errors]
+    return {path: " ".join(str(text) for text in texts)}

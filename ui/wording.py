@@ -1,0 +1,122 @@
+"""How figures, times and states are written for people."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+
+MINUTE = 60
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+STATE_COLORS = {
+    "created": "gray",
+    "queued": "gray",
+    "launching": "blue",
+    "running": "blue",
+    "succeeded": "teal",
+    "failed": "red",
+    "cancelled": "gray",
+    "timed_out": "orange",
+    "uploading": "blue",
+    "uploaded": "blue",
+    "ready": "teal",
+    "rejected": "red",
+}
+STATE_WORDS = {"uploaded": "preparing", "timed_out": "timed out"}
+ACTIVE = ("queued", "launching", "running")
+ENDED = ("succeeded", "failed", "cancelled", "timed_out")
+RETRYABLE = ("failed", "cancelled", "timed_out")
+
+
+def state(name: str) -> str:
+    """Give the word for a state."""
+    return STATE_WORDS.get(name, name.replace("_", " "))
+
+
+def size(count: float | None) -> str:
+    """Write a number of bytes, with decimal units."""
+    if count is None:
+        return "–"
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:  # noqa: PLR2004 - decimal units
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"  # noqa: PLR2004
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
+def whole(count: float | None) -> str:
+    """Write a count with thin groups: 12 345."""
+    return "–" if count is None else f"{int(count):,}".replace(",", "\u202f")
+
+
+def plural(count: int, noun: str) -> str:
+    """Write a count with its noun: 1 file, 3 files."""
+    return f"{whole(count)} {noun}" if count == 1 else f"{whole(count)} {noun}s"
+
+
+def number(value: float | None) -> str:
+    """Write a measurement with four significant digits."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    if float(value).is_integer() and abs(value) < 1e9:  # noqa: PLR2004 - beyond it the exponent reads better
+        return whole(value)
+    return f"{value:.4g}"
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """Write a share, 0 to 1, in per cent."""
+    return "–" if share is None or not math.isfinite(share) else f"{share * 100:.{digits}f}\u202f%"
+
+
+def duration(seconds: float | None) -> str:
+    """Write a span of time: 42 s, 3 min 5 s, 2 h 10 min."""
+    if seconds is None:
+        return "–"
+    left = max(0, round(seconds))
+    if left < MINUTE:
+        return f"{left} s"
+    if left < HOUR:
+        return f"{left // MINUTE} min {left % MINUTE} s"
+    if left < DAY:
+        return f"{left // HOUR} h {left % HOUR // MINUTE} min"
+    return f"{left // DAY} d {left % DAY // HOUR} h"
+
+
+def moment(text: str | None) -> datetime | None:
+    """Read an ISO 8601 time; one without a zone is UTC."""
+    if not text:
+        return None
+    parsed = datetime.fromisoformat(text)
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def ago(text: str | None, now: datetime | None = None) -> str:
+    """Write a time as its distance, which needs no time zone: just now, 5 min ago, 2026-11-23."""
+    at = moment(text)
+    if at is None:
+        return "–"
+    seconds = ((now or datetime.now(UTC)) - at).total_seconds()
+    if seconds < MINUTE:
+        return "just now"
+    if seconds < HOUR:
+        return f"{int(seconds // MINUTE)} min ago"
+    if seconds < DAY:
+        return f"{int(seconds // HOUR)} h ago"
+    if seconds < 7 * DAY:
+        return f"{int(seconds // DAY)} d ago"
+    return f"{at:%Y-%m-%d}"
+
+
+def between(start: str | None, end: str | None, now: datetime | None = None) -> str:
+    """Write how long something took, or takes so far."""
+    begun = moment(start)
+    if begun is None:
+        return "–"
+    return duration(((moment(end) or now or datetime.now(UTC)) - begun).total_seconds())
+
+
+def metric_name(key: str) -> str:
+    """Give a metric's name as people write it: val_macro_f1 becomes "val macro F1"."""
+    return key.replace("_", " ").replace("f1", "F1")
