@@ -38,7 +38,6 @@ class DatasetSchemaDetected(Event):
     NAME = "dataset.schema_detected.v1"
     dataset_id: str
     schema_uri: str = Field(description="object that holds the DatasetSchema as JSON")
-    preview_uri: str = Field(description="object that holds the first rows as JSON: {columns, rows}")
     rows: int
     columns: int
 

@@ -12,7 +12,7 @@ from celery import Celery
 from kombu import Queue
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from contracts.events import Event, WorkAbandoned
+from contracts.events import WorkAbandoned
 from runtime import log
 from runtime.db import Database, unix_now
 from runtime.errors import Transient
@@ -93,11 +93,11 @@ class Bell:
 
 
 class Work:
-    """One delivery in the hands of a handler. A handler must end it by `finish`, once."""
+    """One delivery in the hands of a handler, which must end it by `finish`, once, and may emit events by `outbox`."""
 
     def __init__(self, db: Database, outbox: Outbox, lease: Lease) -> None:
         self._db = db
-        self._outbox = outbox
+        self.outbox = outbox
         self._lease = lease
         self.attempt = lease.attempts
         self.finished = False
@@ -124,10 +124,6 @@ class Work:
             self._lease.change(session, state=HANDLED, handled_at=unix_now(), last_error="")
             yield session
         self.finished = True
-
-    def emit(self, session: Session, happened: Event) -> None:
-        """Add an event to a transaction of this work."""
-        self._outbox.emit(session, happened)
 
 
 class Consumer:

@@ -23,6 +23,13 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _log = logging.getLogger(__name__)
 
 
+class InsufficientStorage(HTTPException):
+    """No room on the server (RFC 4918, 507)."""
+
+    code = 507
+    name = "Insufficient Storage"
+
+
 def problem(status: int, title: str, detail: str, **extra: object) -> Response:
     """Make an RFC 9457 problem document."""
     response = jsonify(type="about:blank", title=title, status=status, detail=detail, **extra)

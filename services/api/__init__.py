@@ -1,0 +1,1 @@
+"""The public REST API: data sets, schemas, jobs, artifacts. Owns the api_* tables."""

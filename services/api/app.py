@@ -1,0 +1,75 @@
+"""Makes the api's Flask app: the only place where its collaborators are constructed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask, Response, jsonify
+from flask_smorest import Api
+
+from runtime import web
+from runtime.bus import Bell
+from runtime.db import Database
+from runtime.outbox import Outbox
+from runtime.storage import open_store
+from services.api import routes_datasets, routes_jobs
+from services.api.catalogue import Catalogue
+from services.api.context import Context
+from services.api.preview import Files
+
+if TYPE_CHECKING:
+    from services.api.settings import ApiSettings
+
+
+def create_app(settings: ApiSettings) -> Flask:
+    """Wire the api.
+
+    Args:
+        settings: Its environment.
+    """
+    settings.spool_dir.mkdir(parents=True, exist_ok=True)
+    db, bell, store = (
+        Database(settings.database_url),
+        Bell(settings.redis_url),
+        open_store(settings.objects_url),
+    )
+    context = Context(
+        settings=settings,
+        db=db,
+        outbox=Outbox(bell.ring),
+        store=store,
+        files=Files(settings.spool_dir, store, settings.max_image_pixels),
+        catalogue=Catalogue.shipped(),
+    )
+    app = Flask("triptych-api", static_folder=None)
+    app.config.update(
+        API_TITLE="Triptych",
+        API_VERSION="1",
+        OPENAPI_VERSION="3.1.0",
+        OPENAPI_URL_PREFIX="/api",
+        OPENAPI_JSON_PATH="openapi.json",
+        MAX_CONTENT_LENGTH=settings.max_upload_bytes,
+    )
+    api = Api(app)
+    api.register_blueprint(routes_datasets.blueprint(context))
+    for routes in routes_jobs.blueprints(context):
+        api.register_blueprint(routes)
+
+    @app.get("/api/health/")
+    def health() -> Response:
+        return jsonify(status="ok")
+
+    # After flask-smorest, whose own error handler these replace
+    web.install(
+        app, {"database": db.check, "redis": bell.check, "objects": store.check, "spool": _writable(settings)}
+    )
+    return app
+
+
+def _writable(settings: ApiSettings) -> Any:
+    def check() -> None:
+        probe = settings.spool_dir / ".probe"
+        probe.write_bytes(b"")
+        probe.unlink(missing_ok=True)
+
+    return check

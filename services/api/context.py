@@ -1,0 +1,30 @@
+"""What the routes work with, made once in app.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from runtime.db import Database
+    from runtime.outbox import Outbox
+    from runtime.storage import ObjectStore
+    from services.api.catalogue import Catalogue
+    from services.api.preview import Files
+    from services.api.settings import ApiSettings
+
+
+@dataclass(frozen=True)
+class Context:
+    """The api's collaborators."""
+
+    settings: ApiSettings
+    db: Database
+    outbox: Outbox
+    store: ObjectStore
+    files: Files
+    catalogue: Catalogue
+
+    def page_size(self, asked: int) -> int:
+        """Cap a page's size at the setting."""
+        return min(asked, self.settings.max_page_size)

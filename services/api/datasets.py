@@ -1,0 +1,148 @@
+"""Data sets: take one in, list, look up, delete, and follow its two tracks."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from sqlalchemy import func, select
+
+from contracts.events import DatasetDeleted, DatasetUploaded
+from runtime.errors import Conflict, NotFound
+from services.api.models import Dataset, Job, JobStep
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from sqlalchemy.orm import Session
+
+    from contracts.schema import DatasetSchema
+    from runtime.outbox import Outbox
+    from services.api.intake import Upload
+
+ACTIVE = ("queued", "launching", "running")
+
+
+def new_id() -> str:
+    """Make an id: 32 hexadecimal digits."""
+    return uuid4().hex
+
+
+def register(
+    session: Session,
+    outbox: Outbox,
+    dataset_id: str,
+    upload: Upload,
+    detected: DatasetSchema,
+    preview: dict[str, Any],
+) -> Dataset:
+    """Record an upload that lies complete in the spool, and tell ingest.
+
+    Args:
+        session: A write transaction.
+        outbox: For the event.
+        dataset_id: Also the name of its spool folder.
+        upload: What was received.
+        detected: The schema of its first rows.
+        preview: Its first rows, as preview.head makes them.
+    """
+    dataset = Dataset(
+        id=dataset_id,
+        name=upload.name or upload.table_name,
+        state="uploaded",
+        table_name=upload.table_name,
+        table_bytes=upload.table_bytes,
+        files=len(upload.files),
+        file_bytes=upload.file_bytes,
+        rows=detected.rows,
+        n_columns=len(detected.columns),
+        detected=detected.model_dump(mode="json"),
+        preview=preview,
+        overrides={},
+    )
+    session.add(dataset)
+    session.flush()
+    outbox.emit(
+        session,
+        DatasetUploaded(
+            dataset_id=dataset_id,
+            spool=dataset_id,
+            table_bytes=upload.table_bytes,
+            files=len(upload.files),
+            file_bytes=upload.file_bytes,
+        ),
+    )
+    return dataset
+
+
+def get(session: Session, dataset_id: str, *, lock: bool = False) -> Dataset:
+    """Look one up.
+
+    Args:
+        session: A transaction.
+        dataset_id: Its id.
+        lock: Whether to keep others from changing it until the transaction ends.
+
+    Raises:
+        NotFound: There is none by that id.
+    """
+    dataset = session.get(Dataset, dataset_id, with_for_update=lock)
+    if dataset is None:
+        raise NotFound(f"There is no data set {dataset_id!r}.")
+    return dataset
+
+
+def page(session: Session, search: str, number: int, size: int) -> tuple[Sequence[Dataset], int]:
+    """List data sets, newest first.
+
+    Returns:
+        One page of them, and how many there are in all.
+    """
+    query = select(Dataset)
+    if search:
+        query = query.where(Dataset.name.icontains(search, autoescape=True))
+    total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
+    query = query.order_by(Dataset.created_at.desc(), Dataset.id).offset((number - 1) * size).limit(size)
+    return session.scalars(query).all(), total
+
+
+def delete(session: Session, outbox: Outbox, dataset_id: str) -> None:
+    """Delete a data set with its ended jobs, and tell ingest to remove its objects.
+
+    Raises:
+        NotFound: There is none by that id.
+        Conflict: A job that uses it has not ended.
+    """
+    dataset = get(session, dataset_id)
+    jobs = session.scalars(select(Job).where(Job.dataset_id == dataset_id)).all()
+    busy = [job.name for job in jobs if job.state in ACTIVE]
+    if busy:
+        raise Conflict(f"The job {busy[0]!r} uses this data set and has not ended; cancel it first.")
+    for job in jobs:
+        for step in session.scalars(select(JobStep).where(JobStep.job_id == job.id)):
+            session.delete(step)
+        session.delete(job)
+    session.flush()
+    session.delete(dataset)
+    outbox.emit(session, DatasetDeleted(dataset_id=dataset_id))
+
+
+def settle(dataset: Dataset) -> bool:
+    """Set the state that follows from the two tracks.
+
+    Returns:
+        Whether both have ended, so that the spool is no longer needed.
+    """
+    tracks = (dataset.schema_state, dataset.staging_state)
+    if "failed" in tracks:
+        dataset.state = "rejected"
+    elif tracks == ("detected", "staged"):
+        dataset.state = "ready"
+    return all(track in {"detected", "staged", "failed"} for track in tracks)
+
+
+def drop_spool(spool_dir: Path, dataset_id: str) -> None:
+    """Remove an upload from the spool; that it is gone already is fine."""
+    shutil.rmtree(spool_dir / dataset_id, ignore_errors=True)

@@ -1,0 +1,199 @@
+"""Training jobs: create, start, cancel, retry, and every change of state, each guarded by compare-and-set.
+
+created → queued → launching → running → succeeded | failed | cancelled | timed_out. The last four are final.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select, update
+
+from contracts.events import JobCancelRequested, JobLaunchRequested
+from runtime.db import now
+from runtime.errors import Conflict, NotFound
+from services.api import datasets
+from services.api.models import Dataset, Job, JobStep
+from services.api.specs import trainer_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.orm import Session
+
+    from runtime.outbox import Outbox
+
+FINAL = ("succeeded", "failed", "cancelled", "timed_out")
+_BEFORE = {
+    "queued": ("created",),
+    "launching": ("queued",),
+    "running": ("queued", "launching"),
+    **dict.fromkeys(FINAL, ("created", "queued", "launching", "running")),
+}
+
+
+def create(
+    session: Session, dataset: Dataset, *, name: str | None, model: str, target: str, settings: dict[str, Any]
+) -> Job:
+    """Record a job; its settings were checked by specs.settle."""
+    job = Job(
+        id=datasets.new_id(),
+        name=name or f"{dataset.name}: {model}"[:300],
+        dataset_id=dataset.id,
+        model=model,
+        target=target,
+        settings=settings,
+        state="created",
+        attempt=1,
+        launch_requested=False,
+        metrics={},
+        artifacts=[],
+    )
+    session.add(job)
+    session.flush()
+    session.add(JobStep(job_id=job.id, attempt=1, state="created"))
+    return job
+
+
+def get(session: Session, job_id: str) -> Job:
+    """Look one up.
+
+    Raises:
+        NotFound: There is none by that id.
+    """
+    job = session.get(Job, job_id)
+    if job is None:
+        raise NotFound(f"There is no training job {job_id!r}.")
+    return job
+
+
+def steps(session: Session, job_id: str) -> Sequence[JobStep]:
+    """Give the states a job went through, in order."""
+    return session.scalars(select(JobStep).where(JobStep.job_id == job_id).order_by(JobStep.id)).all()
+
+
+def page(
+    session: Session, *, state: str | None, dataset_id: str | None, number: int, size: int
+) -> tuple[list[tuple[Job, str]], int]:
+    """List jobs with their data sets' names, newest first.
+
+    Returns:
+        One page of them, and how many there are in all.
+    """
+    query = select(Job, Dataset.name).join(Dataset, Dataset.id == Job.dataset_id)
+    if state:
+        query = query.where(Job.state == state)
+    if dataset_id:
+        query = query.where(Job.dataset_id == dataset_id)
+    total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
+    rows = session.execute(
+        query.order_by(Job.created_at.desc(), Job.id).offset((number - 1) * size).limit(size)
+    )
+    return [(row[0], row[1]) for row in rows], total
+
+
+def move(session: Session, job: Job, state: str, reason: str | None = None, **values: Any) -> bool:
+    """Change a job's state if its present one, of this attempt, allows it.
+
+    Returns:
+        Whether it did; a final state never changes again.
+    """
+    if state in FINAL:
+        values["finished_at"] = now()
+    moved = session.execute(
+        update(Job)
+        .where(Job.id == job.id, Job.attempt == job.attempt, Job.state.in_(_BEFORE[state]))
+        .values(state=state, reason=reason, **values)
+        .returning(Job.id)
+    ).first()
+    if moved is None:
+        return False
+    session.add(JobStep(job_id=job.id, attempt=job.attempt, state=state, reason=reason))
+    session.refresh(job)
+    return True
+
+
+def start(session: Session, outbox: Outbox, job: Job) -> None:
+    """Queue a job; a second start of the same attempt changes nothing.
+
+    Raises:
+        Conflict: It has ended, or its data set was rejected.
+    """
+    if job.state in FINAL:
+        raise Conflict(f"The job has ended ({job.state}); use retry to run it again.")
+    # Locked: were it to become ready right now, neither side would see the other's change and ask for the launch
+    dataset = datasets.get(session, job.dataset_id, lock=True)
+    if dataset.state == "rejected":
+        raise Conflict(f"The data set was rejected: {dataset.schema_reason or dataset.staging_reason}")
+    move(session, job, "queued")
+    launch_if_ready(session, outbox, job, dataset)
+
+
+def launch_if_ready(session: Session, outbox: Outbox, job: Job, dataset: Dataset) -> None:
+    """Ask for the launch of a queued job, once its data set is ready."""
+    if dataset.state != "ready" or job.state != "queued" or job.launch_requested:
+        return
+    job.launch_requested = True
+    resources = job.settings["resources"]
+    outbox.emit(
+        session,
+        JobLaunchRequested(
+            job_id=job.id,
+            attempt=job.attempt,
+            spec=trainer_environment(job, dataset),
+            cpus=resources["cpus"],
+            memory_mb=resources["memory_mb"],
+            max_seconds=resources["max_seconds"],
+        ),
+    )
+
+
+def cancel(session: Session, outbox: Outbox, job: Job) -> None:
+    """End a job: at once where nothing was launched yet, else as soon as the launcher has stopped it.
+
+    Raises:
+        Conflict: It has ended otherwise.
+    """
+    if job.state == "cancelled":
+        return
+    if job.state in FINAL:
+        raise Conflict(f"The job has ended ({job.state}); there is nothing to cancel.")
+    if not job.launch_requested:
+        move(session, job, "cancelled", "cancelled before it was launched")
+        return
+    outbox.emit(session, JobCancelRequested(job_id=job.id, attempt=job.attempt))
+
+
+def retry(session: Session, outbox: Outbox, job: Job) -> None:
+    """Run an ended job once more, as its next attempt.
+
+    Raises:
+        Conflict: It has not ended, or it has succeeded.
+    """
+    dataset = datasets.get(session, job.dataset_id, lock=True)
+    again = session.execute(
+        update(Job)
+        .where(
+            Job.id == job.id, Job.attempt == job.attempt, Job.state.in_(("failed", "cancelled", "timed_out"))
+        )
+        .values(
+            state="queued",
+            attempt=job.attempt + 1,
+            reason=None,
+            launch_requested=False,
+            launcher=None,
+            handle=None,
+            started_at=None,
+            finished_at=None,
+            metrics={},
+            artifacts=[],
+        )
+        .returning(Job.id)
+    ).first()
+    if again is None:
+        raise Conflict(
+            f"Only a job that failed, timed out or was cancelled can be retried; this one is {job.state}."
+        )
+    session.refresh(job)
+    session.add(JobStep(job_id=job.id, attempt=job.attempt, state="queued"))
+    launch_if_ready(session, outbox, job, dataset)

@@ -1,0 +1,216 @@
+"""Routes of data sets."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from flask import Response, request
+from flask_smorest import Blueprint
+from tabular.profile import profile_table
+from werkzeug.http import parse_options_header
+
+from runtime import log
+from runtime.errors import Invalid
+from runtime.web import InsufficientStorage
+from services.api import datasets, intake, preview, schemas, wire
+from tabular.errors import Unreadable
+
+if TYPE_CHECKING:
+    from contracts.schema import DatasetSchema
+    from services.api.context import Context
+    from services.api.models import Dataset
+
+
+def blueprint(context: Context) -> Blueprint:
+    """Make the routes over their collaborators."""
+    routes = Blueprint(
+        "datasets", __name__, url_prefix="/api/datasets", description="Tables with their images"
+    )
+    db, outbox = context.db, context.outbox
+
+    @routes.post("/upload_and_detect/")
+    @routes.doc(
+        requestBody=_UPLOAD_BODY,
+        responses={"201": {"description": "The data set, and the schema of its first rows"}},
+    )
+    def upload_and_detect() -> tuple[dict[str, Any], int]:
+        """Upload a CSV with images or a zip; staging and full detection go on in the background."""
+        dataset_id = datasets.new_id()
+        with log.bound(dataset_id=dataset_id):
+            upload = _receive(context, dataset_id)
+            try:
+                found = _detect_head(upload, context.settings.head_rows)
+                with db.write() as session:
+                    first = preview.head(upload, found)
+                    dataset = datasets.register(session, outbox, dataset_id, upload, found, first)
+            except BaseException:
+                datasets.drop_spool(context.settings.spool_dir, dataset_id)
+                raise
+        return view(dataset), 201
+
+    @routes.get("/")
+    @routes.arguments(wire.DatasetQuery, location="query")
+    @routes.response(200, wire.DatasetPage)
+    def list_datasets(query: dict[str, Any]) -> dict[str, Any]:
+        """List data sets, newest first."""
+        size = context.page_size(query["page_size"])
+        with db.read() as session:
+            items, total = datasets.page(session, query["search"], query["page"], size)
+            return {"items": items, "total": total, "page": query["page"], "page_size": size}
+
+    @routes.get("/<dataset_id>/")
+    @routes.response(200, description="The data set with both tracks and its schema")
+    def show(dataset_id: str) -> dict[str, Any]:
+        """Show one data set."""
+        with db.read() as session:
+            return view(datasets.get(session, dataset_id))
+
+    @routes.delete("/<dataset_id>/")
+    @routes.response(204)
+    def delete(dataset_id: str) -> None:
+        """Delete a data set, its ended jobs and its objects."""
+        with db.write() as session:
+            datasets.delete(session, outbox, dataset_id)
+        datasets.drop_spool(context.settings.spool_dir, dataset_id)
+
+    @routes.get("/<dataset_id>/preview/")
+    @routes.arguments(wire.PreviewQuery, location="query")
+    @routes.response(200, description="First rows, thumbnails' URLs, and each column's profile")
+    def show_preview(query: dict[str, Any], dataset_id: str) -> dict[str, Any]:
+        """Show the first rows with thumbnails, and statistics of every column."""
+        with db.read() as session:
+            dataset = datasets.get(session, dataset_id)
+            rows, files = dataset.preview["rows"][: query["rows"]], dataset.preview["files"][: query["rows"]]
+            return {
+                "columns": dataset.preview["columns"],
+                "rows": rows,
+                "thumbnails": [
+                    {column: _url(dataset_id, path) for column, path in row.items()} for row in files
+                ],
+                "schema_complete": dataset.detected["complete"],
+                "column_stats": dataset.detected["columns"],
+            }
+
+    @routes.get("/<dataset_id>/files/<path:path>")
+    @routes.arguments(wire.ThumbnailQuery, location="query")
+    @routes.response(200, description="A WebP thumbnail")
+    def thumbnail(query: dict[str, Any], dataset_id: str, path: str) -> Response:
+        """Show one uploaded image as a thumbnail."""
+        with db.read() as session:
+            dataset = datasets.get(session, dataset_id)
+        image = context.files.thumbnail(dataset, path, query["size"])
+        # An uploaded file never changes, so a browser may keep it
+        return Response(
+            image, mimetype="image/webp", headers={"Cache-Control": "private, max-age=86400, immutable"}
+        )
+
+    @routes.get("/<dataset_id>/schema/")
+    @routes.response(200, description="What was detected, the overrides, and the outcome")
+    def show_schema(dataset_id: str) -> dict[str, Any]:
+        """Show every column's type and role, and why."""
+        with db.read() as session:
+            return schema_view(datasets.get(session, dataset_id))
+
+    @routes.patch("/<dataset_id>/schema/")
+    @routes.arguments(wire.SchemaChange)
+    @routes.response(200, description="As GET")
+    def change_schema(body: dict[str, Any], dataset_id: str) -> dict[str, Any]:
+        """Override columns' types and roles, and choose the target."""
+        with db.write() as session:
+            dataset = datasets.get(session, dataset_id)
+            schemas.change(dataset, body["columns"], body["target"])
+            return schema_view(dataset)
+
+    return routes
+
+
+def view(dataset: Dataset) -> dict[str, Any]:
+    """Give a data set as the API shows it."""
+    return {
+        **wire.DatasetSummary().dump(dataset),
+        "reason": dataset.schema_reason or dataset.staging_reason,
+        "schema_track": {"state": dataset.schema_state, "reason": dataset.schema_reason},
+        "staging_track": {
+            "state": dataset.staging_state,
+            "reason": dataset.staging_reason,
+            "bytes_done": dataset.bytes_done,
+            "bytes_total": dataset.bytes_total,
+        },
+        "schema": dataset.detected,
+        "train_file": dataset.train_file,
+        "train_folder": dataset.train_folder,
+    }
+
+
+def schema_view(dataset: Dataset) -> dict[str, Any]:
+    """Give a data set's schema as the API shows it."""
+    return {
+        "detected": dataset.detected,
+        "overrides": dataset.overrides,
+        "columns": [
+            {**column.model_dump(mode="json"), "overridden": column.name in dataset.overrides}
+            for column in schemas.effective(dataset)
+        ],
+        "target": schemas.target_of(dataset),
+    }
+
+
+def _receive(context: Context, dataset_id: str) -> intake.Upload:
+    kind, options = parse_options_header(request.headers.get("Content-Type"))
+    if kind != "multipart/form-data" or not options.get("boundary"):
+        raise Invalid(
+            "Send multipart/form-data with the CSV as the part 'file', and images as 'images' or a zip as 'archive'."
+        )
+    settings = context.settings
+    limits = intake.Limits(settings.max_files, settings.max_unzipped_bytes, settings.max_zip_ratio)
+    try:
+        return intake.receive(
+            request.stream,
+            options["boundary"].encode(),
+            request.content_length,
+            settings.spool_dir / dataset_id,
+            limits,
+        )
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise InsufficientStorage(
+                "There is no room for this upload on the server; nothing of it was kept."
+            ) from None
+        raise
+
+
+def _detect_head(upload: intake.Upload, rows: int) -> DatasetSchema:
+    try:
+        return profile_table(upload.table, files=upload.files, max_rows=rows)
+    except Unreadable as error:
+        raise Invalid(
+            f"{upload.table_name!r} cannot be read as a table: {error}", {"file": [str(error)]}
+        ) from None
+
+
+def _url(dataset_id: str, path: str | None) -> str | None:
+    return path and f"/api/datasets/{dataset_id}/files/{quote(path)}"
+
+
+_FILE = {"type": "string", "format": "binary"}
+_UPLOAD_BODY = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "properties": {
+                    "file": {
+                        **_FILE,
+                        "description": "the CSV; may be left out where the archive holds exactly one",
+                    },
+                    "images": {"type": "array", "items": _FILE, "description": "file names may hold folders"},
+                    "archive": {**_FILE, "description": "a zip of images"},
+                    "name": {"type": "string", "maxLength": 300},
+                },
+            }
+        }
+    },
+}

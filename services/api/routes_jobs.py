@@ -1,0 +1,188 @@
+"""Routes of training jobs, their logs and artifacts, and of the models."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from flask import Response, redirect, stream_with_context
+from flask_smorest import Blueprint
+
+from runtime import log
+from runtime.errors import NotFound
+from services.api import datasets, jobs, specs, wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy.orm import Session
+
+    from runtime.outbox import Outbox
+    from services.api.context import Context
+    from services.api.models import Job
+
+_LINK_SECONDS = 900
+
+
+def blueprints(context: Context) -> list[Blueprint]:
+    """Make the routes over their collaborators."""
+    return [_jobs(context), _artifacts(context), _models(context)]
+
+
+def _jobs(context: Context) -> Blueprint:
+    routes = Blueprint(
+        "training_jobs", __name__, url_prefix="/api/training_jobs", description="Training runs"
+    )
+    db, outbox = context.db, context.outbox
+
+    @routes.post("/")
+    @routes.arguments(wire.JobWish)
+    @routes.response(201, wire.JobDetail)
+    def create(wish: dict[str, Any]) -> dict[str, Any]:
+        """Create a training job."""
+        with db.write() as session:
+            dataset = datasets.get(session, wish["dataset_id"])
+            target, settings = specs.settle(dataset, context.catalogue, wish)
+            job = jobs.create(
+                session, dataset, name=wish["name"], model=wish["model"], target=target, settings=settings
+            )
+            with log.bound(job_id=job.id, dataset_id=dataset.id):
+                if wish["start"]:
+                    jobs.start(session, outbox, job)
+            return view(session, job)
+
+    @routes.get("/")
+    @routes.arguments(wire.JobQuery, location="query")
+    @routes.response(200, wire.JobPage)
+    def list_jobs(query: dict[str, Any]) -> dict[str, Any]:
+        """List jobs, newest first."""
+        size = context.page_size(query["page_size"])
+        with db.read() as session:
+            rows, total = jobs.page(
+                session, state=query["state"], dataset_id=query["dataset_id"], number=query["page"], size=size
+            )
+            items = [{**_columns(job), "dataset_name": name} for job, name in rows]
+            return {"items": items, "total": total, "page": query["page"], "page_size": size}
+
+    @routes.get("/<job_id>/")
+    @routes.response(200, wire.JobDetail)
+    def show(job_id: str) -> dict[str, Any]:
+        """Show one job."""
+        with db.read() as session:
+            return view(session, jobs.get(session, job_id))
+
+    @routes.get("/<job_id>/logs/")
+    @routes.arguments(wire.LogQuery, location="query")
+    @routes.response(200, wire.LogTail)
+    def logs(query: dict[str, Any], job_id: str) -> dict[str, Any]:
+        """Show the end of a job's log; the launcher copies it to the object store while the job runs."""
+        with db.read() as session:
+            job = jobs.get(session, job_id)
+        try:
+            raw = context.store.get_bytes(f"jobs/{job.id}/{job.attempt}/log.txt")
+        except NotFound:
+            raw = b""
+        lines = raw.decode("utf-8", "replace").splitlines()
+        return {
+            "lines": lines[-query["tail"] :],
+            "source": job.launcher,
+            "truncated": len(lines) > query["tail"],
+        }
+
+    _verbs(routes, context)
+    return routes
+
+
+def _verbs(routes: Blueprint, context: Context) -> None:
+    def act(verb: Callable[[Session, Outbox, Job], None], job_id: str) -> dict[str, Any]:
+        with log.bound(job_id=job_id), context.db.write() as session:
+            job = jobs.get(session, job_id)
+            verb(session, context.outbox, job)
+            return view(session, job)
+
+    @routes.post("/<job_id>/start/")
+    @routes.response(202, wire.JobDetail)
+    def start(job_id: str) -> dict[str, Any]:
+        """Start a job; it runs as soon as its data set is ready and there is room."""
+        return act(jobs.start, job_id)
+
+    @routes.post("/<job_id>/cancel/")
+    @routes.response(202, wire.JobDetail)
+    def cancel(job_id: str) -> dict[str, Any]:
+        """Cancel a job."""
+        return act(jobs.cancel, job_id)
+
+    @routes.post("/<job_id>/retry/")
+    @routes.response(202, wire.JobDetail)
+    def retry(job_id: str) -> dict[str, Any]:
+        """Run an ended job again, as its next attempt."""
+        return act(jobs.retry, job_id)
+
+
+def _artifacts(context: Context) -> Blueprint:
+    routes = Blueprint(
+        "artifacts", __name__, url_prefix="/api/artifacts", description="What jobs leave behind"
+    )
+
+    @routes.get("/")
+    @routes.arguments(wire.ArtifactQuery, location="query")
+    @routes.response(200, wire.ArtifactList)
+    def list_artifacts(query: dict[str, Any]) -> dict[str, Any]:
+        """List a job's artifacts with links to download them."""
+        with context.db.read() as session:
+            job = jobs.get(session, query["job"])
+            items = [
+                {**item, "download_url": f"/api/artifacts/{job.id}/{quote(item['name'])}"}
+                for item in job.artifacts
+            ]
+        return {"items": items}
+
+    @routes.get("/<job_id>/<name>")
+    @routes.response(200, description="The file, or a redirect to it")
+    def download(job_id: str, name: str) -> Response:
+        """Download one artifact."""
+        with context.db.read() as session:
+            job = jobs.get(session, job_id)
+            item = next((item for item in job.artifacts if item["name"] == name), None)
+        if item is None:
+            raise NotFound(f"The job has no artifact {name!r}.")
+        key = context.store.key_of(item["uri"])
+        link = context.store.presign(key, seconds=_LINK_SECONDS, filename=name)
+        if link is not None:
+            return redirect(link)  # type: ignore[return-value] # werkzeug's Response is Flask's here
+
+        def blocks() -> Iterator[bytes]:
+            with context.store.open(key) as found:
+                yield from found
+
+        disposition = f"attachment; filename*=UTF-8''{quote(name)}"
+        headers = {"Content-Length": str(item["size"]), "Content-Disposition": disposition}
+        return Response(stream_with_context(blocks()), mimetype="application/octet-stream", headers=headers)
+
+    return routes
+
+
+def _models(context: Context) -> Blueprint:
+    routes = Blueprint("models", __name__, url_prefix="/api/models", description="What can be trained")
+
+    @routes.get("/")
+    @routes.response(200, description="The models, each with the JSON Schema of its parameters")
+    def list_models() -> dict[str, Any]:
+        """List the pluggable models and their parameters."""
+        return {"items": context.catalogue.models}
+
+    return routes
+
+
+def view(session: Session, job: Job) -> dict[str, Any]:
+    """Give a job as the API shows it."""
+    session.flush()
+    return {
+        **_columns(job),
+        "dataset_name": datasets.get(session, job.dataset_id).name,
+        "history": list(jobs.steps(session, job.id)),
+    }
+
+
+def _columns(job: Job) -> dict[str, Any]:
+    return {column.key: getattr(job, column.key) for column in job.__table__.columns}

@@ -1,0 +1,33 @@
+"""Settings of the api service and its worker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from runtime.settings import Settings
+
+GIB = 1024**3
+
+
+class ApiSettings(Settings):
+    """The api's environment."""
+
+    spool_dir: Path = Field(description="folder shared with ingest where uploads wait until they are staged")
+    max_upload_bytes: int = Field(default=20 * GIB, gt=0, description="largest request body")
+    max_files: int = Field(
+        default=200_000, gt=0, description="most files in one upload, zip entries included"
+    )
+    max_unzipped_bytes: int = Field(default=50 * GIB, gt=0, description="most bytes a zip may unpack to")
+    max_zip_ratio: int = Field(
+        default=200, gt=1, description="most times its size that one zip entry may unpack to"
+    )
+    head_rows: int = Field(default=2000, ge=10, description="rows read for the instant answer to an upload")
+    max_page_size: int = Field(default=200, ge=1, description="most items in one page of a list")
+    max_image_pixels: int = Field(
+        default=50_000_000, gt=0, description="largest image a thumbnail is made of"
+    )
+    web_workers: int = Field(default=1, ge=1, description="processes that answer HTTP")
+    web_threads: int = Field(default=16, ge=1, description="requests each of them answers at a time")
+    worker_concurrency: int = Field(default=2, ge=1, description="events the api's worker handles at a time")

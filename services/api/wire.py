@@ -1,0 +1,193 @@
+"""Bodies and query parameters of the REST API, for validation and for its OpenAPI page."""
+
+from __future__ import annotations
+
+from marshmallow import Schema, fields, validate
+
+from contracts.schema import ColumnType, Role
+
+_TYPES = validate.OneOf([kind.value for kind in ColumnType])
+_ROLES = validate.OneOf([role.value for role in Role])
+_NAME = validate.Length(max=300)
+
+
+class Page(Schema):
+    """One page of a list."""
+
+    page = fields.Integer(load_default=1, validate=validate.Range(min=1, max=10**6))
+    page_size = fields.Integer(load_default=50, validate=validate.Range(min=1))
+
+
+class DatasetQuery(Page):
+    """Which data sets to list."""
+
+    search = fields.String(load_default="", validate=_NAME)
+
+
+class JobQuery(Page):
+    """Which jobs to list."""
+
+    state = fields.String(load_default=None)
+    dataset_id = fields.String(load_default=None)
+
+
+class PreviewQuery(Schema):
+    """How many rows to show."""
+
+    rows = fields.Integer(load_default=20, validate=validate.Range(min=1, max=50))
+
+
+class ThumbnailQuery(Schema):
+    """How large a thumbnail to make."""
+
+    size = fields.Integer(load_default=96, validate=validate.Range(min=16, max=512))
+
+
+class LogQuery(Schema):
+    """How much of a log to show."""
+
+    tail = fields.Integer(load_default=200, validate=validate.Range(min=1, max=10_000))
+
+
+class ArtifactQuery(Schema):
+    """Whose artifacts to list."""
+
+    job = fields.String(required=True)
+
+
+class DatasetSummary(Schema):
+    """A data set in a list."""
+
+    id = fields.String()
+    name = fields.String()
+    state = fields.String()
+    created_at = fields.DateTime()
+    rows = fields.Integer()
+    n_columns = fields.Integer()
+    files = fields.Integer()
+    bytes = fields.Integer(attribute="bytes_total")
+    schema_state = fields.String()
+    staging_state = fields.String()
+
+
+class DatasetPage(Schema):
+    """One page of data sets."""
+
+    items = fields.List(fields.Nested(DatasetSummary))
+    total = fields.Integer()
+    page = fields.Integer()
+    page_size = fields.Integer()
+
+
+class ColumnChange(Schema):
+    """What a person decides about one column."""
+
+    type = fields.String(validate=_TYPES)
+    role = fields.String(validate=_ROLES)
+
+
+class SchemaChange(Schema):
+    """What a person decides about a data set's columns."""
+
+    columns = fields.Dict(keys=fields.String(), values=fields.Nested(ColumnChange), load_default=dict)
+    target = fields.String(load_default=None)
+
+
+class Resources(Schema):
+    """What one trainer may use."""
+
+    cpus = fields.Float(validate=validate.Range(min=0.25, max=192))
+    memory_mb = fields.Integer(validate=validate.Range(min=256, max=2_000_000))
+    max_seconds = fields.Integer(validate=validate.Range(min=10, max=30 * 86_400))
+
+
+class JobWish(Schema):
+    """What to train; everything left out is taken from the data set's schema and the defaults."""
+
+    dataset_id = fields.String(required=True)
+    name = fields.String(load_default=None, validate=_NAME)
+    model = fields.String(load_default="multimodal")
+    target = fields.String()
+    feature_columns = fields.List(fields.String())
+    column_types = fields.Dict(keys=fields.String(), values=fields.String(validate=_TYPES))
+    epochs = fields.Integer(strict=True, validate=validate.Range(min=1, max=10_000))
+    learning_rate = fields.Float(validate=validate.Range(min=0, max=10, min_inclusive=False))
+    batch_size = fields.Integer(strict=True, validate=validate.Range(min=1, max=65_536))
+    validation_split = fields.Float(
+        validate=validate.Range(min=0, max=1, min_inclusive=False, max_inclusive=False)
+    )
+    split_column = fields.String(allow_none=True)
+    seed = fields.Integer(strict=True, validate=validate.Range(min=0, max=2**31 - 1))
+    eval_steps = fields.Integer(strict=True, validate=validate.Range(min=1, max=10_000))
+    params = fields.Dict(keys=fields.String())
+    resources = fields.Nested(Resources)
+    start = fields.Boolean(load_default=False)
+
+
+class Step(Schema):
+    """One state a job went through."""
+
+    state = fields.String()
+    at = fields.DateTime()
+    reason = fields.String(allow_none=True)
+    attempt = fields.Integer()
+
+
+class JobSummary(Schema):
+    """A job in a list."""
+
+    id = fields.String()
+    name = fields.String()
+    dataset_id = fields.String()
+    dataset_name = fields.String()
+    model = fields.String()
+    target = fields.String()
+    state = fields.String()
+    reason = fields.String(allow_none=True)
+    attempt = fields.Integer()
+    created_at = fields.DateTime()
+    started_at = fields.DateTime(allow_none=True)
+    finished_at = fields.DateTime(allow_none=True)
+    metrics = fields.Dict()
+
+
+class JobDetail(JobSummary):
+    """A job."""
+
+    settings = fields.Dict()
+    history = fields.List(fields.Nested(Step))
+    launcher = fields.String(allow_none=True)
+    handle = fields.String(allow_none=True)
+
+
+class JobPage(Schema):
+    """One page of jobs."""
+
+    items = fields.List(fields.Nested(JobSummary))
+    total = fields.Integer()
+    page = fields.Integer()
+    page_size = fields.Integer()
+
+
+class Artifact(Schema):
+    """One result of a job."""
+
+    name = fields.String()
+    uri = fields.String()
+    size = fields.Integer()
+    sha256 = fields.String()
+    download_url = fields.String()
+
+
+class ArtifactList(Schema):
+    """The results of a job."""
+
+    items = fields.List(fields.Nested(Artifact))
+
+
+class LogTail(Schema):
+    """The end of a job's log."""
+
+    lines = fields.List(fields.String())
+    source = fields.String(allow_none=True)
+    truncated = fields.Boolean()

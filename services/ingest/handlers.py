@@ -1,0 +1,138 @@
+"""What the ingest workers do on each event: profile a table, stage an upload, remove a deleted data set's objects."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from contracts.events import (
+    DatasetDeleted,
+    DatasetSchemaDetected,
+    DatasetSchemaFailed,
+    DatasetStaged,
+    DatasetStagingFailed,
+    DatasetStagingProgressed,
+    DatasetUploaded,
+)
+from runtime.errors import Invalid
+from services.ingest.staging import stage, unstage
+from tabular.errors import Unreadable
+from tabular.profile import profile_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from typing import Any
+
+    from contracts.events import Event
+    from runtime.bus import Work
+    from runtime.storage import ObjectStore
+    from services.ingest.staging import StagingSettings
+
+_log = logging.getLogger(__name__)
+
+
+def schema_handlers(spool_dir: Path, store: ObjectStore) -> dict[str, Callable[[Any, Work], None]]:
+    """Give the handlers of the queue ingest.schema.
+
+    Args:
+        spool_dir: Where uploads lie.
+        store: Where the schema goes, as datasets/<id>/schema.json.
+    """
+
+    def uploaded(event: DatasetUploaded, work: Work) -> None:
+        folder = spool_dir / event.spool
+        if not folder.exists():
+            _end(work, None)  # deleted before we came to it
+            return
+        root = folder / "files"
+        files = [path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()]
+        try:
+            schema = profile_table(folder / "table.csv", files=files)
+        except Unreadable as error:
+            _end(work, DatasetSchemaFailed(dataset_id=event.dataset_id, reason=str(error)))
+            return
+        key = f"datasets/{event.dataset_id}/schema.json"
+        store.put_bytes(key, schema.model_dump_json().encode(), content_type="application/json")
+        _end(
+            work,
+            DatasetSchemaDetected(
+                dataset_id=event.dataset_id,
+                schema_uri=store.uri(key),
+                rows=schema.rows,
+                columns=len(schema.columns),
+            ),
+        )
+
+    return {DatasetUploaded.NAME: uploaded}
+
+
+def staging_handlers(
+    spool_dir: Path, store: ObjectStore, settings: StagingSettings, progress_seconds: float
+) -> dict[str, Callable[[Any, Work], None]]:
+    """Give the handlers of the queue ingest.staging.
+
+    Args:
+        spool_dir: Where uploads lie.
+        store: Where they go, under datasets/<id>/.
+        settings: How they are packed.
+        progress_seconds: Least time between two progress events.
+    """
+
+    def uploaded(event: DatasetUploaded, work: Work) -> None:
+        folder = spool_dir / event.spool
+        if not folder.exists():
+            _end(work, None)
+            return
+        progress = _Progress(event.dataset_id, work, progress_seconds)
+        try:
+            staged = stage(folder, event.dataset_id, store, progress=progress, settings=settings)
+        except Invalid as error:
+            _end(work, DatasetStagingFailed(dataset_id=event.dataset_id, reason=str(error)))
+            return
+        _end(
+            work,
+            DatasetStaged(
+                dataset_id=event.dataset_id,
+                train_file=staged.train_file,
+                train_folder=staged.train_folder,
+                bytes_total=event.table_bytes + event.file_bytes,
+                files=staged.files,
+            ),
+        )
+
+    def deleted(event: DatasetDeleted, work: Work) -> None:
+        unstage(event.dataset_id, store)
+        _end(work, None)
+
+    return {DatasetUploaded.NAME: uploaded, DatasetDeleted.NAME: deleted}
+
+
+def _end(work: Work, told: Event | None) -> None:
+    with work.finish() as session:
+        if told is not None:
+            work.outbox.emit(session, told)
+
+
+class _Progress:
+    """Tells of progress now and then: each telling is a row and a message. Called from several threads."""
+
+    def __init__(self, dataset_id: str, work: Work, seconds: float) -> None:
+        self._dataset_id = dataset_id
+        self._work = work
+        self._seconds = seconds
+        self._next = time.monotonic() + seconds
+        self._lock = threading.Lock()
+
+    def __call__(self, done: int, total: int) -> None:
+        with self._lock:
+            if time.monotonic() < self._next:
+                return
+            self._next = time.monotonic() + self._seconds
+            with self._work.checkpoint() as session:
+                told = DatasetStagingProgressed(
+                    dataset_id=self._dataset_id, bytes_done=done, bytes_total=total
+                )
+                self._work.outbox.emit(session, told)

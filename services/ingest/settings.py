@@ -1,0 +1,29 @@
+"""Settings of the ingest workers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from runtime.settings import Settings
+
+
+class IngestSettings(Settings):
+    """The environment of both ingest workers."""
+
+    spool_dir: Path = Field(description="folder shared with the api where uploads wait until they are staged")
+    schema_concurrency: int = Field(
+        default=1, ge=1, description="tables profiled at a time; each may take 400 MB"
+    )
+    staging_concurrency: int = Field(default=2, ge=1, description="data sets staged at a time")
+    progress_seconds: float = Field(
+        default=1.0, gt=0, description="least time between two reports of staging progress"
+    )
+    shard_from_files: int = Field(
+        default=64, ge=2, description="from so many files on, small ones are packed into tar shards"
+    )
+    shard_mean_bytes: int = Field(
+        default=1_000_000, gt=0, description="files of at most this mean size are packed into shards"
+    )
+    shard_bytes: int = Field(default=64 * 1024**2, ge=1024**2, description="size of a shard")

@@ -1,0 +1,48 @@
+"""`python -m services.ingest.worker QUEUE` serves ingest.schema or ingest.staging; scale each by starting more."""
+
+from __future__ import annotations
+
+import argparse
+
+from contracts.topology import SCHEMA, STAGING
+from runtime import log, worker
+from runtime.bus import Bell, Consumer
+from runtime.db import Database
+from runtime.outbox import Outbox
+from runtime.settings import load
+from runtime.storage import open_store
+from services.ingest.handlers import schema_handlers, staging_handlers
+from services.ingest.settings import IngestSettings
+from services.ingest.staging import StagingSettings
+
+
+def main() -> None:
+    """Wire the worker of one queue and serve it until SIGTERM."""
+    parser = argparse.ArgumentParser(prog="services.ingest.worker")
+    parser.add_argument("queue", choices=(SCHEMA, STAGING))
+    queue = parser.parse_args().queue
+    settings = load(IngestSettings)
+    log.configure(queue, settings.log_level, settings.log_format)
+    db, bell, store = (
+        Database(settings.database_url),
+        Bell(settings.redis_url),
+        open_store(settings.objects_url),
+    )
+    if queue == SCHEMA:
+        handlers = schema_handlers(settings.spool_dir, store)
+        concurrency = settings.schema_concurrency
+    else:
+        packing = StagingSettings(
+            shard_from_files=settings.shard_from_files,
+            shard_mean_bytes=settings.shard_mean_bytes,
+            shard_bytes=settings.shard_bytes,
+        )
+        handlers = staging_handlers(settings.spool_dir, store, packing, settings.progress_seconds)
+        concurrency = settings.staging_concurrency
+    consumer = Consumer(db, Outbox(bell.ring), queue, handlers)
+    checks = {"database": db.check, "objects": store.check}
+    worker.run(settings, queue, consumer, bell, checks, concurrency=concurrency)
+
+
+if __name__ == "__main__":
+    main()
