@@ -7,6 +7,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from tabular.profile import profile_table
+
 from contracts.events import (
     DatasetDeleted,
     DatasetSchemaDetected,
@@ -19,7 +21,6 @@ from contracts.events import (
 from runtime.errors import Invalid
 from services.ingest.staging import stage, unstage
 from tabular.errors import Unreadable
-from tabular.profile import profile_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable

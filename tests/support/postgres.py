@@ -41,7 +41,9 @@ class PostgresServer:
             shutil.chown(self._folder, "postgres")
         self._run("initdb", "-D", f"{self._folder}/data", "-U", "triptych", "-A", "trust", "--no-sync")
         options = f"-p {self._port} -k {self._folder} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=200"
-        self._run("pg_ctl", "-D", f"{self._folder}/data", "-w", "-l", f"{self._folder}/log", "-o", options, "start")
+        self._run(
+            "pg_ctl", "-D", f"{self._folder}/data", "-w", "-l", f"{self._folder}/log", "-o", options, "start"
+        )
 
     def stop(self) -> None:
         self._run("pg_ctl", "-D", f"{self._folder}/data", "-m", "immediate", "stop")
