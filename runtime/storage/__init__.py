@@ -5,9 +5,28 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from runtime.storage.base import Corrupt, ObjectStore, Progress, Readable, StoredObject, StoreRefused
+from runtime.storage.base import (
+    BadKey,
+    Corrupt,
+    ObjectStore,
+    Progress,
+    Readable,
+    SizeMismatch,
+    StoredObject,
+    StoreRefused,
+)
 
-__all__ = ["Corrupt", "ObjectStore", "Progress", "Readable", "StoreRefused", "StoredObject", "open_store"]
+__all__ = [
+    "BadKey",
+    "Corrupt",
+    "ObjectStore",
+    "Progress",
+    "Readable",
+    "SizeMismatch",
+    "StoreRefused",
+    "StoredObject",
+    "open_store",
+]
 
 
 def open_store(url: str, *, part_bytes: int = 8 << 20, connections: int = 8) -> ObjectStore:

@@ -41,6 +41,14 @@ class Corrupt(Exception):
     """The store holds other bytes than were sent; sending them again may help."""
 
 
+class BadKey(ValueError):
+    """A key no store takes; the text names it and what is wrong."""
+
+
+class SizeMismatch(ValueError):
+    """A source does not yield as many bytes as were announced."""
+
+
 class Readable(Protocol):
     """Anything bytes can be read from, once, in order."""
 
@@ -53,7 +61,7 @@ class ObjectStore(Protocol):
     """Named byte strings under one URL.
 
     Keys are relative names with '/' between their parts. A prefix is a folder name: `a/b` covers `a/b/c`
-    but not `a/bc`; the empty prefix covers everything. Every method raises ValueError for a bad key,
+    but not `a/bc`; the empty prefix covers everything. Every method raises BadKey for a bad key,
     StoreRefused for what another try cannot cure, and the back end's own error for what it may.
     A `progress` function gets the bytes that moved since its last call, negative when a part is sent again,
     and may be called from several threads.
@@ -90,7 +98,7 @@ class ObjectStore(Protocol):
 
         Raises:
             Corrupt: If the two differ.
-            ValueError: If the source does not yield exactly `size` bytes.
+            SizeMismatch: If the source does not yield exactly `size` bytes.
         """
         ...
 
@@ -155,7 +163,7 @@ def checked_key(key: str) -> str:
     """The key itself.
 
     Raises:
-        ValueError: If it is not a relative name of non-empty parts without '..', backslash or control characters.
+        BadKey: If it is not a relative name of non-empty parts without '..', backslash or control characters.
     """
     parts = key.split("/")
     if any(part in {"", ".", ".."} for part in parts):
@@ -170,14 +178,14 @@ def checked_key(key: str) -> str:
         problem = "it is not valid Unicode"
     else:
         return key
-    raise ValueError(f"bad object key {key!r}: {problem}")
+    raise BadKey(f"bad object key {key!r}: {problem}")
 
 
 def checked_prefix(prefix: str) -> str:
     """The prefix with one slash at its end, or empty for everything.
 
     Raises:
-        ValueError: As `checked_key`.
+        BadKey: As `checked_key`.
     """
     return checked_key(prefix.removesuffix("/")) + "/" if prefix else ""
 

@@ -18,6 +18,7 @@ from runtime.storage.base import (
     PART_PREFIX,
     Corrupt,
     ObjectStore,
+    SizeMismatch,
     StoredObject,
     StoreRefused,
     blocks_of,
@@ -82,7 +83,7 @@ class FileStore(ObjectStore):
         with _refusals(path), _appearing_whole(path) as part:
             sent = _write(part, source, progress)
             if part.stat().st_size != size:
-                raise ValueError(f"the source has {part.stat().st_size} bytes, not the {size} announced")
+                raise SizeMismatch(f"the source has {part.stat().st_size} bytes, not the {size} announced")
             with part.open("rb") as written:
                 if hashlib.file_digest(written, "sha256").hexdigest() != sent:
                     raise Corrupt(f"{path} does not hold the bytes that were written")

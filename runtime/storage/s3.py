@@ -20,6 +20,7 @@ from runtime.storage.base import (
     BLOCK,
     Corrupt,
     ObjectStore,
+    SizeMismatch,
     StoredObject,
     StoreRefused,
     blocks_of,
@@ -350,7 +351,7 @@ class _Counted:
         self._left -= len(data)
         if self._left < 0 or (self._left and len(data) < size):
             less = "more" if self._left < 0 else "less"
-            raise ValueError(f"the source has {less} than the {self.size} bytes announced")
+            raise SizeMismatch(f"the source has {less} than the {self.size} bytes announced")
         self.checksum = zlib.crc32(data, self.checksum)
         return data
 
