@@ -1,0 +1,1 @@
+"""Signed callbacks in; history and Server-Sent Events out. Owns the metrics_* tables."""

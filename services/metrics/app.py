@@ -1,0 +1,114 @@
+"""Builds the metrics service's Flask app."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import Flask
+from flask_smorest import Api
+
+from contracts.callback import CallbackBody, Refused
+from runtime import web
+from runtime.bus import Bell
+from runtime.db import Database
+from runtime.outbox import Outbox
+from services.metrics.auth import Authenticator
+from services.metrics.history import History
+from services.metrics.hub import Hub, TooManyStreams
+from services.metrics.intake import Intake
+from services.metrics.publisher import Publisher
+from services.metrics.routes import Parts, blueprint
+
+if TYPE_CHECKING:
+    from flask import Response
+
+    from services.metrics.settings import MetricsSettings
+
+EXTENSION = "triptych_metrics"
+
+
+class Service:
+    """What one process of the service holds, to be closed with it."""
+
+    def __init__(self, settings: MetricsSettings) -> None:
+        self.db = Database(settings.database_url, pool_size=settings.metrics_database_connections)
+        self.publisher = Publisher(
+            settings.redis_url,
+            timeout_seconds=settings.publish_timeout_seconds,
+            pause_seconds=settings.publish_pause_seconds,
+        )
+        self.hub = Hub(
+            settings.redis_url,
+            max_viewers=settings.events_max_streams,
+            buffer_bytes=settings.events_buffer_bytes,
+        )
+        fixed = settings.callback_secret
+        self.parts = Parts(
+            settings=settings,
+            authenticator=Authenticator(
+                settings.callback_roots,
+                fixed.get_secret_value() if fixed else None,
+                leeway=settings.callback_leeway_seconds,
+                max_ttl=settings.callback_max_ttl_seconds,
+            ),
+            intake=Intake(
+                self.db,
+                Outbox(Bell(settings.redis_url).ring),
+                self.publisher,
+                grace_seconds=settings.callback_grace_seconds,
+            ),
+            history=History(self.db),
+            hub=self.hub,
+        )
+
+    def end_streams(self) -> None:
+        """End every open stream; its viewer comes back to another process."""
+        self.hub.close()
+
+    def close(self) -> None:
+        """Give everything back."""
+        self.hub.close()
+        self.hub.join()
+        self.publisher.close()
+        self.db.engine.dispose()
+
+
+def create_app(settings: MetricsSettings) -> Flask:
+    """Build the app; must run in the process that serves it, because of its connections and its thread."""
+    service = Service(settings)
+    app = Flask("services.metrics")
+    app.extensions[EXTENSION] = service
+    app.config.update(
+        MAX_CONTENT_LENGTH=settings.max_body_bytes,
+        API_TITLE="Triptych metrics",
+        API_VERSION="v1",
+        OPENAPI_VERSION="3.1.0",
+        OPENAPI_URL_PREFIX="/api/metrics",
+        OPENAPI_JSON_PATH="openapi.json",
+    )
+    # Redis is not among the checks: without it callbacks are taken and viewers served, only later
+    web.install(app, {"database": service.db.check})
+
+    @app.errorhandler(Refused)
+    def _refused(error: Refused) -> Response:
+        response = web.problem(401, "Unauthorized", str(error))
+        response.headers["WWW-Authenticate"] = "Triptych-Callback"
+        return response
+
+    @app.errorhandler(TooManyStreams)
+    def _busy(error: TooManyStreams) -> Response:
+        response = web.problem(503, "Service Unavailable", str(error))
+        response.headers["Retry-After"] = "5"
+        return response
+
+    api = Api(app)
+    _describe_callback(api)
+    api.register_blueprint(blueprint(service.parts))
+    return app
+
+
+def _describe_callback(api: Api) -> None:
+    schema = CallbackBody.model_json_schema(ref_template="#/components/schemas/{model}")
+    for name, part in schema.pop("$defs", {}).items():
+        api.spec.components.schema(name, component=part)
+    api.spec.components.schema("CallbackBody", component=schema)

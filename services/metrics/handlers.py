@@ -1,0 +1,106 @@
+"""What the queue `metrics` tells of jobs: they are launched, and they may end without a word of their trainer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from contracts import topology
+from contracts.callback import Outcome
+from contracts.events import JobFinished, JobLaunched, JobLaunchRequested, JobLost, WorkAbandoned
+from runtime.db import now
+from services.metrics import items, jobs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy.orm import Session
+
+    from runtime.bus import Work
+    from services.metrics.items import Draft, Numbered
+    from services.metrics.models import Job
+    from services.metrics.publisher import Publisher
+
+
+class Handlers:
+    """Handlers of the events on the queue `metrics`."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        """Take what tells viewers after a commit."""
+        self._publisher = publisher
+
+    def table(self) -> dict[str, Callable[[Any, Work], None]]:
+        """Give the handler of each event."""
+        return {
+            JobLaunchRequested.NAME: self.launch_requested,
+            JobLaunched.NAME: self.launched,
+            JobFinished.NAME: self.finished,
+            JobLost.NAME: self.lost,
+            WorkAbandoned.NAME: self.abandoned,
+        }
+
+    def launch_requested(self, event: JobLaunchRequested, work: Work) -> None:
+        """Register the attempt: from now on only version 2 callbacks are accepted for the job."""
+        with work.finish() as session:
+            job = jobs.lock(session, event.job_id)
+            job.launched = True
+            begun = jobs.begin_attempt(job, event.attempt)
+            new = jobs.append(session, job, [jobs.move(job, items.QUEUED)] if begun else [])
+        self._tell(job, new)
+
+    def launched(self, event: JobLaunched, work: Work) -> None:
+        """Say that a container or process runs, unless its trainer was faster."""
+        with work.finish() as session:
+            job = jobs.lock(session, event.job_id)
+            job.launched = True
+            jobs.begin_attempt(job, event.attempt)
+            waits = job.attempt == event.attempt and job.state == items.QUEUED
+            new = jobs.append(session, job, [jobs.move(job, items.LAUNCHING)] if waits else [])
+        self._tell(job, new)
+
+    def finished(self, event: JobFinished, work: Work) -> None:
+        """Append the end, unless the trainer's own report did."""
+        with work.finish() as session:
+            job = jobs.lock(session, event.job_id)
+            drafts = []
+            if event.artifacts:
+                drafts.append(items.artifacts(event.attempt, event.artifacts, now()))
+            new = _end(session, job, event.attempt, event.outcome.value, event.reason, event.metrics, drafts)
+        self._tell(job, new)
+
+    def lost(self, event: JobLost, work: Work) -> None:
+        """Append the end of an attempt the provider no longer knows."""
+        with work.finish() as session:
+            job = jobs.lock(session, event.job_id)
+            new = _end(session, job, event.attempt, Outcome.FAILED.value, event.reason)
+        self._tell(job, new)
+
+    def abandoned(self, event: WorkAbandoned, work: Work) -> None:
+        """End a job that could not be launched; other abandoned work does not stop a trainer."""
+        with work.finish() as session:
+            if (event.queue, event.event) != (topology.LAUNCHER, JobLaunchRequested.NAME):
+                return
+            job = jobs.find(session, event.subject)
+            if job is None or job.state == items.RUNNING:
+                return
+            new = _end(
+                session, job, job.attempt, Outcome.FAILED.value, f"could not be launched: {event.reason}"
+            )
+        self._tell(job, new)
+
+    def _tell(self, job: Job, new: list[Numbered]) -> None:
+        self._publisher.publish(job.job_id, new, None, job.last_seq)
+
+
+def _end(
+    session: Session,
+    job: Job,
+    attempt: int,
+    state: str,
+    reason: str,
+    metrics: dict[str, float] | None = None,
+    drafts: list[Draft] | None = None,
+) -> list[Numbered]:
+    jobs.begin_attempt(job, attempt)
+    if attempt < job.attempt or jobs.has_ended(job):
+        return []
+    return jobs.append(session, job, [*(drafts or []), jobs.move(job, state, reason, metrics)])

@@ -1,0 +1,193 @@
+"""The three HTTP routes: the callback, the history, the event stream."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import marshmallow as ma
+from flask import Response, request
+from flask_smorest import Blueprint
+
+from contracts.callback import ATTEMPT_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, TOKEN_HEADER
+from runtime import log
+from runtime.errors import Invalid
+from services.metrics.connection import watch
+from services.metrics.parsing import parse
+from services.metrics.stream import EventStream
+
+if TYPE_CHECKING:
+    from services.metrics.auth import Authenticator
+    from services.metrics.history import History
+    from services.metrics.hub import Hub
+    from services.metrics.intake import Intake
+    from services.metrics.settings import MetricsSettings
+
+_JOB_ID = r"^[A-Za-z0-9_-]{1,64}$"
+_SEQ = re.compile(r"[0-9]{1,15}", re.ASCII)
+_DEFAULT_LIMIT = 5000
+_EVENT_HEADERS = {
+    "Cache-Control": "no-cache",
+    "X-Accel-Buffering": "no",  # nginx would keep events back
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the routes work with."""
+
+    settings: MetricsSettings
+    authenticator: Authenticator
+    intake: Intake
+    history: History
+    hub: Hub
+
+
+class HistoryQuery(ma.Schema):
+    """Query of GET /api/metrics/."""
+
+    job = ma.fields.String(required=True, validate=ma.validate.Regexp(_JOB_ID))
+    after = ma.fields.Integer(
+        load_default=0,
+        validate=ma.validate.Range(min=0, max=10**15),
+        metadata={"description": "number of the last item that is not wanted"},
+    )
+    limit = ma.fields.Integer(
+        load_default=_DEFAULT_LIMIT,
+        validate=ma.validate.Range(min=1),
+        metadata={"description": "most items wanted; the server may give fewer"},
+    )
+
+
+class StreamItem(ma.Schema):
+    """One numbered item of a job."""
+
+    seq = ma.fields.Integer(required=True, metadata={"description": "1, 2, 3, … without a gap"})
+    kind = ma.fields.String(
+        required=True, validate=ma.validate.OneOf(["point", "evaluation", "state", "artifact"])
+    )
+    attempt = ma.fields.Integer(required=True)
+    at = ma.fields.DateTime(required=True)
+    data = ma.fields.Dict(required=True)
+
+
+class ItemPage(ma.Schema):
+    """Answer of GET /api/metrics/."""
+
+    items = ma.fields.List(ma.fields.Nested(StreamItem), required=True)
+    last = ma.fields.Integer(required=True, metadata={"description": "number of the job's newest item"})
+
+
+def blueprint(parts: Parts) -> Blueprint:
+    """Make the routes."""
+    blp = Blueprint("metrics", __name__, description="Reports of trainers: in, and out to viewers")
+
+    @blp.route("/api/training_jobs/<string:job_id>/metrics/", methods=["PATCH"])
+    @blp.doc(**_CALLBACK_DOC)
+    def receive_callback(job_id: str) -> Response:
+        """Take a trainer's report."""
+        _check_job_id(job_id)
+        raw = request.get_data(cache=False)
+        sender = parts.authenticator.check(job_id, dict(request.headers), raw, now=time.time())
+        with log.bound(job_id=job_id):
+            parts.intake.accept(job_id, sender, parse(raw))
+        return Response(status=204)
+
+    @blp.route("/api/metrics/", methods=["GET"])
+    @blp.arguments(HistoryQuery, location="query")
+    @blp.response(200, ItemPage)
+    def list_items(query: dict[str, Any]) -> Response:
+        """List a job's items in the order of their numbers."""
+        limit = min(query["limit"], parts.settings.history_max_items)
+        page = parts.history.page(query["job"], query["after"], limit)
+        listed = ",".join(item.to_json() for item in page.items)
+        return Response(f'{{"items":[{listed}],"last":{page.last_seq}}}', mimetype="application/json")
+
+    @blp.route("/api/training_jobs/<string:job_id>/events/", methods=["GET"])
+    @blp.doc(**_EVENTS_DOC)
+    def stream_events(job_id: str) -> Response:
+        """Stream a job's items: history, then live; `event: end` follows the end of the job."""
+        _check_job_id(job_id)
+        settings = parts.settings
+        after = _last_event_id()
+        mailbox = parts.hub.open(job_id)
+        stream = EventStream(
+            mailbox,
+            parts.hub,
+            parts.history,
+            after,
+            keep_alive_seconds=settings.events_keep_alive_seconds,
+            poll_seconds=settings.events_poll_seconds,
+            page_items=settings.events_page_items,
+            is_gone=watch(request.environ, settings.events_send_timeout_seconds),
+        )
+        response = Response(iter(stream), mimetype="text/event-stream", headers=_EVENT_HEADERS)
+        response.call_on_close(lambda: parts.hub.leave(mailbox))
+        return response
+
+    return blp
+
+
+def _check_job_id(job_id: str) -> None:
+    if re.fullmatch(_JOB_ID, job_id, re.ASCII) is None:
+        raise Invalid(
+            "job_id: must be 1 to 64 letters, digits, '_' or '-'", {"job_id": [f"must match {_JOB_ID}"]}
+        )
+
+
+def _last_event_id() -> int:
+    """Read where to start; the header, which a browser sends when it comes back, goes before the query."""
+    for name, text in (
+        ("Last-Event-ID", request.headers.get("Last-Event-ID", "")),
+        ("after", request.args.get("after", "")),
+    ):
+        if text:
+            if _SEQ.fullmatch(text) is None:
+                raise Invalid(
+                    f"{name}: must be the number of an item", {name: ["must be a whole number from 0"]}
+                )
+            return int(text)
+    return 0
+
+
+def _header(name: str, description: str, *, required: bool = False) -> dict[str, Any]:
+    schema = {"type": "string"}
+    return {"in": "header", "name": name, "required": required, "description": description, "schema": schema}
+
+
+_CALLBACK_DOC: dict[str, Any] = {
+    "parameters": [
+        _header(TOKEN_HEADER, '<exp>.<hex hmac_sha256("{job_id}.{exp}", secret)>', required=True),
+        _header(ATTEMPT_HEADER, "the attempt; its presence makes the callback version 2"),
+        _header(TIMESTAMP_HEADER, "Unix seconds (version 2)"),
+        _header(SIGNATURE_HEADER, "v2=<hex hmac over job, attempt, time and body> (version 2)"),
+    ],
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/CallbackBody"}}},
+    },
+    "responses": {
+        "204": {"description": "stored, or known before"},
+        "401": {"description": "not authentic; the detail says which check failed"},
+        "409": {"description": "the attempt is over"},
+        "413": {"description": "the body is too large"},
+        "422": {"description": "the body is malformed; the detail names the field"},
+    },
+}
+_EVENTS_DOC: dict[str, Any] = {
+    "parameters": [
+        _header("Last-Event-ID", "number of the last item received"),
+        {
+            "in": "query",
+            "name": "after",
+            "schema": {"type": "integer"},
+            "description": "the same, for a first visit",
+        },
+    ],
+    "responses": {
+        "200": {"description": "Server-Sent Events", "content": {"text/event-stream": {}}},
+        "503": {"description": "as many streams are open as this process may hold"},
+    },
+}

@@ -1,0 +1,111 @@
+"""One viewer's stream of Server-Sent Events: history, then live, every item once and in order.
+
+The database holds the items, numbered without a gap. What Redis tells is passed on when it continues the last number
+sent; whatever else comes (a gap, an overflow, a new subscription, a tick) makes the stream read on from the database.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from services.metrics import items
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from services.metrics.history import History
+    from services.metrics.hub import Hub, Mail, Mailbox
+
+# How soon a browser whose stream broke comes back
+_RETRY = b"retry: 2000\n\n"
+
+
+class EventStream:
+    """Iterates over the bytes of one stream. The mailbox must be open before the first byte is asked for."""
+
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        hub: Hub,
+        history: History,
+        after: int,
+        *,
+        keep_alive_seconds: float,
+        poll_seconds: float,
+        page_items: int,
+        is_gone: Callable[[], bool],
+    ) -> None:
+        """Prepare a stream.
+
+        Args:
+            mailbox: What is told of the job from now on.
+            hub: Tells whether live items can be expected at all.
+            history: The job's items.
+            after: Number of the last item the viewer has; 0 for none.
+            keep_alive_seconds: Between two keep-alives, each with a look at the database.
+            poll_seconds: Between two looks while Redis is away, and between two calls of `is_gone`.
+            page_items: Items read from the database at a time.
+            is_gone: Tells whether the viewer has hung up.
+        """
+        self._mailbox = mailbox
+        self._hub = hub
+        self._history = history
+        self._cursor = after
+        self._keep_alive_seconds = keep_alive_seconds
+        self._poll_seconds = poll_seconds
+        self._page_items = page_items
+        self._is_gone = is_gone
+        self._over = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield _RETRY
+        yield from self._greet()
+        yield from self._catch_up()
+        tick = time.monotonic() + self._keep_alive_seconds
+        while not (self._over or self._is_gone()):
+            mail = self._mailbox.take(min(self._poll_seconds, max(tick - time.monotonic(), 0)))
+            if mail.closed:
+                return
+            yield from self._deliver(mail)
+            due = time.monotonic() >= tick
+            if due:
+                tick = time.monotonic() + self._keep_alive_seconds
+                yield items.KEEP_ALIVE
+            if due or mail.look or not self._hub.connected:
+                yield from self._catch_up()
+        if self._over:
+            yield items.END
+
+    def _greet(self) -> Iterator[bytes]:
+        page = self._history.page(self._mailbox.job_id, 0, 0)
+        # A number the job has not reached (of another job, or before a restored backup) must not silence the stream
+        self._cursor = min(self._cursor, page.last_seq)
+        if page.heartbeat is not None:
+            yield items.heartbeat_frame(page.heartbeat)
+
+    def _catch_up(self) -> Iterator[bytes]:
+        while True:
+            page = self._history.page(self._mailbox.job_id, self._cursor, self._page_items)
+            if page.items:
+                yield items.frames(page.items)
+                self._cursor = page.items[-1].seq
+            if len(page.items) < self._page_items:
+                self._over = page.ended and self._cursor == page.last_seq
+                return
+
+    def _deliver(self, mail: Mail) -> Iterator[bytes]:
+        for batch in mail.batches:
+            if batch.last <= self._cursor:
+                continue  # read from the database before
+            if batch.first == self._cursor + 1:
+                yield batch.frames
+                self._cursor = batch.last
+                # Whether the job is over, and not begun again, only the database can tell
+                mail.look = mail.look or batch.ends
+            else:
+                mail.look = True
+                break
+        if mail.heartbeat is not None:
+            yield mail.heartbeat.frame
+            mail.look = mail.look or mail.heartbeat.last > self._cursor

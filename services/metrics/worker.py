@@ -1,0 +1,38 @@
+"""`python -m services.metrics.worker`: hears of jobs on the queue `metrics`."""
+
+from __future__ import annotations
+
+from contracts import topology
+from runtime import log, worker
+from runtime.bus import Bell, Consumer
+from runtime.db import Database
+from runtime.outbox import Outbox
+from runtime.settings import load
+from services.metrics.handlers import Handlers
+from services.metrics.publisher import Publisher
+from services.metrics.settings import MetricsSettings
+
+
+def main() -> None:
+    """Work until SIGTERM."""
+    settings = load(MetricsSettings)
+    log.configure("metrics-worker", settings.log_level, settings.log_format)
+    db, bell = Database(settings.database_url), Bell(settings.redis_url)
+    publisher = Publisher(
+        settings.redis_url,
+        timeout_seconds=settings.publish_timeout_seconds,
+        pause_seconds=settings.publish_pause_seconds,
+    )
+    consumer = Consumer(db, Outbox(bell.ring), topology.METRICS, Handlers(publisher).table())
+    worker.run(
+        settings,
+        topology.METRICS,
+        consumer,
+        bell,
+        {"database": db.check},
+        concurrency=settings.metrics_worker_threads,
+    )
+
+
+if __name__ == "__main__":
+    main()
