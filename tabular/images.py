@@ -109,7 +109,7 @@ class ImageIndex:
         shared = _shared(parts, best)
         # Folders may be missing or added in front. Another folder is only forgiven if the list knows no such folder:
         # otherwise "cats/1.jpg" would be answered with "dogs/1.jpg".
-        contradicts = shared < min(len(parts), len(best)) and parts[-shared - 1] in self._folders
+        contradicts = shared < min(len(parts), len(best)) and not self._folders.isdisjoint(parts[:-shared])
         return None if contradicts else ranked[0]
 
     def match_all(self, cell: str) -> tuple[list[Match], list[str]]:

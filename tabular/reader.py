@@ -209,14 +209,15 @@ def _parse_block(block: bytes, names: list[str], dialect: Dialect, spent: int) -
     fields = [*names, _EXTRA]  # a column too many shows the rows that are too long
     keys = [f"c{index}" for index in range(len(fields))]
     top = dialect.delimiter.join(keys).encode() + b"\n"
-    options = {"separator": dialect.delimiter, "quote_char": dialect.quotechar, "infer_schema": False}
     try:
         frame = pl.read_csv(
             top + block,
             empty_string_is_null=False,
             extra_columns="ignore",
             encoding="utf8-lossy",
-            **options,
+            separator=dialect.delimiter,
+            quote_char=dialect.quotechar,
+            infer_schema=False,
         )
     except pl.exceptions.ComputeError:
         return None
