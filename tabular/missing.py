@@ -41,8 +41,7 @@ def tokens_among_strings(counted: Mapping[str, float]) -> list[str]:
             missing = not fits and lowered not in _WORDS_THAT_MAY_BE_LEVELS
         else:
             worded = all(any(character.isalnum() for character in other) for other in others)
-            missing = value in _PLACEHOLDERS and worded and counted[value] < _PLACEHOLDERS = {"-", "--", "---", "–", "—", "?", "??", ".", "..", "..."}
-_SYMBOLS_RARE_ENOUGH * total
+            missing = value in _PLACEHOLDERS and worded and counted[value] < _SYMBOLS_RARE_ENOUGH * total
         if missing:
             tokens.append(value)
     return tokens
