@@ -53,13 +53,16 @@ def _clean(values: pl.Series, column: Column, index: ImageIndex) -> pl.Series:
     if column.type is ColumnType.NUMERIC:
         return parse_numeric(values, column.number_format)
     if column.type is ColumnType.DATETIME:
-        return parse_datetime(values, column.datetime_format)
+        return parse_datetime(values, column.datetime_format or "iso8601")
     if column.type is ColumnType.IMAGE:
         return _match(values, index)
     return clean_text(values)
 
 
 def _match(values: pl.Series, index: ImageIndex) -> pl.Series:
-    found = {value: index.match(value) for value in values.drop_nulls().unique()}
-    paths = [None if value is None else found[value] for value in values]
-    return pl.Series(values.name, paths, dtype=pl.String)
+    """Give the file each value names; of a cell that names several, the first."""
+    paths: dict[str, str | None] = {}
+    for cell in values.drop_nulls().unique():
+        found, _ = index.match_all(cell)
+        paths[cell] = found[0].path if found else None
+    return pl.Series(values.name, [paths.get(cell) if cell else None for cell in values], dtype=pl.String)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,12 +11,6 @@ from trainer import scores
 from trainer.results import Artifacts, EpochRecord, TrainingReport
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import polars as pl
-    from numpy.typing import NDArray
-
-    from trainer.inputs import ImageFolder
     from trainer.models.dummy_model.params import Params
     from trainer.results import TrainParams
 
@@ -77,13 +71,3 @@ def train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
         val_probabilities=np.tile(best_prior.astype(np.float32), (len(val_truth), 1)),
     )
     return report, artifacts
-
-
-def predict(
-    _preprocessing: Mapping[str, Any],
-    state: Mapping[str, NDArray[Any]],
-    frame: pl.DataFrame,
-    _images: ImageFolder | None,
-) -> NDArray[np.float32]:
-    """Give the learnt frequencies for every row, shape (rows, classes)."""
-    return np.tile(state["prior"], (len(frame), 1))

@@ -1,0 +1,121 @@
+"""Images decoded once, fitted into a square and kept as bytes in a memory-mapped file."""
+
+from __future__ import annotations
+
+import io
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+import simplejpeg
+from PIL import Image, ImageOps
+
+from trainer.cpu import cpu_limit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from trainer.inputs import ImageFolder
+
+log = logging.getLogger(__name__)
+
+NEUTRAL = (127, 127, 127)  # behind transparent pixels and around narrow images; near 0 once scaled
+ORIENTATION = 0x0112
+MAX_EXAMPLES = 5
+
+
+class ImageCache:
+    """Every image used, once. ``pixels`` has shape (images, size, size, 3), uint8, RGB."""
+
+    def __init__(self, pixels: NDArray[np.uint8], numbers: dict[str, int]) -> None:
+        self.pixels = pixels
+        self._numbers = numbers
+
+    def numbers(self, paths: Sequence[str | None]) -> NDArray[np.int64]:
+        """Give each path's position in ``pixels``, -1 for a missing or unreadable image."""
+        return np.array([-1 if path is None else self._numbers.get(path, -1) for path in paths], dtype=np.int64)
+
+
+def build_cache(
+    paths: Sequence[str], images: ImageFolder, size: int, file: Path, progress: Callable[[float], None]
+) -> tuple[ImageCache, list[str]]:
+    """Decode images into a cache; an image that cannot be decoded counts as missing.
+
+    Args:
+        paths: Distinct paths in the folder.
+        images: The folder.
+        size: Pixels of the square's side.
+        file: Where the cache lies; it may be larger than memory.
+        progress: Told the share that is done, 0 to 1.
+
+    Returns:
+        The cache, and the paths that could not be decoded.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    shape = (max(1, len(paths)), size, size, 3)
+    pixels = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=shape)
+    broken: list[str] = []
+
+    def work(number: int) -> bool:
+        try:
+            pixels[number] = decode(images.read(paths[number]), size)
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            if len(broken) < MAX_EXAMPLES:
+                log.warning("image %s cannot be read: %s", paths[number], error)
+            broken.append(paths[number])
+            return False
+        return True
+
+    # the decoders release the interpreter's lock, so threads are enough
+    with ThreadPoolExecutor(cpu_limit()) as pool:
+        readable = []
+        for number, fine in enumerate(pool.map(work, range(len(paths)))):
+            readable.append(fine)
+            if number % 256 == 0:
+                progress(number / len(paths))
+    numbers = {path: number for number, path in enumerate(paths) if readable[number]}
+    return ImageCache(pixels, numbers), sorted(broken)
+
+
+def decode(raw: bytes, size: int) -> NDArray[np.uint8]:
+    """Decode one image file and fit it into a square, shape (size, size, 3), RGB.
+
+    Raises:
+        OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError: It cannot be decoded.
+    """
+    image: Image.Image = Image.open(io.BytesIO(raw))
+    if image.format == "JPEG" and image.mode in {"RGB", "L"}:
+        orientation = image.getexif().get(ORIENTATION, 1)
+        ratio = min(1.0, size / max(image.size))
+        # the decoder scales by eighths while decoding, which saves most of the work on large photographs
+        rgb = simplejpeg.decode_jpeg(
+            raw, min_width=int(image.width * ratio), min_height=int(image.height * ratio), strict=False
+        )
+        image = Image.fromarray(rgb)
+        image.getexif()[ORIENTATION] = orientation
+    image = ImageOps.exif_transpose(image)
+    if image.mode != "RGB":
+        image = _flatten(image)
+    width, height = image.size
+    ratio = size / max(width, height)
+    fitted = (max(1, round(width * ratio)), max(1, round(height * ratio)))
+    image = image.resize(fitted, Image.Resampling.BOX if ratio < 1 else Image.Resampling.BILINEAR)
+    square = np.empty((size, size, 3), np.uint8)
+    square[:] = NEUTRAL
+    top, left = (size - fitted[1]) // 2, (size - fitted[0]) // 2
+    square[top : top + fitted[1], left : left + fitted[0]] = np.asarray(image)
+    return square
+
+
+def _flatten(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I") or image.mode == "F":  # 16 bits and more: scaled to what is there
+        values = np.asarray(image, dtype=np.float64)
+        span = values.max() - values.min() or 1.0
+        image = Image.fromarray(((values - values.min()) * 255 / span).astype(np.uint8))
+    rgba = image.convert("RGBA")
+    background = Image.new("RGBA", rgba.size, (*NEUTRAL, 255))
+    return Image.alpha_composite(background, rgba).convert("RGB")

@@ -1,0 +1,87 @@
+"""Texts as bags of hashed word and character n-grams (fastText: Joulin et al. 2017), weighted by TF-IDF."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from scipy import sparse
+from sklearn.feature_extraction.text import HashingVectorizer
+from sklearn.preprocessing import normalize
+
+if TYPE_CHECKING:
+    import polars as pl
+    from numpy.typing import NDArray
+
+BUCKETS = 2**20
+WORD_SHARE = 0.4  # of the features kept; the rest are character n-grams
+MIN_ROWS = 2  # an n-gram of a single training row cannot generalise
+KINDS: tuple[dict[str, Any], ...] = (
+    {"analyzer": "word", "ngram_range": (1, 2), "token_pattern": r"(?u)\w+|[^\w\s]"},
+    {"analyzer": "char_wb", "ngram_range": (2, 5)},
+)
+
+
+@dataclass(frozen=True)
+class Bags:
+    """Rows of features of varying number, laid end to end."""
+
+    features: NDArray[np.int64]  # (entries,)
+    weights: NDArray[np.float32]  # (entries,)
+    offsets: NDArray[np.int64]  # (rows + 1,): where each row's entries begin
+
+
+class TextEncoder:
+    """Turns one text column into bags; what it keeps was counted on the training rows."""
+
+    def __init__(self, max_chars: int, kept: list[NDArray[np.int64]], idf: list[NDArray[np.float32]]) -> None:
+        self._max_chars = max_chars
+        self._kept = kept  # for each kind, the buckets kept, ascending
+        self._idf = idf
+        self.features = sum(map(len, kept))
+
+    @classmethod
+    def fit(cls, texts: pl.Series, max_features: int, max_chars: int) -> Self:
+        """Keep the buckets that most training rows use, at most max_features, and weigh them by their rareness."""
+        kept, idf = [], []
+        for kind, share in zip(KINDS, (WORD_SHARE, 1 - WORD_SHARE), strict=True):
+            counts = _hash(texts, kind, max_chars)
+            rows = np.bincount(counts.indices, minlength=BUCKETS)
+            common = np.flatnonzero(rows >= MIN_ROWS)
+            most = np.argsort(-rows[common], kind="stable")[: max(1, int(max_features * share))]
+            buckets = np.sort(common[most])
+            kept.append(buckets)
+            idf.append((np.log((1 + len(texts)) / (1 + rows[buckets])) + 1).astype(np.float32))
+        return cls(max_chars, kept, idf)
+
+    def encode(self, texts: pl.Series) -> Bags:
+        """Give each row's features; a missing text has none."""
+        halves = []
+        for kind, buckets, idf in zip(KINDS, self._kept, self._idf, strict=True):
+            counts = _hash(texts, kind, self._max_chars)[:, buckets]
+            counts.data = 1 + np.log(counts.data)
+            halves.append(normalize(counts.multiply(idf).tocsr()))
+        both = sparse.hstack(halves, format="csr")
+        return Bags(
+            both.indices.astype(np.int64), both.data.astype(np.float32), both.indptr.astype(np.int64)
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Give what ``from_json`` takes."""
+        return {
+            "max_chars": self._max_chars,
+            "kept": [buckets.tolist() for buckets in self._kept],
+            "idf": [[round(float(weight), 6) for weight in weights] for weights in self._idf],
+        }
+
+    @classmethod
+    def from_json(cls, saved: dict[str, Any]) -> Self:
+        """Make the encoder again."""
+        kept = [np.array(buckets, dtype=np.int64) for buckets in saved["kept"]]
+        return cls(saved["max_chars"], kept, [np.array(weights, dtype=np.float32) for weights in saved["idf"]])
+
+
+def _hash(texts: pl.Series, kind: dict[str, Any], max_chars: int) -> Any:
+    vectorizer = HashingVectorizer(**kind, n_features=BUCKETS, norm=None, alternate_sign=False, dtype=np.float32)
+    return vectorizer.transform(texts.fill_null("").str.slice(0, max_chars).to_list())
