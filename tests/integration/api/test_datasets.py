@@ -1,0 +1,218 @@
+"""Data sets over REST: upload, look, override, delete; and every refusal."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from contracts.events import (
+    DatasetSchemaFailed,
+    DatasetStaged,
+    DatasetStagingFailed,
+    DatasetStagingProgressed,
+    WorkAbandoned,
+)
+
+
+@pytest.fixture
+def uploaded(platform):
+    response = platform.upload(name="Pets")
+    assert response.status_code == 201, response.text
+    return response.json
+
+
+def test_an_upload_is_answered_with_the_schema_of_its_first_rows_and_told_to_both_tracks(platform, uploaded):
+    assert (uploaded["name"], uploaded["state"], uploaded["files"]) == ("Pets", "uploaded", 3)
+    types = {column["name"]: column["type"] for column in uploaded["schema"]["columns"]}
+    assert types == {"photo": "image", "age": "numeric", "note": "text", "label": "categorical"} | {
+        "label": types["label"]
+    }
+    assert types["label"] in {"categorical", "boolean"}
+    assert platform.emitted() == [
+        ("dataset.uploaded.v1", "ingest.schema"),
+        ("dataset.uploaded.v1", "ingest.staging"),
+    ]
+    assert (platform.settings.spool_dir / uploaded["id"] / "files/photos/p0.png").exists()
+
+
+def test_it_is_listed_found_by_name_and_shown(platform, uploaded):
+    page = platform.client.get("/api/datasets/?search=pet").json
+    assert (page["total"], page["items"][0]["id"]) == (1, uploaded["id"])
+    assert platform.client.get("/api/datasets/?search=100%25").json["total"] == 0
+    assert platform.client.get(f"/api/datasets/{uploaded['id']}/").json["id"] == uploaded["id"]
+
+
+def test_the_preview_has_rows_thumbnails_and_statistics(platform, uploaded):
+    preview = platform.client.get(f"/api/datasets/{uploaded['id']}/preview/?rows=4").json
+    assert preview["columns"] == ["photo", "age", "note", "label"]
+    assert len(preview["rows"]) == 4
+    assert preview["thumbnails"][3] == {"photo": None}
+    assert preview["column_stats"][1]["statistics"]["maximum"] == pytest.approx(58.5)
+    image = platform.client.get(preview["thumbnails"][0]["photo"] + "?size=32")
+    assert (image.status_code, image.mimetype) == (200, "image/webp")
+
+
+def test_thumbnails_are_read_from_the_store_once_the_spool_is_gone(platform, uploaded):
+    key = f"datasets/{uploaded['id']}/images/photos/p0.png"
+    path = platform.settings.spool_dir / uploaded["id"] / "files/photos/p0.png"
+    platform.store.put_bytes(key, path.read_bytes())
+    platform.stage(uploaded["id"])
+    assert not path.exists()
+    url = f"/api/datasets/{uploaded['id']}/files"
+    assert platform.client.get(f"{url}/photos/p0.png").status_code == 200
+    assert platform.client.get(f"{url}/photos/p9.png").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("../table.csv", 422), ("%2e%2e/table.csv", 422), ("/etc/passwd", 422), ("nope.png", 404)],
+)
+def test_only_a_data_sets_own_files_are_shown(platform, uploaded, path, status):
+    response = platform.client.get(f"/api/datasets/{uploaded['id']}/files/{path}")
+    assert response.status_code == status
+    assert response.mimetype == "application/problem+json"
+
+
+def test_a_file_that_is_no_image_is_a_clear_refusal(platform):
+    dataset = platform.upload(images=0, archive=(io.BytesIO(b""), "")).json
+    folder = platform.settings.spool_dir / dataset["id"] / "files"
+    (folder / "a.png").write_bytes(b"not an image")
+    response = platform.client.get(f"/api/datasets/{dataset['id']}/files/a.png")
+    assert response.status_code == 422
+    assert "not an image" in response.json["detail"]
+
+
+def test_schema_overrides_are_kept_and_returned(platform, uploaded):
+    url = f"/api/datasets/{uploaded['id']}/schema/"
+    body = {"columns": {"age": {"type": "categorical"}}, "target": "label"}
+    changed = platform.client.patch(url, json=body)
+    assert changed.status_code == 200, changed.text
+    shown = platform.client.get(url).json
+    age = next(column for column in shown["columns"] if column["name"] == "age")
+    assert (age["type"], age["overridden"], shown["target"]) == ("categorical", True, "label")
+
+
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [
+        ({"columns": {"nope": {"type": "text"}}}, "there is no column 'nope'"),
+        ({"columns": {"age": {"type": "number"}}}, "Must be one of: numeric, categorical"),
+        ({"columns": {"age": {"colour": "red"}}}, "Unknown field"),
+        ({"target": "photo"}, "names images"),
+        ({"surprise": 1}, "surprise: Unknown field"),
+        ([], "Invalid input type"),
+    ],
+)
+def test_a_bad_override_is_refused_and_says_why(platform, uploaded, body, complaint):
+    response = platform.client.patch(f"/api/datasets/{uploaded['id']}/schema/", json=body)
+    assert response.status_code == 422
+    assert complaint in response.json["detail"]
+
+
+@pytest.mark.parametrize(
+    ("table", "complaint"),
+    [
+        ("", "empty"),
+        (b"\x89PNG\r\n\x1a\n" + b"\0" * 200, "pets.csv"),
+        (b"PK\x03\x04" + b"\0" * 200, "pets.csv"),
+    ],
+)
+def test_what_is_no_table_is_refused_and_not_kept(platform, table, complaint):
+    response = platform.upload(table)
+    assert response.status_code == 422
+    assert complaint in response.json["detail"]
+    assert list(platform.settings.spool_dir.iterdir()) == []
+    assert platform.emitted() == []
+
+
+def test_a_body_that_is_no_form_is_refused(platform):
+    response = platform.client.post("/api/datasets/upload_and_detect/", json={"file": "x"})
+    assert response.status_code == 422
+    assert "multipart/form-data" in response.json["detail"]
+
+
+def test_a_body_over_the_limit_is_refused(platform):
+    response = platform.upload(b"a,b\n" + b"1,2\n" * 600_000)
+    assert response.status_code == 413
+    assert list(platform.settings.spool_dir.iterdir()) == []
+
+
+@pytest.mark.parametrize("query", ["page=0", "page=x", "page_size=0", "page=99999999999999999999"])
+def test_bad_paging_is_refused(platform, query):
+    response = platform.client.get(f"/api/datasets/?{query}")
+    assert response.status_code == 422
+    assert "page" in response.json["detail"]
+
+
+@pytest.mark.parametrize("path", ["", "preview/", "schema/", "files/a.png"])
+def test_an_unknown_data_set_is_not_found(platform, path):
+    response = platform.client.get(f"/api/datasets/nope/{path}")
+    assert response.status_code == 404
+    assert "'nope'" in response.json["detail"]
+
+
+def test_both_tracks_make_it_ready_and_free_the_spool(platform, uploaded):
+    platform.hear(DatasetStagingProgressed(dataset_id=uploaded["id"], bytes_done=5, bytes_total=10))
+    track = platform.client.get(f"/api/datasets/{uploaded['id']}/").json["staging_track"]
+    assert (track["state"], track["bytes_done"]) == ("running", 5)
+    platform.stage(uploaded["id"])
+    shown = platform.client.get(f"/api/datasets/{uploaded['id']}/").json
+    assert (shown["state"], shown["schema"]["complete"]) == ("ready", True)
+    assert not (platform.settings.spool_dir / uploaded["id"]).exists()
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda key: DatasetSchemaFailed(dataset_id=key, reason="no columns"), "no columns"),
+        (lambda key: DatasetStagingFailed(dataset_id=key, reason="no bucket"), "no bucket"),
+        (
+            lambda key: WorkAbandoned(
+                queue="ingest.staging",
+                event="dataset.uploaded.v1",
+                subject=key,
+                attempts=3,
+                reason="out of memory",
+            ),
+            "given up after 3 tries: out of memory",
+        ),
+    ],
+)
+def test_a_failed_track_rejects_the_data_set_with_its_reason(platform, uploaded, make, reason):
+    platform.hear(make(uploaded["id"]))
+    shown = platform.client.get(f"/api/datasets/{uploaded['id']}/").json
+    assert (shown["state"], shown["reason"]) == ("rejected", reason)
+
+
+def test_deleting_removes_rows_and_spool_and_tells_ingest(platform, uploaded):
+    url = f"/api/datasets/{uploaded['id']}/"
+    assert platform.client.delete(url).status_code == 204
+    assert platform.client.get(url).status_code == 404
+    assert not (platform.settings.spool_dir / uploaded["id"]).exists()
+    assert platform.emitted()[-1] == ("dataset.deleted.v1", "ingest.staging")
+    platform.hear(
+        DatasetStaged(
+            dataset_id=uploaded["id"], train_file="s3://x/y", train_folder=None, bytes_total=1, files=0
+        )
+    )
+    assert platform.client.get(url).status_code == 404
+
+
+def test_the_openapi_page_lists_every_route(platform):
+    paths = platform.client.get("/api/openapi.json").json["paths"]
+    assert {
+        "/api/datasets/upload_and_detect/",
+        "/api/datasets/{dataset_id}/schema/",
+        "/api/training_jobs/{job_id}/start/",
+        "/api/artifacts/",
+        "/api/models/",
+    } <= set(paths)
+
+
+def test_probes(platform):
+    assert platform.client.get("/healthz").json == {"status": "ok"}
+    ready = platform.client.get("/readyz")
+    assert ready.status_code == 503
+    assert ready.json["checks"]["database"] == "ok"
+    assert "ConnectionError" in ready.json["checks"]["redis"]
