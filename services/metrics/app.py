@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from flask import Flask
 from flask_smorest import Api
+from sqlalchemy.exc import OperationalError
 
 from contracts.callback import CallbackBody, Refused
 from runtime import web
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from services.metrics.settings import MetricsSettings
 
 EXTENSION = "triptych_metrics"
+_log = logging.getLogger(__name__)
 
 
 class Service:
@@ -86,9 +89,17 @@ def create_app(settings: MetricsSettings) -> Flask:
         OPENAPI_URL_PREFIX="/api/metrics",
         OPENAPI_JSON_PATH="openapi.json",
     )
-    # Redis is not among the checks: without it callbacks are taken and viewers served, only later
+    api = Api(app)
+    _describe_callback(api)
+    api.register_blueprint(blueprint(service.parts))
+    # After Api, which installs an error page of its own. Redis is not among the checks: without it callbacks are
+    # taken and viewers served, only later
     web.install(app, {"database": service.db.check})
+    _install_errors(app)
+    return app
 
+
+def _install_errors(app: Flask) -> None:
     @app.errorhandler(Refused)
     def _refused(error: Refused) -> Response:
         response = web.problem(401, "Unauthorized", str(error))
@@ -97,14 +108,18 @@ def create_app(settings: MetricsSettings) -> Flask:
 
     @app.errorhandler(TooManyStreams)
     def _busy(error: TooManyStreams) -> Response:
-        response = web.problem(503, "Service Unavailable", str(error))
-        response.headers["Retry-After"] = "5"
-        return response
+        return _unavailable(str(error))
 
-    api = Api(app)
-    _describe_callback(api)
-    api.register_blueprint(blueprint(service.parts))
-    return app
+    @app.errorhandler(OperationalError)
+    def _database_away(error: OperationalError) -> Response:
+        _log.warning("the database does not answer", extra={"error": str(error.orig)})
+        return _unavailable("The database does not answer at the moment; nothing was stored.")
+
+
+def _unavailable(detail: str) -> Response:
+    response = web.problem(503, "Service Unavailable", detail)
+    response.headers["Retry-After"] = "5"
+    return response
 
 
 def _describe_callback(api: Api) -> None:

@@ -58,6 +58,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # as above
             "keepalive": 75,
             "graceful_timeout": settings.metrics_stop_seconds,
             "logger_class": RootLogger,
+            "control_socket_disable": True,
             "proc_name": "triptych-metrics",
         }.items():
             self.cfg.set(name, value)

@@ -6,8 +6,11 @@ sent; whatever else comes (a gap, an overflow, a new subscription, a tick) makes
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import OperationalError
 
 from services.metrics import items
 
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
 # How soon a browser whose stream broke comes back
 _RETRY = b"retry: 2000\n\n"
+_log = logging.getLogger(__name__)
 
 
 class EventStream:
@@ -59,6 +63,13 @@ class EventStream:
         self._over = False
 
     def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield from self._events()
+        except OperationalError as error:
+            # The viewer comes back by itself and says what it has
+            _log.warning("a stream ends: the database does not answer", extra={"error": str(error.orig)})
+
+    def _events(self) -> Iterator[bytes]:
         yield _RETRY
         yield from self._greet()
         yield from self._catch_up()
