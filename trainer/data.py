@@ -19,7 +19,6 @@ from trainer.split import Split, column_split, stratified_split
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 

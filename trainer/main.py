@@ -134,6 +134,9 @@ def _cancel(_number: int, _frame: object) -> NoReturn:
 
 def run() -> NoReturn:
     """Run the process to its end."""
+    # Read by OpenMP when torch is imported. Its threads otherwise spin while they wait for each other, which on CPUs shared
+    # with other processes was measured to make small steps up to ten times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         code = main()
     except Cancelled:  # before or after the attempt itself

@@ -93,7 +93,7 @@ def find(name: str) -> Model:
         raise InvalidSpec([f"MODEL: there is no model {name!r}; there are {there}"])
     try:
         return Model(name, importlib.import_module(f"trainer.models.{name}.params").Params)
-    except Exception as error:  # noqa: BLE001 - a plug-in may break in any way; the others still work
+    except Exception as error:
         broken = f"MODEL: {name!r} is broken: {type(error).__name__}: {error}; there are {there}"
         raise InvalidSpec([broken]) from error
 

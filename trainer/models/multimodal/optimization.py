@@ -67,10 +67,10 @@ def warm_average(averages: list[torch.Tensor], current: list[torch.Tensor], aver
     """
     done = int(averaged)
     share = 1 - min(1 - 1 / AVERAGED_STEPS, (1 + done) / (10 + done))
-    floating = [(old, new) for old, new in zip(averages, current, strict=True) if old.is_floating_point()]
-    torch._foreach_lerp_([old for old, _ in floating], [new for _, new in floating], share)  # noqa: SLF001 - torch's own averages call it
-    for old, new in zip(averages, current, strict=True):
-        if not old.is_floating_point():
+    if averages[0].is_floating_point():  # torch calls this once for each type
+        torch._foreach_lerp_(averages, current, share)
+    else:
+        for old, new in zip(averages, current, strict=True):
             old.copy_(new)
 
 

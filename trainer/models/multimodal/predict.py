@@ -37,7 +37,7 @@ def predict(
         frame: The features, typed by ``trainer.cleaning.clean``.
         images: Where their images lie.
     """
-    torch.set_num_threads(cpu_limit())
+    torch.set_num_threads(min(cpu_limit(), torch.get_num_threads()))  # OMP_NUM_THREADS may say less
     device = choose_device("auto")
     features = Features.from_json(fitted["features"])
     with tempfile.TemporaryDirectory() as folder:

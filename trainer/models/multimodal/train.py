@@ -34,7 +34,7 @@ MAX_GRADIENT = 5.0
 def train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
     """Train the network; see the module's sentence."""
     spec, options, data, reporter = params.spec, params.model, params.data, params.reporter
-    torch.set_num_threads(cpu_limit())
+    torch.set_num_threads(min(cpu_limit(), torch.get_num_threads()))  # OMP_NUM_THREADS may say less
     torch.manual_seed(spec.seed)
     random = np.random.default_rng(spec.seed)
     device = choose_device(options.device)
