@@ -1,0 +1,91 @@
+"""The folder of one local platform (`var/` by default): where its parts keep things, its secrets and its lock."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class AlreadyRunning(Exception):
+    """Another process runs a platform on this data folder; `url` is where, as far as it has said."""
+
+    def __init__(self, root: Path, pid: int | None, url: str) -> None:
+        who = f"process {pid}" if pid else "another process"
+        where = f" at {url}" if url else ""
+        super().__init__(f"Triptych already runs on {root} ({who}){where}.")
+        self.url = url
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """Made once for each data folder."""
+
+    callback_root_secret: str
+    redis_password: str
+
+
+class DataDir:
+    """Paths inside a data folder. Constructing one creates the folder, readable by its owner only."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.expanduser().absolute()
+        self.logs = self.root / "logs"
+        self.redis = self.root / "redis"
+        self.spool = self.root / "spool"
+        self.objects = self.root / "objects"
+        self.runs = self.root / "runs"
+        self.database = self.root / "triptych.db"
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (self.logs, self.redis, self.spool, self.objects, self.runs):
+            folder.mkdir(exist_ok=True)
+
+    def log(self, name: str) -> Path:
+        """Give the log file of a service."""
+        return self.logs / f"{name}.log"
+
+    def secrets(self) -> Secrets:
+        """Read the secrets, making them the first time."""
+        path = self.root / "secrets.json"
+        if not path.exists():
+            made = {"callback_root_secret": secrets.token_hex(32), "redis_password": secrets.token_hex(32)}
+            draft = path.with_suffix(".new")
+            draft.touch(mode=0o600)
+            draft.write_text(json.dumps(made))
+            draft.replace(path)
+        return Secrets(**json.loads(path.read_text()))
+
+    @contextmanager
+    def lock(self, url: str) -> Iterator[None]:
+        """Hold the folder for this process, telling others where the platform answers.
+
+        The lock is the kernel's, so it goes with the process however that ends.
+
+        Args:
+            url: Origin of the platform that is being started.
+
+        Raises:
+            AlreadyRunning: Another process holds it.
+        """
+        with (self.root / "triptych.lock").open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                holder = json.loads(file.read() or "{}")
+                raise AlreadyRunning(self.root, holder.get("pid"), holder.get("url", "")) from None
+            file.truncate(0)
+            file.write(json.dumps({"pid": os.getpid(), "url": url}))
+            file.flush()
+            try:
+                yield
+            finally:
+                file.truncate(0)
