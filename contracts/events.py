@@ -81,10 +81,11 @@ class DatasetStagingFailed(Event):
 
 
 class DatasetDeleted(Event):
-    """A data set is gone; its objects may be removed."""
+    """A data set and the jobs that used it are gone; their objects may be removed."""
 
     NAME = "dataset.deleted.v1"
     dataset_id: str
+    job_ids: list[str] = Field(default_factory=list)
 
 
 class JobLaunchRequested(Event):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from runtime.db import Database
 from support.postgres import PostgresServer, postgres_bin
 from support.redis_server import RedisServer, redis_binary
 from support.s3_server import s3_server
-
-from runtime.db import Database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,11 +45,39 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(request.getfixturevalue("_postgres").create_database())
 
 
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    """A migrated database, on each kind."""
-    db = Database(database_url)
+def _migrated(url: str) -> str:
+    db = Database(url)
     db.migrate()
+    db.engine.dispose()
+    return url
+
+
+@pytest.fixture(scope="session")
+def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "template.db"
+    _migrated(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def _postgres_template(_postgres: PostgresServer) -> str:
+    return _migrated(_postgres.create_database())
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def migrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """URL of a database with every table, on each kind; copied, because migrating anew takes longer than most tests."""
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("_sqlite_template"), tmp_path / "test.db")
+        return f"sqlite:///{tmp_path}/test.db"
+    server = request.getfixturevalue("_postgres")
+    return str(server.create_database(request.getfixturevalue("_postgres_template")))
+
+
+@pytest.fixture
+def database(migrated_url: str) -> Iterator[Database]:
+    """A database with every table, on each kind."""
+    db = Database(migrated_url)
     yield db
     db.engine.dispose()
 

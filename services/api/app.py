@@ -50,6 +50,7 @@ def create_app(settings: ApiSettings) -> Flask:
         OPENAPI_JSON_PATH="openapi.json",
         MAX_CONTENT_LENGTH=settings.max_upload_bytes,
     )
+    app.extensions["triptych"] = context
     api = Api(app)
     api.register_blueprint(routes_datasets.blueprint(context))
     for routes in routes_jobs.blueprints(context):

@@ -6,6 +6,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from sqlalchemy import delete as sql_delete
 from sqlalchemy import func, select
 
 from contracts.events import DatasetDeleted, DatasetUploaded
@@ -109,7 +110,7 @@ def page(session: Session, search: str, number: int, size: int) -> tuple[Sequenc
 
 
 def delete(session: Session, outbox: Outbox, dataset_id: str) -> None:
-    """Delete a data set with its ended jobs, and tell ingest to remove its objects.
+    """Delete a data set with its ended jobs, and tell ingest to remove their objects.
 
     Raises:
         NotFound: There is none by that id.
@@ -120,13 +121,11 @@ def delete(session: Session, outbox: Outbox, dataset_id: str) -> None:
     busy = [job.name for job in jobs if job.state in ACTIVE]
     if busy:
         raise Conflict(f"The job {busy[0]!r} uses this data set and has not ended; cancel it first.")
-    for job in jobs:
-        for step in session.scalars(select(JobStep).where(JobStep.job_id == job.id)):
-            session.delete(step)
-        session.delete(job)
-    session.flush()
-    session.delete(dataset)
-    outbox.emit(session, DatasetDeleted(dataset_id=dataset_id))
+    ids = [job.id for job in jobs]
+    session.execute(sql_delete(JobStep).where(JobStep.job_id.in_(ids)))
+    session.execute(sql_delete(Job).where(Job.id.in_(ids)))
+    session.execute(sql_delete(Dataset).where(Dataset.id == dataset.id))
+    outbox.emit(session, DatasetDeleted(dataset_id=dataset_id, job_ids=ids))
 
 
 def settle(dataset: Dataset) -> bool:

@@ -76,7 +76,7 @@ class Files:
             pass  # staged and gone from the spool, or never there
         if dataset.train_folder is None:
             raise NotFound(f"The data set has no file {name!r}.")
-        folder = self._store.key_of(dataset.train_folder).rstrip("/")
+        folder = self._store.key_of(dataset.train_folder.rstrip("/"))
         index = self._index(folder)
         if index is None:
             return self._store.get_bytes(f"{folder}/{name}")

@@ -8,7 +8,6 @@ from urllib.parse import quote
 
 from flask import Response, request
 from flask_smorest import Blueprint
-from tabular.profile import profile_table
 from werkzeug.http import parse_options_header
 
 from runtime import log
@@ -16,6 +15,7 @@ from runtime.errors import Invalid
 from runtime.web import InsufficientStorage
 from services.api import datasets, intake, preview, schemas, wire
 from tabular.errors import Unreadable
+from tabular.profile import profile_table
 
 if TYPE_CHECKING:
     from contracts.schema import DatasetSchema

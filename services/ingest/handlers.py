@@ -7,8 +7,6 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from tabular.profile import profile_table
-
 from contracts.events import (
     DatasetDeleted,
     DatasetSchemaDetected,
@@ -21,6 +19,7 @@ from contracts.events import (
 from runtime.errors import Invalid
 from services.ingest.staging import stage, unstage
 from tabular.errors import Unreadable
+from tabular.profile import profile_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,6 +105,8 @@ def staging_handlers(
 
     def deleted(event: DatasetDeleted, work: Work) -> None:
         unstage(event.dataset_id, store)
+        for job_id in event.job_ids:
+            store.delete_prefix(f"jobs/{job_id}")
         _end(work, None)
 
     return {DatasetUploaded.NAME: uploaded, DatasetDeleted.NAME: deleted}

@@ -49,12 +49,13 @@ class PostgresServer:
         self._run("pg_ctl", "-D", f"{self._folder}/data", "-m", "immediate", "stop")
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def create_database(self) -> str:
+    def create_database(self, template: str = "template1") -> str:
+        """Create an empty database, or a copy of another by its URL or name."""
         self._count += 1
         name = f"test_{self._count}"
         server = f"postgresql://triptych@127.0.0.1:{self._port}"
         with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template.rpartition('/')[2]}")
         return f"{server}/{name}"
 
     def _run(self, program: str, *arguments: str) -> None:

@@ -16,6 +16,7 @@ from services.api.handlers import Handlers
 from services.api.settings import ApiSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from contracts.events import Event
@@ -42,7 +43,8 @@ class Platform:
         self.settings = settings
         self.database = database
         self.store = open_store(settings.objects_url)
-        self.client = create_app(settings).test_client()
+        self.app = create_app(settings)
+        self.client = self.app.test_client()
         self._handlers = Handlers(self.store, settings.spool_dir).table()
 
     def upload(self, table: str | bytes = TABLE, images: int = 3, **fields: object):
@@ -110,12 +112,14 @@ class Platform:
 
 
 @pytest.fixture
-def platform(database, database_url, tmp_path: Path) -> Platform:
+def platform(database, migrated_url, tmp_path: Path) -> Iterator[Platform]:
     settings = ApiSettings(
-        database_url=database_url,
+        database_url=migrated_url,
         redis_url="redis://127.0.0.1:1/0",
         objects_url=f"file://{tmp_path}/objects",
         spool_dir=tmp_path / "spool",
-        max_upload_bytes=2_000_000,
+        max_upload_bytes=200_000,
     )
-    return Platform(settings, database)
+    platform = Platform(settings, database)
+    yield platform
+    platform.app.extensions["triptych"].db.engine.dispose()

@@ -21,10 +21,10 @@ def ready(platform, dataset):
     return dataset
 
 
-def create(platform, dataset_id, **wish):
+def create(platform, dataset_id, /, **wish):
     return platform.client.post(
         "/api/training_jobs/",
-        json={"dataset_id": dataset_id, "model": "dummy_model", "target": "label", **wish},
+        json={"dataset_id": dataset_id, "model": "dummy_model", "target": "label"} | wish,
     )
 
 
