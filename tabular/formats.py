@@ -136,7 +136,7 @@ def guess_datetime(values: Mapping[str, float]) -> Guess | None:
     series = pl.Series("value", list(values), dtype=pl.String)
     weights = list(values.values())
     best, best_rows, ties = None, 0.0, []
-    for form in _datetime_formats(list(values)[0]):
+    for form in _datetime_formats(max(values, key=len)):
         parsed = parse_datetime(series, form).is_not_null().to_list()
         rows = sum(weight for weight, fits in zip(weights, parsed, strict=True) if fits)
         if rows > best_rows:
@@ -154,9 +154,9 @@ def _swapped(form: str) -> str:
 
 
 def _datetime_formats(example: str) -> Iterator[str]:
-    if re.match(r"\d{4}-\d{2}", example):
-        yield ISO
     letters = re.search(r"[^\W\d_]{3,}", example)
+    clock = ":" in example
     for day in _NAMED if letters else _DAYS:
-        for time in _TIMES:
+        for time in _TIMES if clock else _TIMES[:1]:
             yield day + time
+    yield ISO  # last: it is slower to parse, and fits where zones, fractions or bare dates are mixed

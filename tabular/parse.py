@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from contracts.schema import NumberFormat
 
 ISO = "iso8601"
-_SPACES = "\u00a0\u202f\u2009"
-_ISO_FORMATS = ("%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M%#z", "%Y-%m-%dT%H:%M")
+_SPACES = " \u00a0\u202f\u2009"
+_ISO_PARTS = (
+    r"^(?P<day>[0-9]{4}-[0-9]{2}(?:-[0-9]{2})?)(?:[Tt ]\s*(?P<clock>[0-9]{2}:[0-9]{2})(?P<second>:[0-9]{2})?(?P<fraction>[.,][0-9]{1,9})?"
+    r"\s?(?:[Zz]|UTC|GMT|(?P<sign>[+-])(?P<hours>[0-9]{2}):?(?P<minutes>[0-9]{2})?)?)?$"
+)
 
 
 def is_missing(series: pl.Series, missing_tokens: Collection[str] = ()) -> pl.Series:
@@ -62,19 +65,19 @@ def numeric(
 
 
 def _plain_number(text: pl.Expr, form: NumberFormat) -> pl.Expr:
-    for affix, at_end in ((form.prefix.strip(), False), (form.suffix.strip(), True)):
-        if affix:
-            pattern = rf"\s*{re.escape(affix)}$" if at_end else rf"^([-+(]?)\s*{re.escape(affix)}\s*"
-            text = text.str.replace(pattern, "" if at_end else "${1}")
-    text = text.str.replace(r"^\((.+)\)$", "-${1}")  # accountants write -5 as (5)
+    prefix, suffix = form.prefix.strip(), form.suffix.strip()
+    if prefix:
+        text = text.str.replace(prefix, "", literal=True).str.replace(r"^([-+(]?)\s+", "${1}")
+    if suffix:
+        text = text.str.strip_suffix(suffix).str.strip_chars_end()
+    text = text.str.replace("(", "-", literal=True).str.strip_suffix(")")  # accountants write -5 as (5)
     if form.thousands:
-        marks = _SPACES + " " if form.thousands.isspace() else form.thousands
-        grouped = rf"^[-+]?\d{{1,3}}([{re.escape(marks)}]\d{{3}})+([{re.escape(form.decimal)}]\d*)?$"
-        text = (
-            pl.when(text.str.contains(grouped))
-            .then(text.str.replace_all(f"[{re.escape(marks)}]", ""))
-            .otherwise(text)
-        )
+        marks = list(_SPACES) if form.thousands.isspace() else [form.thousands]
+        allowed = re.escape("".join(marks))
+        valid = text.str.contains(rf"^[-+]?(?:[0-9]+|[0-9]{{1,3}}(?:[{allowed}][0-9]{{3}})+)(?:{re.escape(form.decimal)}[0-9]*)?$")
+        for mark in marks:
+            text = text.str.replace_all(mark, "", literal=True)
+        text = pl.when(valid).then(text)
     if form.decimal != ".":
         dotted = text.str.contains(".", literal=True)  # a dot is no decimal mark here
         text = pl.when(~dotted).then(text.str.replace(form.decimal, ".", literal=True))
@@ -97,9 +100,17 @@ def moment(value: pl.Expr, fmt: str) -> pl.Expr:
     text = value.str.strip_chars()
     if fmt != ISO:
         return _with_format(text, fmt)
-    joined = text.str.replace(r"^(\d{4}-\d{2}-\d{2})[ Tt]+", "${1}T").str.replace(r"[zZ]$", "+00:00")
-    attempts = [_with_format(joined, form) for form in _ISO_FORMATS]
-    return pl.coalesce(_with_format(text, "%Y-%m-%d"), *attempts, _with_format(text + "-01", "%Y-%m-%d"))
+    part = text.str.extract_groups(_ISO_PARTS).struct
+    day = part.field("day")
+    whole_day = pl.when(day.str.len_bytes() == len("2020-01")).then(day + "-01").otherwise(day)
+    clock = part.field("clock").fill_null("00:00") + part.field("second").fill_null(":00")
+    instant = (whole_day + " " + clock).str.to_datetime("%Y-%m-%d %H:%M:%S", strict=False, time_unit="us")
+    fraction = part.field("fraction").str.replace(",", ".", literal=True).cast(pl.Float64, strict=False).fill_null(0.0)
+    zone = part.field("hours").cast(pl.Int64, strict=False).fill_null(0) * 60
+    zone += part.field("minutes").cast(pl.Int64, strict=False).fill_null(0)
+    offset = pl.when(part.field("sign") == "-").then(-zone).otherwise(zone)
+    micros = (fraction * 1_000_000).round().cast(pl.Int64) - offset * 60_000_000
+    return instant + pl.duration(microseconds=micros, time_unit="us")
 
 
 def _with_format(text: pl.Expr, fmt: str) -> pl.Expr:
@@ -114,13 +125,7 @@ def _with_format(text: pl.Expr, fmt: str) -> pl.Expr:
 def parse_boolean(series: pl.Series) -> pl.Series:
     """Parse yes/no words of several languages and 1/0, in any case; other values become null."""
     frame = pl.DataFrame({"value": series})
-    words = {
-        **{word: truth for word, truth in BOOLEANS.items()},
-        "1": True,
-        "0": False,
-        "1.0": True,
-        "0.0": False,
-    }
+    words = {**BOOLEANS, "1": True, "0": False, "1.0": True, "0.0": False}
     text = pl.col("value").str.strip_chars().str.to_lowercase()
     parsed = text.replace_strict(list(words), list(words.values()), default=None, return_dtype=pl.Boolean)
     return frame.select(parsed).to_series().rename(series.name)

@@ -18,7 +18,7 @@ from contracts.schema import ColumnProfile, ColumnType, DatasetSchema
 from tabular.dialect import detect_dialect
 from tabular.evidence import Evidence, evidence_of
 from tabular.findings import findings_about
-from tabular.formats import Guess, guess
+from tabular.formats import Guess
 from tabular.imagecolumn import ImageTally, choose_image_columns, may_be_images
 from tabular.images import ImageIndex
 from tabular.reader import Header, read_header, scan
@@ -105,22 +105,27 @@ class _Sweep:
         stripped = frame.select(
             pl.col(name).str.strip_chars().alias(key) for name, key in zip(wanted, keys, strict=True)
         )
+        prepared = [
+            expression
+            for key, tally in zip(keys, self.tallies, strict=True)
+            if tally.large
+            for expression in tally.preparations(key)
+        ]
+        if prepared:
+            stripped = stripped.with_columns(prepared)
         asked: list[pl.Expr] = []
         for key, tally in zip(keys, self.tallies, strict=True):
             if tally.large:
                 asked += tally.expressions(key, f"{key}:")
             else:
                 asked.append(pl.col(key).value_counts(name="rows").implode().alias(f"{key}:counts"))
-        answered = stripped.lazy().select(asked).collect()
-        counted = {key: answered.drop_in_place(f"{key}:counts") for key, tally in zip(keys, self.tallies, strict=True) if not tally.large}
-        answers = answered.row(0, named=True) if answered.width else {}
+        answers = {answer.name: answer for answer in stripped.lazy().select(asked).collect().get_columns()}
         for key, tally in zip(keys, self.tallies, strict=True):
             tally.rows += frame.height
             if tally.large:
                 tally.absorb(answers, f"{key}:", frame.height)
             else:
-                values = counted[key].explode().struct
-                tally.count_values(values.field(key).to_list(), values.field("rows").to_list())
+                tally.count_values(tuple(entry.values()) for entry in answers[f"{key}:counts"].to_list()[0])
 
 
 def _corrected(

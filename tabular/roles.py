@@ -19,7 +19,7 @@ MOST_CLASSES = 200
 EASY_CLASSES = 20
 ROWS_A_CLASS = 5
 MOSTLY_MISSING = 0.95
-CONFIDENT = 0.5
+CONFIDENT = 0.45
 MOST_CANDIDATES = 10
 # Words that data sets commonly use for what is to be predicted.
 TARGET_NAMES = {
@@ -67,10 +67,10 @@ def _candidate(facts: Evidence, verdict: Verdict, last: int) -> TargetCandidate 
         score += 0.3
         hints.append("its name is one that targets often have")
     if facts.position == last:
-        score += 0.2
+        score += 0.12
         hints.append("it is the last column")
     if verdict.rule in {"zero-one", "even-integer-levels"}:
-        score += 0.1
+        score += 0.15 if verdict.rule == "zero-one" else 0.1
         hints.append("its classes are numbered")
     why = f"{classes} classes, the most frequent with {100 * max(shares):.3g} % of the rows"
     return TargetCandidate(

@@ -20,6 +20,7 @@ from tabular.imagecolumn import ImageTally, may_be_images
 from tabular.parse import moment, numeric
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from tabular.images import ImageIndex
@@ -140,9 +141,9 @@ class ColumnTally:
         """Whether exact counting was given up."""
         return self.running is not None
 
-    def count_values(self, values: list[str], rows: list[int]) -> None:
+    def count_values(self, counted: Iterable[tuple[Any, ...]]) -> None:
         """Take in the distinct values of a block of a SMALL column with their rows; it may become LARGE."""
-        for text, number in zip(values, rows, strict=True):
+        for text, number in counted:
             if text in self.counts:
                 self.counts[text] += number
             else:
@@ -165,23 +166,35 @@ class ColumnTally:
         self.counts, self._bytes = {}, 0
         if state.guess.number is not None:
             state.shift = frame.select(numeric(pl.col("c"), state.guess.number).mean()).item() or 0.0
-        self._absorb_figures(frame.select(self.expressions("c", "", weight="w")).row(0, named=True), "")
+        frame = frame.with_columns(self.preparations("c"))
+        self._absorb_figures(_answers(frame.select(self.expressions("c", "", weight="w"))), "")
         # The samples are to hold every n-th row: take those positions of the rows that the counts stand for.
         rows = int(frame["w"].sum())
         stride = 1 << max(0, math.ceil(math.log2(max(1, rows / SAMPLE))))
         ends = frame["w"].cum_sum()
         places = ends.search_sorted(pl.Series(range(0, rows, stride), dtype=pl.Int64), side="right")
-        taken = frame.select("c")[places]
-        answers = taken.select(self.expressions("c", "")).row(0, named=True)
-        state.strings.absorb(answers["strings"], taken.height)
-        state.values.absorb(answers["values"], taken.height)
+        taken = frame.drop("w")[places]
+        answers = _answers(taken.select(self.expressions("c", "")))
+        state.strings.absorb(_first(answers["strings"]), taken.height)
+        state.values.absorb(_first(answers["values"]), taken.height)
         state.strings.continue_after(rows, stride)
         state.values.continue_after(rows, stride)
 
-    def expressions(self, column: str, label: str, weight: str | None = None) -> list[pl.Expr]:
-        """Give what a block of a LARGE column must be asked; outputs are named label + key."""
+    def preparations(self, column: str) -> list[pl.Expr]:
+        """Give what `expressions` needs beside a LARGE column: its parsed values, computed once."""
         state = self.running
         assert state is not None  # noqa: S101  only LARGE columns are asked
+        text = pl.col(column)
+        if state.guess.number is not None:
+            return [numeric(text, state.guess.number).alias(f"{column}:parsed")]
+        if state.guess.moment is not None:
+            return [moment(text, state.guess.moment).alias(f"{column}:parsed")]
+        return []
+
+    def expressions(self, column: str, label: str, weight: str | None = None) -> list[pl.Expr]:
+        """Give what a prepared block of a LARGE column must be asked; outputs are named label + key."""
+        state = self.running
+        assert state is not None  # noqa: S101  as in preparations
         text = pl.col(column)
         filled = text != ""
         length = text.str.len_chars()
@@ -197,16 +210,14 @@ class ColumnTally:
             asked["images"] = text.filter(filled).value_counts().implode()
         if state.frequent and weight is None:
             asked["frequent"] = text.filter(text.is_in(list(state.frequent))).value_counts().implode()
-        parsed = None
+        parsed = pl.col(f"{column}:parsed")
+        typed = state.guess.number is not None or state.guess.moment is not None
         if state.guess.number is not None:
-            parsed = numeric(text, state.guess.number)
             centred = parsed - state.shift
             asked["whole"] = _rows(parsed == parsed.round(), weight)
             asked["total"] = _total(centred, weight)
             asked["squares"] = _total(centred * centred, weight)
-        elif state.guess.moment is not None:
-            parsed = moment(text, state.guess.moment)
-        if parsed is not None:
+        if typed:
             odd = parsed.is_null() & filled
             asked["parsed"] = _rows(parsed.is_not_null(), weight)
             asked["low"], asked["high"] = parsed.min(), parsed.max()
@@ -214,19 +225,18 @@ class ColumnTally:
             counted = text.filter(odd).value_counts() if weight is None else pl.struct(column, weight).filter(odd)
             asked["odd"] = counted.head(ODD_VALUES).implode()
         measured = length if state.guess.number is None else parsed
-        assert measured is not None  # noqa: S101  parsed is set where there is a number format
         asked["values"] = measured.gather_every(state.values.stride, state.values.offset()).implode()
         return [expression.alias(label + key) for key, expression in asked.items()]
 
-    def absorb(self, answers: dict[str, Any], label: str, rows: int) -> None:
+    def absorb(self, answers: dict[str, pl.Series], label: str, rows: int) -> None:
         """Take in the answers of one block of a LARGE column."""
         self._absorb_figures(answers, label)
         state = self.running
         assert state is not None  # noqa: S101  as in expressions
-        state.strings.absorb(answers[label + "strings"], rows)
-        state.values.absorb(answers[label + "values"], rows)
+        state.strings.absorb(_first(answers[label + "strings"]), rows)
+        state.values.absorb(_first(answers[label + "values"]), rows)
         if self.images is not None:
-            self.images.absorb(dict(entry.values() for entry in answers[label + "images"]))
+            self.images.absorb(dict(entry.values() for entry in _first(answers[label + "images"])))
 
     def better_guess(self) -> Guess | None:
         """Give another format that fits better now that all rows were seen, or None."""
@@ -239,24 +249,38 @@ class ColumnTally:
         better = guess(seen)
         return None if better in (state.guess, Guess()) else better
 
-    def _absorb_figures(self, answers: dict[str, Any], label: str) -> None:
+    def _absorb_figures(self, answers: dict[str, pl.Series], label: str) -> None:
         state = self.running
         assert state is not None  # noqa: S101  as in expressions
         for key in ("blank", "characters", "parsed", "whole", "odd_rows", "total", "squares"):
-            setattr(state, key, getattr(state, key) + (answers.get(label + key) or 0))
-        state.longest = max(state.longest, answers[label + "longest"] or 0)
-        low, high = answers.get(label + "low"), answers.get(label + "high")
+            if label + key in answers:
+                setattr(state, key, getattr(state, key) + (_first(answers[label + key]) or 0))
+        state.longest = max(state.longest, _first(answers[label + "longest"]) or 0)
+        low, high = (_first(answers[label + key]) if label + key in answers else None for key in ("low", "high"))
         if low is not None:
             state.low = low if state.low is None else min(state.low, low)
             state.high = high if state.high is None else max(state.high, high)
-        state.distinct.absorb(pl.Series(answers[label + "hashes"], dtype=pl.UInt64))
-        for entry in answers.get(label + "frequent") or ():
-            value, number = entry.values()
+        state.distinct.absorb(answers[label + "hashes"].explode().drop_nulls())
+        for value, number in _entries(answers, label + "frequent"):
             state.frequent[value] += number
-        for entry in answers.get(label + "odd") or ():
-            value, number = entry.values()
+        for value, number in _entries(answers, label + "odd"):
             if value in state.odd or len(state.odd) < ODD_VALUES:
                 state.odd[value] = state.odd.get(value, 0) + number
+
+
+def _answers(frame: pl.DataFrame) -> dict[str, pl.Series]:
+    return {answer.name: answer for answer in frame.get_columns()}
+
+
+def _first(answer: pl.Series) -> Any:
+    return answer.to_list()[0]
+
+
+def _entries(answers: dict[str, pl.Series], key: str) -> list[tuple[str, int]]:
+    if key not in answers:
+        return []
+    pairs = (tuple(entry.values()) for entry in _first(answers[key]))
+    return [(value, number) for value, number in pairs]
 
 
 def _rows(condition: pl.Expr, weight: str | None) -> pl.Expr:
