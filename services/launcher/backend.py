@@ -1,0 +1,127 @@
+"""The interface to whatever runs trainers: a process of this machine, ECS Fargate, Kubernetes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+
+class Refused(Exception):
+    """The provider will not run this however often it is asked; the text is for the job's owner."""
+
+
+class RunState(StrEnum):
+    """What a provider says of a run."""
+
+    PENDING = "pending"  # accepted, the trainer does not run yet
+    RUNNING = "running"
+    EXITED = "exited"
+    UNKNOWN = "unknown"  # the provider does not know it, or no longer
+
+
+class Cause(StrEnum):
+    """Why a run exited, as far as only the provider can tell."""
+
+    EXIT = "exit"  # by itself: the exit code tells
+    OUT_OF_MEMORY = "out_of_memory"
+    NEVER_STARTED = "never_started"  # image, secrets, network, command
+    RECLAIMED = "reclaimed"  # the provider took its capacity back
+    STOPPED = "stopped"  # someone stopped it at the provider
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One attempt of a job, to be run once.
+
+    Attributes:
+        job_id: The job.
+        attempt: Its attempt, from 1.
+        env: The trainer's environment, but for what the provider adds.
+        cpus: Processors it may use.
+        memory_mb: Memory it may use, MiB.
+    """
+
+    job_id: str
+    attempt: int
+    env: Mapping[str, str]
+    cpus: float
+    memory_mb: int
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """What a provider says of a run at one moment.
+
+    Attributes:
+        state: Where it is.
+        exit_code: Of the trainer; 128 + n where signal n killed it. None unless it exited with one.
+        cause: Why it exited.
+        detail: What the provider says about it, in words.
+        memory_mb: Memory it was limited to where that is not what was asked for, MiB.
+        peak_memory_mb: The most memory it used, where known, MiB.
+        started_at: When the trainer began to run.
+    """
+
+    state: RunState
+    exit_code: int | None = None
+    cause: Cause = Cause.EXIT
+    detail: str = ""
+    memory_mb: int | None = None
+    peak_memory_mb: int | None = None
+    started_at: datetime | None = None
+
+
+UNKNOWN = RunStatus(RunState.UNKNOWN)
+
+
+class Backend(Protocol):
+    """A provider of processes or containers. Its methods are called from several threads."""
+
+    @property
+    def name(self) -> str:
+        """`local`, `ecs`, …; kept with each run, so that a launcher looks after its own kind only."""
+        ...
+
+    def launch(self, run: RunSpec) -> str:
+        """Start a run and give its handle.
+
+        A second call for the same job and attempt starts nothing and gives the same handle: the answer to the first may
+        have been lost.
+
+        Raises:
+            runtime.errors.Transient: Not now: no capacity, or the provider does not answer.
+            Refused: Never; the text says why.
+        """
+        ...
+
+    def status(self, handles: Sequence[str]) -> dict[str, RunStatus]:
+        """Ask for the present state of runs, in as few calls as the provider allows.
+
+        Returns:
+            A status for every handle; one the provider does not know is UNKNOWN.
+
+        Raises:
+            runtime.errors.Transient: The provider does not answer.
+        """
+        ...
+
+    def stop(self, handle: str, reason: str) -> None:
+        """Ask a run to end (SIGTERM, then SIGKILL after a grace), without waiting. Nothing happens where it has ended.
+
+        Raises:
+            runtime.errors.Transient: The provider does not answer.
+        """
+        ...
+
+    def logs(self, handle: str, tail_bytes: int) -> list[str]:
+        """Give the last lines of a run's output, oldest first, as many as fit; none where there is no output yet.
+
+        Raises:
+            runtime.errors.Transient: The provider does not answer.
+        """
+        ...

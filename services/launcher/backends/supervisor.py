@@ -1,0 +1,111 @@
+"""Runs one command to its end and leaves its exit code in a file. A program of its own, which outlives the launcher.
+
+Standard library only, started as `python -I -S supervisor.py FOLDER GRACE_SECONDS COMMAND...`: it costs 10 MB and a few
+tens of milliseconds. Everything it knows is in FOLDER:
+
+    run.json   its process id; appears once, already locked, and stays locked while it or the command lives
+    child.json the command's process id, which is also that of its group
+    log.txt    the command's output
+    exit.json  how the command ended
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+RUN, CHILD, LOG, EXIT = "run.json", "child.json", "log.txt", "exit.json"
+NOT_STARTED = 127  # what a shell gives for a command it cannot find
+
+
+def main() -> None:
+    """Supervise one run, unless this attempt was started before."""
+    folder, grace_seconds, command = Path(sys.argv[1]), float(sys.argv[2]), sys.argv[3:]
+    stopping = Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: None)  # not SIG_IGN, which the command would inherit
+    lock = _take(folder)
+    # The launcher waits for this line, or for the end of the pipe
+    with suppress(BrokenPipeError):
+        os.write(1, b"taken\n")
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    if lock is None:
+        return
+    with (folder / LOG).open("ab") as log:
+        try:
+            child = subprocess.Popen(  # noqa: S603 - the command is the launcher's setting
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=folder,
+                process_group=0,  # signals reach the command with all it starts, and not this process
+                pass_fds=(
+                    lock,
+                ),  # were this process killed, the lock would still tell that the command lives
+            )
+        except OSError as error:
+            log.write(f"cannot start {command[0]}: {error.strerror}\n".encode())
+            _write(folder / EXIT, {"exit_code": NOT_STARTED, "started": False})
+            return
+    _write(folder / CHILD, {"pid": child.pid})
+    Thread(target=_stop, args=(child.pid, stopping, grace_seconds), daemon=True).start()
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    _signal_group(child.pid, signal.SIGKILL)  # what it left behind
+    code = child.returncode if child.returncode >= 0 else 128 - child.returncode
+    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes there, in KiB elsewhere
+    _write(folder / EXIT, {"exit_code": code, "peak_memory_mb": usage.ru_maxrss * unit // 2**20})
+
+
+def _take(folder: Path) -> int | None:
+    """Make run.json, locked; None where it exists, for then another supervisor has taken the attempt."""
+    draft = folder / f"{RUN}.{os.getpid()}"
+    descriptor = os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        os.write(descriptor, json.dumps({"pid": os.getpid(), "started_at": time.time()}).encode())
+        os.fsync(descriptor)
+        os.link(draft, folder / RUN)
+    except FileExistsError:
+        os.close(descriptor)
+        return None
+    finally:
+        draft.unlink()
+    return descriptor
+
+
+def _stop(group: int, stopping: Event, grace_seconds: float) -> None:
+    stopping.wait()
+    _signal_group(group, signal.SIGTERM)
+    time.sleep(grace_seconds)
+    _signal_group(group, signal.SIGKILL)
+
+
+def _signal_group(group: int, number: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+def _write(path: Path, value: dict[str, Any]) -> None:
+    draft = path.with_suffix(".draft")
+    with draft.open("w") as file:
+        json.dump(value, file)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.rename(path)
+
+
+if __name__ == "__main__":
+    main()

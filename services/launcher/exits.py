@@ -1,0 +1,97 @@
+"""How a run ended, in words that its owner can act on."""
+
+from __future__ import annotations
+
+import json
+import signal
+from typing import TYPE_CHECKING
+
+from contracts.callback import Outcome
+from services.launcher.backend import Cause
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from services.launcher.backend import RunStatus
+
+_LINES, _CHARACTERS = 5, 1500  # of the log, in a reason
+# Codes of the trainer (trainer/errors.py; 64 is EX_USAGE of sysexits.h) and of shells and container runtimes
+_MEANINGS = {
+    1: "the trainer failed with an unexpected error",
+    2: "the data cannot be trained on",
+    64: "settings refused",
+    126: "the trainer's command may not be executed",
+    127: "the trainer's command does not exist",
+    130: "interrupted",
+}
+
+
+def explain(status: RunStatus, tail: Sequence[str]) -> tuple[Outcome, str]:
+    """Tell how a run ended that nobody had asked to stop.
+
+    Args:
+        status: What the provider says of it.
+        tail: The last lines of its output.
+    """
+    match status.cause:
+        case Cause.NEVER_STARTED:
+            return Outcome.FAILED, f"never started: {status.detail or 'the provider does not say why'}"
+        case Cause.RECLAIMED:
+            return Outcome.FAILED, f"the provider took the machine back; retry it ({status.detail})"
+        case Cause.STOPPED:
+            return Outcome.FAILED, f"stopped at the provider, not by this platform: {status.detail}"
+        case Cause.OUT_OF_MEMORY:
+            return Outcome.FAILED, f"{_code(status)}out of memory{_limit(status)}"
+        case Cause.EXIT:
+            return _by_code(status, tail)
+
+
+def _by_code(status: RunStatus, tail: Sequence[str]) -> tuple[Outcome, str]:
+    code = status.exit_code
+    if code is None:
+        return (
+            Outcome.FAILED,
+            f"ended without an exit code: {status.detail or 'the provider does not say why'}",
+        )
+    if code == 0:
+        return Outcome.SUCCEEDED, ""
+    if code == 128 + signal.SIGKILL:
+        return Outcome.FAILED, f"exit 137: killed, probably out of memory{_limit(status)}"
+    if code == 128 + signal.SIGTERM:
+        reason = "stopped by SIGTERM, but nobody cancelled the job: the machine or the platform was shut down; retry it"
+        return Outcome.FAILED, f"exit {code}: {reason}"
+    meaning = _MEANINGS.get(code) or _signal(code) or "the trainer failed"
+    last = " | ".join(_plain(line) for line in tail if line.strip()) if code == 64 else _last(tail)  # noqa: PLR2004 - EX_USAGE, as in the table above
+    return Outcome.FAILED, f"exit {code}: {meaning}{f': {last}' if last else ''}"[:_CHARACTERS]
+
+
+def _code(status: RunStatus) -> str:
+    return "" if status.exit_code is None else f"exit {status.exit_code}: "
+
+
+def _limit(status: RunStatus) -> str:
+    if status.memory_mb is not None:
+        return f" at {status.memory_mb} MB; try {2 * status.memory_mb}"
+    used = f" (it had used {status.peak_memory_mb} MB)" if status.peak_memory_mb else ""
+    return f" of this machine{used}; try a smaller BATCH_SIZE, or fewer jobs at once"
+
+
+def _signal(code: int) -> str:
+    try:
+        name = signal.Signals(code - 128).name
+    except ValueError:
+        return ""
+    return f"killed by {name}"
+
+
+def _last(tail: Sequence[str]) -> str:
+    return next((_plain(line) for line in reversed(tail) if line.strip()), "")
+
+
+def _plain(line: str) -> str:
+    """Take the message out of a JSON log line; any other line is itself."""
+    try:
+        message = json.loads(line)["message"]
+    except (ValueError, KeyError, TypeError):
+        return line.strip()
+    return str(message)

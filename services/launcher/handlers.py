@@ -1,0 +1,72 @@
+"""What the launcher does on each event of its queue. It only changes rows; the reconciler talks to the provider."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from contracts.callback import Outcome
+from contracts.events import JobCancelRequested, JobFinished, JobLaunchRequested
+from runtime.db import unix_now
+from services.launcher import runs
+from services.launcher.models import ENDED, WAITING, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from runtime.bus import Work
+
+
+class Handlers:
+    """Handlers by event name."""
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        """Take what makes the reconciler look at once instead of at its next turn."""
+        self._wake = wake
+
+    def table(self) -> dict[str, Callable[[Any, Work], None]]:
+        """Give the handler of each event on the launcher's queue."""
+        return {
+            JobLaunchRequested.NAME: self.launch_requested,
+            JobCancelRequested.NAME: self.cancel_requested,
+            JobFinished.NAME: self.job_finished,
+        }
+
+    def launch_requested(self, event: JobLaunchRequested, work: Work) -> None:
+        """Queue the attempt."""
+        with work.finish() as session:
+            runs.request(session, event)
+        self._wake()
+
+    def cancel_requested(self, event: JobCancelRequested, work: Work) -> None:
+        """End an attempt that waits; ask for the end of one that runs."""
+        with work.finish() as session:
+            run = runs.locked(session, event.job_id, event.attempt)
+            if run is None:
+                # Overtook the launch request, which this row will stop
+                run = Run(job_id=event.job_id, attempt=event.attempt, state=WAITING)
+                session.add(run)
+            if run.state == WAITING:
+                runs.end(run, reason="cancelled before it was launched")
+                work.outbox.emit(
+                    session,
+                    JobFinished(
+                        job_id=event.job_id,
+                        attempt=event.attempt,
+                        outcome=Outcome.CANCELLED,
+                        reason="cancelled before it was launched",
+                    ),
+                )
+            run.cancel_requested = True
+        self._wake()
+
+    def job_finished(self, event: JobFinished, work: Work) -> None:
+        """Note that the attempt's end has been told."""
+        with work.finish() as session:
+            run = runs.locked(session, event.job_id, event.attempt)
+            if run is None or run.state == ENDED:
+                return
+            if run.state == WAITING:
+                runs.end(run, reason=event.reason)
+            if not run.reported:
+                run.reported, run.reported_at = True, unix_now()

@@ -1,0 +1,63 @@
+"""Copies the end of each run's output to the object store, where the api finds it whichever back end ran it."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import and_, or_, select
+
+from runtime.db import now
+from services.launcher.models import ENDED, Run
+from services.launcher.runs import LAUNCHED
+
+if TYPE_CHECKING:
+    from runtime.db import Database
+    from runtime.storage import ObjectStore
+    from services.launcher.backend import Backend
+
+# Providers deliver the last lines late (CloudWatch: seconds), so ended runs are looked at a little longer
+_AFTER_END = timedelta(seconds=60)
+_log = logging.getLogger(__name__)
+
+
+class JobLogs:
+    """Copies to jobs/<job>/<attempt>/log.txt."""
+
+    def __init__(self, db: Database, backend: Backend, store: ObjectStore, *, tail_bytes: int) -> None:
+        """Take the collaborators; tail_bytes is the most that is copied of one run."""
+        self._db = db
+        self._backend = backend
+        self._store = store
+        self._tail_bytes = tail_bytes
+        self._copied: dict[int, str] = {}
+
+    def copy_all(self) -> None:
+        """Copy what has changed of every run that lives or ended just now."""
+        recent = and_(Run.state == ENDED, Run.ended_at > now() - _AFTER_END, Run.handle.is_not(None))
+        with self._db.read() as session:
+            found = session.scalars(
+                select(Run).where(Run.launcher == self._backend.name, or_(Run.state.in_(LAUNCHED), recent))
+            ).all()
+        for run in found:
+            self.copy(run)
+        alive = {run.id for run in found}
+        self._copied = {run_id: digest for run_id, digest in self._copied.items() if run_id in alive}
+
+    def copy(self, run: Run) -> None:
+        """Copy one run's output if it has changed; a failure is logged, for nothing may wait for a log."""
+        if run.handle is None:
+            return
+        try:
+            lines = self._backend.logs(run.handle, self._tail_bytes)
+            data = "".join(f"{line}\n" for line in lines).encode()
+            digest = hashlib.sha256(data).hexdigest()
+            if lines and self._copied.get(run.id) != digest:
+                self._store.put_bytes(
+                    f"jobs/{run.job_id}/{run.attempt}/log.txt", data, content_type="text/plain; charset=utf-8"
+                )
+                self._copied[run.id] = digest
+        except Exception as error:  # noqa: BLE001 - as above
+            _log.warning("cannot copy a log", extra={"job_id": run.job_id, "error": str(error)})

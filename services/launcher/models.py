@@ -1,0 +1,52 @@
+"""The launcher's table: one row for each attempt of a job."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Boolean, Float, Integer, String, Text, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from runtime.db import UtcDateTime, now
+
+WAITING, LAUNCHING, RUNNING, STOPPING, ENDED = "waiting", "launching", "running", "stopping", "ended"
+
+
+class Base(DeclarativeBase):
+    """The launcher's own tables."""
+
+
+class Run(Base):
+    """An attempt of a job: waiting → launching → running → (stopping →) ended. Floats are Unix seconds."""
+
+    __tablename__ = "launcher_runs"
+    __table_args__ = (UniqueConstraint("job_id", "attempt"),)
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    job_id: Mapped[str] = mapped_column(String(64))
+    attempt: Mapped[int] = mapped_column(Integer)
+    state: Mapped[str] = mapped_column(String(16), default=WAITING)
+    spec: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
+    cpus: Mapped[float] = mapped_column(Float, default=1.0)
+    memory_mb: Mapped[int] = mapped_column(Integer, default=0)
+    max_seconds: Mapped[int] = mapped_column(Integer, default=0)
+    # The ids that were bound when the launch was asked for, for logs and events about the run
+    correlation: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    requested_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    # waiting: not before this; launching: until then the launch is in someone's hands
+    due_at: Mapped[float] = mapped_column(Float, default=0.0)
+    launch_tries: Mapped[int] = mapped_column(Integer, default=0)
+    first_tried_at: Mapped[float | None] = mapped_column(Float, default=None)
+    launcher: Mapped[str | None] = mapped_column(String(32), default=None)
+    handle: Mapped[str | None] = mapped_column(Text, default=None)
+    launched_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    cancel_requested: Mapped[bool] = mapped_column(Boolean, default=False)
+    stop_reason: Mapped[str | None] = mapped_column(Text, default=None)
+    # A job.finished.v1 about this attempt exists, by whomever: nothing is left to tell
+    reported: Mapped[bool] = mapped_column(Boolean, default=False)
+    reported_at: Mapped[float | None] = mapped_column(Float, default=None)
+    # Since when the provider says that it has exited, or does not know it
+    gone_at: Mapped[float | None] = mapped_column(Float, default=None)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    exit_code: Mapped[int | None] = mapped_column(Integer, default=None)
+    reason: Mapped[str | None] = mapped_column(Text, default=None)

@@ -1,0 +1,124 @@
+"""Changes of a run's row. Each is safe while other launchers and handlers change it too: it locks the row or compares and sets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import and_, exists, func, or_, select, text, update
+from sqlalchemy.orm import aliased
+
+from runtime import log
+from runtime.db import now, unix_now
+from services.launcher.models import ENDED, LAUNCHING, RUNNING, STOPPING, WAITING, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.orm import Session
+
+    from contracts.events import JobLaunchRequested
+
+ACTIVE = (LAUNCHING, RUNNING, STOPPING)
+LAUNCHED = (RUNNING, STOPPING)
+# PostgreSQL advisory lock under which slots are counted and taken; the number means nothing
+_SLOTS_KEY = 7_481_924
+
+
+def request(session: Session, event: JobLaunchRequested) -> None:
+    """Queue an attempt; a repeat, or one cancelled before it got here, changes nothing."""
+    if locked(session, event.job_id, event.attempt) is None:
+        session.add(
+            Run(
+                job_id=event.job_id,
+                attempt=event.attempt,
+                spec=event.spec,
+                cpus=event.cpus,
+                memory_mb=event.memory_mb,
+                max_seconds=event.max_seconds,
+                correlation=log.context(),
+            )
+        )
+
+
+def locked(session: Session, job_id: str, attempt: int) -> Run | None:
+    """Give an attempt's row, which nobody else changes until this transaction ends; None where there is none."""
+    query = select(Run).where(Run.job_id == job_id, Run.attempt == attempt)
+    return session.scalars(query.with_for_update().execution_options(populate_existing=True)).first()
+
+
+def claim(session: Session, launcher: str, *, max_running: int, seconds: float) -> Run | None:
+    """Take the oldest run that may start now: a waiting one where there is room, or one whose launch broke off.
+
+    A job whose earlier attempt still has a process waits for that to go.
+
+    Args:
+        session: A write transaction.
+        launcher: Name of the claimer's back end.
+        max_running: The most runs of that back end at a time, over all launchers.
+        seconds: How long nobody else will take it.
+    """
+    if session.get_bind().dialect.name == "postgresql":  # SQLite has one writer at a time anyway
+        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SLOTS_KEY})
+    clock = unix_now()
+    taken = session.scalar(
+        select(func.count()).where(Run.launcher == launcher, Run.state.in_(ACTIVE), Run.gone_at.is_(None))
+    )
+    broken_off = and_(Run.state == LAUNCHING, Run.launcher == launcher, Run.due_at < clock)
+    other = aliased(Run)
+    may_start = and_(
+        Run.state == WAITING,
+        Run.due_at <= clock,
+        ~exists().where(other.job_id == Run.job_id, other.state.in_(ACTIVE)),
+    )
+    wanted = or_(broken_off, may_start) if (taken or 0) < max_running else broken_off
+    found = session.execute(
+        select(Run.id, Run.state, Run.due_at).where(wanted).order_by(Run.requested_at, Run.id).limit(1)
+    ).first()
+    if found is None:
+        return None
+    return session.scalars(
+        update(Run)
+        .where(Run.id == found.id, Run.state == found.state, Run.due_at == found.due_at)
+        .values(
+            state=LAUNCHING,
+            launcher=launcher,
+            due_at=clock + seconds,
+            launch_tries=Run.launch_tries + 1,
+            first_tried_at=func.coalesce(Run.first_tried_at, clock),
+        )
+        .returning(Run)
+    ).first()
+
+
+def launched(session: Session, run: Run, handle: str) -> bool:
+    """Note that a run has a process or container; False where someone else has noted it."""
+    changed = session.execute(
+        update(Run)
+        .where(Run.id == run.id, Run.state == LAUNCHING)
+        .values(state=RUNNING, handle=handle, launched_at=now(), reason=None)
+        .returning(Run.id)
+    )
+    return changed.first() is not None
+
+
+def postpone(session: Session, run: Run, seconds: float, reason: str) -> None:
+    """Put a run that could not be launched back into the queue."""
+    session.execute(
+        update(Run)
+        .where(Run.id == run.id, Run.state == LAUNCHING)
+        .values(state=WAITING, due_at=unix_now() + seconds, reason=reason)
+    )
+
+
+def end(run: Run, exit_code: int | None = None, reason: str | None = None) -> None:
+    """End a run whose row is locked."""
+    run.state = ENDED
+    run.ended_at = now()
+    run.exit_code = exit_code
+    run.reason = reason
+
+
+def with_process(session: Session, launcher: str) -> Sequence[Run]:
+    """Give the runs that a back end was told to start and that have not ended."""
+    query = select(Run).where(Run.launcher == launcher, Run.state.in_(LAUNCHED))
+    return session.scalars(query.order_by(Run.id)).all()
