@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import os
-import zlib
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, cast
 from urllib.parse import quote
@@ -20,13 +18,13 @@ from runtime.storage.base import (
     BLOCK,
     Corrupt,
     ObjectStore,
-    SizeMismatch,
     StoredObject,
     StoreRefused,
     blocks_of,
     checked_key,
     checked_prefix,
 )
+from runtime.storage.crc32 import CheckedSource, Crc32
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -73,10 +71,12 @@ def make_client(connections: int) -> S3Client:
 class S3Store(ObjectStore):
     """Objects of one bucket under one prefix.
 
-    Every write carries a CRC-32 over the whole object, S3's `FULL_OBJECT` type, which unlike the composite types
-    does not depend on the part size. S3 computes it over what it received; what it then tells is compared with the
-    CRC-32 of the bytes read from the source. A service that tells none has the object read back instead: that costs
-    a download, yet unlike an ETag it also proves something for encrypted objects, where the ETag is no MD5.
+    Every write carries CRC-32 checksums, which S3 compares with what it receives. What it then tells of the stored
+    object is compared with what was computed while reading the source: the CRC-32 of the whole for an object sent in
+    one request, or for one sent in parts S3's composite type, the CRC-32 of its parts' CRC-32s. (Composite because
+    boto3 sends it by default and every service that knows checksums has it; `FULL_OBJECT` is newer.) A service that
+    tells neither has the object read back instead: that costs a download, yet unlike an ETag it also proves
+    something for encrypted objects, where the ETag is no MD5.
 
     Unfinished multipart uploads of a process that was killed cost money until they are aborted: `delete_prefix` does
     so, and the bucket should have an AbortIncompleteMultipartUpload lifecycle rule.
@@ -113,7 +113,8 @@ class S3Store(ObjectStore):
     def put_bytes(
         self, key: str, data: bytes, content_type: str = "application/octet-stream"
     ) -> StoredObject:
-        checksum = zlib.crc32(data)
+        crc = Crc32()
+        crc.update(data)
         with self._errors(key):
             answer = self._client.put_object(
                 Bucket=self._bucket,
@@ -121,13 +122,10 @@ class S3Store(ObjectStore):
                 Body=data,
                 ContentType=content_type,
                 ChecksumAlgorithm="CRC32",
-                ChecksumCRC32=_encoded(
-                    checksum
-                ),  # S3 refuses the object if this is not that of what it received
+                ChecksumCRC32=crc.text(),
             )
-        told = answer.get("ChecksumCRC32")
-        self._compare(key, checksum, told if told is None else _decoded(told))
-        return StoredObject(key, len(data), _label(checksum))
+        self._verify(key, crc, answer.get("ChecksumCRC32"))
+        return StoredObject(key, len(data), _label(crc.text()))
 
     @override
     def put_file(self, key: str, path: Path, *, progress: Progress | None = None) -> StoredObject:
@@ -138,45 +136,41 @@ class S3Store(ObjectStore):
     def put_stream(
         self, key: str, source: Readable, size: int, *, progress: Progress | None = None
     ) -> StoredObject:
-        counted = _Counted(source, size)
         if size < self._part_bytes:
-            self.put_bytes(key, b"".join(blocks_of(counted)))
+            stored = self.put_bytes(key, b"".join(blocks_of(CheckedSource(source, size, Crc32()))))
             if progress:
                 progress(size)
-        else:
-            self._put_parts(key, counted, progress)
-        return StoredObject(key, size, _label(counted.checksum))
-
-    def _put_parts(self, key: str, source: _Counted, progress: Progress | None) -> None:
+            return stored
+        part_size = self._part_size(size)
+        crc = Crc32(part_size)
         config = TransferConfig(
-            multipart_threshold=1,
-            multipart_chunksize=max(self._part_bytes, -(-source.size // MAX_PARTS)),
-            max_concurrency=self._connections,
+            multipart_threshold=1, multipart_chunksize=part_size, max_concurrency=self._connections
         )
         config.max_in_memory_upload_chunks = self._connections + 2
         with self._errors(key):
             self._client.upload_fileobj(
-                cast("IO[bytes]", source),  # all that boto3 needs is `read`
+                cast("IO[bytes]", CheckedSource(source, size, crc)),  # all that boto3 needs is `read`
                 self._bucket,
                 self._name(key),
-                ExtraArgs={"ChecksumAlgorithm": "CRC32", "ChecksumType": "FULL_OBJECT"},
+                ExtraArgs={"ChecksumAlgorithm": "CRC32", "ChecksumType": "COMPOSITE"},
                 Callback=progress,
                 Config=config,
             )
-        stored, told = self._look(key)
-        if stored != source.size:
-            raise Corrupt(f"{self.uri(key)} has {stored} bytes, {source.size} were sent")
-        self._compare(key, source.checksum, told)
+        stored_size, told = self._look(key)
+        if stored_size != size:
+            raise Corrupt(f"{self.uri(key)} has {stored_size} bytes, {size} were sent")
+        self._verify(key, crc, told)
+        return StoredObject(key, size, _label(crc.text()))
 
     @override
     def holds(self, key: str, source: Readable, size: int) -> bool:
-        stored, told = self._look(key)
-        if stored != size:
+        stored_size, told = self._look(key)
+        if stored_size != size:
             return False
-        counted = _Counted(source, size)
-        for _ in blocks_of(counted):
+        crc = Crc32(self._part_size(size) if told and "-" in told else None)
+        for _ in blocks_of(CheckedSource(source, size, crc)):
             pass
-        return counted.checksum == (self._read_back(key) if told is None else told)
+        return crc.text() == self._stored(key, crc, told)
 
     @override
     def get_bytes(self, key: str, start: int = 0, length: int | None = None) -> bytes:
@@ -282,7 +276,10 @@ class S3Store(ObjectStore):
     def _name(self, key: str) -> str:
         return self._prefix + checked_key(key)
 
-    def _look(self, key: str) -> tuple[int | None, int | None]:
+    def _part_size(self, size: int) -> int:
+        return max(self._part_bytes, -(-size // MAX_PARTS))
+
+    def _look(self, key: str) -> tuple[int | None, str | None]:
         """Size and CRC-32 as the service tells them; None for what it does not."""
         try:
             with self._errors(key):
@@ -291,20 +288,25 @@ class S3Store(ObjectStore):
                 )
         except NotFound:
             return None, None
-        told = answer.get("ChecksumCRC32", "-")
-        return answer["ContentLength"], None if "-" in told else _decoded(told)  # '-': composite, or none
+        told, parts = answer.get("ChecksumCRC32"), answer["ETag"].strip('"').partition("-")[2]
+        if told and "-" not in told and parts and answer.get("ChecksumType") != "FULL_OBJECT":
+            told += f"-{parts}"  # some services, moto among them, leave the number of parts to the ETag
+        return answer["ContentLength"], told
 
-    def _compare(self, key: str, sent: int, told: int | None) -> None:
-        stored = self._read_back(key) if told is None else told
-        if stored != sent:
-            raise Corrupt(f"{self.uri(key)} has CRC-32 {stored:08x}, {sent:08x} was sent")
+    def _verify(self, key: str, crc: Crc32, told: str | None) -> None:
+        stored = self._stored(key, crc, told)
+        if stored != crc.text():
+            raise Corrupt(f"{self.uri(key)} has CRC-32 {stored}, {crc.text()} was sent")
 
-    def _read_back(self, key: str) -> int:
-        checksum = 0
+    def _stored(self, key: str, crc: Crc32, told: str | None) -> str:
+        """The stored object's checksum of the same kind as `crc`: as told, else by reading the object back."""
+        if told is not None and crc.comparable(told):
+            return told
+        read = Crc32(crc.part_size)
         with self.open(key) as blocks:
             for block in blocks:
-                checksum = zlib.crc32(block, checksum)
-        return checksum
+                read.update(block)
+        return read.text()
 
     def _delete_all(self, names: Sequence[str]) -> None:
         answer = self._client.delete_objects(
@@ -332,41 +334,9 @@ class S3Store(ObjectStore):
             raise StoreRefused(f"bucket {self._bucket}: {error}") from error
 
 
-class _Counted:
-    """Passes reads on, with the CRC-32 of what was read, and fails unless `size` bytes come.
-
-    Has no `seek`, so boto3 reads it once and in order.
-    """
-
-    def __init__(self, source: Readable, size: int) -> None:
-        self._source = source
-        self._left = size
-        self.size = size
-        self.checksum = 0
-
-    def read(self, size: int, /) -> bytes:
-        data = self._source.read(size)
-        while len(data) < size and (more := self._source.read(size - len(data))):
-            data += more  # a part shorter than the others would be refused
-        self._left -= len(data)
-        if self._left < 0 or (self._left and len(data) < size):
-            less = "more" if self._left < 0 else "less"
-            raise SizeMismatch(f"the source has {less} than the {self.size} bytes announced")
-        self.checksum = zlib.crc32(data, self.checksum)
-        return data
-
-
 def _code(error: ClientError) -> str:
     return error.response["Error"].get("Code", "")
 
 
-def _encoded(checksum: int) -> str:
-    return base64.b64encode(checksum.to_bytes(4, "big")).decode()
-
-
-def _decoded(checksum: str) -> int:
-    return int.from_bytes(base64.b64decode(checksum), "big")
-
-
-def _label(checksum: int) -> str:
-    return f"crc32:{checksum:08x}"
+def _label(checksum: str) -> str:
+    return f"crc32:{checksum}"
