@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from contracts.schema import Dialect
 
 BLOCK_BYTES = 8 << 20
-LONGEST_RECORD = 64 << 20
+LONGEST_RECORD = 32 << 20
+LONGEST_LINE = 128 << 20
 
 
 def utf8_chunks(path: Path, encoding: str, size: int = BLOCK_BYTES) -> Iterator[bytes]:
@@ -62,9 +63,11 @@ def record_blocks(chunks: Iterable[bytes], quotechar: str | None) -> Iterator[by
 
     A line feed ends a record if an even number of quotes stands before it, which holds for well-formed quoting
     (RFC 4180); the parser notices where it does not.
+    A block never grows far beyond 32 MiB: where no record seems to end for so long, a stray quote is the likely
+    reason, and the block ends at the last line feed; the parser then fails and the csv module takes over.
 
     Raises:
-        Unreadable: A record is longer than 64 MiB, mostly because a quote is never closed.
+        Unreadable: There is no line feed for 128 MiB.
     """
     quote = quotechar.encode() if quotechar else b""
     held: list[bytes] = []
@@ -79,7 +82,13 @@ def record_blocks(chunks: Iterable[bytes], quotechar: str | None) -> Iterator[by
         held_bytes += len(chunk)
         held_quotes += chunk.count(quote) if quote else 0
         if held_bytes > LONGEST_RECORD:
-            raise Unreadable("One row is longer than 64 MiB: probably a quote is opened and never closed.")
+            joined = b"".join(held)
+            end = joined.rfind(b"\n") + 1
+            if end:
+                yield joined[:end]
+                held, held_quotes, held_bytes = [joined[end:]], 0, len(joined) - end
+            elif held_bytes > LONGEST_LINE:
+                raise Unreadable("A line is longer than 128 MiB, so this is no table of rows.")
     if rest := b"".join(held):
         yield rest
 

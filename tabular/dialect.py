@@ -31,11 +31,15 @@ DELIMITERS = {
     "§": 0.7, "¤": 0.7, "¦": 0.7, "&": 0.5, "#": 0.5, "@": 0.5, "!": 0.5, "*": 0.5, "$": 0.5, "%": 0.5,
     "=": 0.4, "_": 0.3, "/": 0.3,
 }  # fmt: skip
-FIELD_LIMIT = 1 << 28
+FIELD_LIMIT = 64 << 20
 _SINGLE_COLUMN = 1e-3  # pattern score of a row without delimiter, as in the paper
 _UNKNOWN_TYPE = 1e-10
 _MALFORMED = 0.5
 _TYPED_CELLS = 4000
+_SURE = 0.6
+_LINES_TRIED = 200
+_MOSTLY = 0.8
+_TYPED = {Kind.NUMBER, Kind.DATE, Kind.BOOLEAN, Kind.ADDRESS}
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,8 @@ def detect_dialect(path: Path, *, sample_bytes: int = 262144) -> Dialect:
     records = list(chosen.records(text))
     if not whole and len(records) > 1:
         records.pop()  # it may end inside a quoted cell
+    if not any(record.filled for record in records):
+        raise Unreadable("This file holds no cell with a value: only quotes, delimiters or blanks.")
     place = locate_header(records)
     return Dialect(
         encoding=encoding,
@@ -119,6 +125,8 @@ def choose_format(text: str, *, whole: bool) -> Format:
         rows, malformed = _parse(candidate, text, whole=whole)
         if candidate.quotechar and not malformed and usual_width(rows) > 1 and _opens_cells(candidate, text):
             quoted = True  # quotes that open and close cells throughout the sample are no accident
+        if DELIMITERS[candidate.delimiter] < _SURE and not _splits_clearly(rows, text):
+            continue
         score = DELIMITERS[candidate.delimiter] * _pattern_score(rows) * (_MALFORMED if malformed else 1.0)
         if score <= best_score:
             continue  # the type score is at most 1
@@ -129,7 +137,12 @@ def choose_format(text: str, *, whole: bool) -> Format:
 
 
 def _candidates(text: str) -> Iterator[Format]:
-    delimiters = [delimiter for delimiter in DELIMITERS if delimiter in text] or [","]
+    lines = [line for line in text.split("\n", _LINES_TRIED)[:_LINES_TRIED] if line.strip()]
+    delimiters = [
+        delimiter
+        for delimiter, prior in DELIMITERS.items()
+        if delimiter in text and (prior == 1 or sum(delimiter in line for line in lines) > len(lines) / 2)
+    ] or [","]
     pairs = itertools.product((True, False), delimiters)
     for with_quotes, delimiter in pairs:
         mark = re.escape(delimiter)
@@ -145,6 +158,25 @@ def _candidates(text: str) -> Iterator[Format]:
                 yield Format(delimiter, quote, escape)
                 if spaced:
                     yield Format(delimiter, quote, escape, skip_initial_space=True)
+
+
+def _splits_clearly(rows: list[list[str]], text: str) -> bool:
+    """Tell whether a mark that is common inside cells (blank, colon, slash) really separates columns here.
+
+    Every row must have the same width; lines must not be dates or the like as a whole; and two columns of words
+    alone are more likely one column of phrases.
+    """
+    width = len(rows[0]) if rows else 1
+    if width == 1 or any(len(row) != width for row in rows):
+        return False
+    lines = [line for line in text.split("\n", _LINES_TRIED)[:_LINES_TRIED] if line.strip()]
+    if sum(kind_of(line) in _TYPED for line in lines) >= _MOSTLY * len(lines):
+        return False
+    tried = rows[:_LINES_TRIED]
+    typed = any(
+        sum(kind_of(row[column]) in _TYPED for row in tried) > len(tried) / 2 for column in range(width)
+    )
+    return typed or width > 3  # noqa: PLR2004  phrases seldom all have four words
 
 
 def _opens_cells(candidate: Format, text: str) -> bool:

@@ -74,7 +74,11 @@ class Evidence:
     def share(self, pattern: re.Pattern[str]) -> float:
         """Share of the rows with a value that match a pattern wholly."""
         total = sum(self.strings.values())
-        return sum(rows for value, rows in self.strings.items() if pattern.fullmatch(value)) / total if total else 0.0
+        return (
+            sum(rows for value, rows in self.strings.items() if pattern.fullmatch(value)) / total
+            if total
+            else 0.0
+        )
 
     @property
     def leading_zeros(self) -> float:
@@ -90,7 +94,9 @@ class Evidence:
     def mean_words(self) -> float:
         """Mean number of words: what stands between blanks and has two letters, or two signs of unspaced scripts."""
         total = sum(self.strings.values())
-        return sum(count_words(value) * rows for value, rows in self.strings.items()) / total if total else 0.0
+        return (
+            sum(count_words(value) * rows for value, rows in self.strings.items()) / total if total else 0.0
+        )
 
     @property
     def lower_case_words(self) -> float:
@@ -126,7 +132,9 @@ def _from_counts(tally: ColumnTally, position: int) -> Evidence:
         parsed = parse_numeric(series, found.number).to_list()
     elif found.moment is not None:
         parsed = parse_datetime(series, found.moment).to_list()
-    odd = {value: rows for (value, rows), number in zip(filled.items(), parsed, strict=False) if number is None}
+    odd = {
+        value: rows for (value, rows), number in zip(filled.items(), parsed, strict=False) if number is None
+    }
     tokens = tokens_out_of_type(odd) if parsed else tokens_among_strings(filled)
     strings = {value: rows for value, rows in filled.items() if value not in tokens}
     top = sorted(strings.items(), key=lambda item: (-item[1], item[0]))[:50]
@@ -140,7 +148,9 @@ def _from_counts(tally: ColumnTally, position: int) -> Evidence:
         odd={value: rows for value, rows in odd.items() if value not in tokens},
     )  # fmt: skip
     facts.odd_rows = sum(facts.odd.values())
-    weighted = [(value, rows) for value, rows in zip(parsed, filled.values(), strict=False) if value is not None]
+    weighted = [
+        (value, rows) for value, rows in zip(parsed, filled.values(), strict=False) if value is not None
+    ]
     facts.parsed = sum(rows for _, rows in weighted)
     if weighted:
         facts.low = min(value for value, _ in weighted)  # type: ignore[type-var]  # all numbers or all moments
@@ -168,7 +178,8 @@ def _from_running(tally: ColumnTally, state: Running, position: int) -> Evidence
     known = {**state.odd, **state.frequent}
     token_rows = sum(round(known.get(token, sample.get(token, 0))) for token in tokens)
     top = sorted(
-        ((value, rows) for value, rows in state.frequent.items() if value not in tokens), key=lambda item: (-item[1], item[0])
+        ((value, rows) for value, rows in state.frequent.items() if value not in tokens),
+        key=lambda item: (-item[1], item[0]),
     )
     facts = Evidence(
         tally.name, position, tally.rows, state.blank, state.guess,

@@ -51,9 +51,13 @@ def _about_table(header: Header, rows: int, ragged: int, unused: int) -> Iterato
         )
     blank = sum(not name for name in written)
     if blank:
-        yield Finding(level="info", code="blank-names", message=f"{blank:,} columns have no name and were given one.")
+        yield Finding(
+            level="info", code="blank-names", message=f"{blank:,} columns have no name and were given one."
+        )
     if unused:
-        yield Finding(level="info", code="unused-files", message=f"{unused:,} uploaded files are named by no row.")
+        yield Finding(
+            level="info", code="unused-files", message=f"{unused:,} uploaded files are named by no row."
+        )
 
 
 def _about_columns(columns: Sequence[ColumnProfile]) -> Iterator[Finding]:
@@ -66,7 +70,9 @@ def _about_columns(columns: Sequence[ColumnProfile]) -> Iterator[Finding]:
                 column=column.name,
             )
         if column.type is ColumnType.CONSTANT:
-            yield Finding(level="info", code="constant", message=f"{column.name!r}: {column.why}", column=column.name)
+            yield Finding(
+                level="info", code="constant", message=f"{column.name!r}: {column.why}", column=column.name
+            )
         elif column.missing > MOSTLY_MISSING * column.rows:
             share = 100 * column.missing / column.rows
             yield Finding(

@@ -27,12 +27,35 @@ _AFFIXED = re.compile(
 )
 _BODY = re.compile(r"[-+]?(?P<digits>[\d.,'’\u00a0\u202f\u2009 ]+?)(?:[eE][-+]?\d{1,3})?")
 # In order of preference where values fit several: "1,234" is grouped thousands, "1.234" has decimals.
-_STYLES = ((".", None), (".", ","), (",", None), (",", "."), (".", " "), (",", " "), (".", "'"), (",", "'"), (".", "’"))
+_STYLES = (
+    (".", None),
+    (".", ","),
+    (",", None),
+    (",", "."),
+    (".", " "),
+    (",", " "),
+    (".", "'"),
+    (",", "'"),
+    (".", "’"),
+)
 _LEADING_ZERO = re.compile(r"0\d+")
-_TIMES = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S%.f", "T%H:%M:%S", " %I:%M %p", " %I:%M:%S %p", ", %H:%M", ", %I:%M %p", " %H:%M:%S%#z")
+_TIMES = (
+    "",
+    " %H:%M",
+    " %H:%M:%S",
+    " %H:%M:%S%.f",
+    "T%H:%M:%S",
+    " %I:%M %p",
+    " %I:%M:%S %p",
+    ", %H:%M",
+    ", %I:%M %p",
+    " %H:%M:%S%#z",
+)
 _DAYS = tuple(
     order.replace("-", mark)
-    for order, mark in product(("%d-%m-%Y", "%m-%d-%Y", "%Y-%m-%d", "%Y-%d-%m", "%d-%m-%y", "%m-%d-%y", "%y-%m-%d"), "/.-")
+    for order, mark in product(
+        ("%d-%m-%Y", "%m-%d-%Y", "%Y-%m-%d", "%Y-%d-%m", "%d-%m-%y", "%m-%d-%y", "%y-%m-%d"), "/.-"
+    )
 )
 _NAMED = ("%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%B %d %Y", "%d. %B %Y", "%d/%b/%Y", "%a, %d %b %Y")  # fmt: skip
 _COMPACT = re.compile(r"(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
@@ -59,7 +82,9 @@ def guess(counted: Mapping[str, float]) -> Guess:
     if len(values) > MOST_VALUES:
         stride = len(values) / MOST_VALUES
         keys = list(values)
-        values = {keys[int(index * stride)]: values[keys[int(index * stride)]] for index in range(MOST_VALUES)}
+        values = {
+            keys[int(index * stride)]: values[keys[int(index * stride)]] for index in range(MOST_VALUES)
+        }
     moment = guess_datetime(values)
     if moment is not None:
         return moment

@@ -48,5 +48,8 @@ def tokens_among_strings(counted: Mapping[str, float]) -> list[str]:
 
 
 def _same_shape(value: str, others: list[str]) -> bool:
-    alike = sum(len(other) == len(value) and other.isalpha() and other.isupper() == value.isupper() for other in others)
+    alike = sum(
+        len(other) == len(value) and other.isalpha() and other.isupper() == value.isupper()
+        for other in others
+    )
     return alike > 0.8 * len(others)

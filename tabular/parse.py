@@ -74,7 +74,9 @@ def _plain_number(text: pl.Expr, form: NumberFormat) -> pl.Expr:
     if form.thousands:
         marks = list(_SPACES) if form.thousands.isspace() else [form.thousands]
         allowed = re.escape("".join(marks))
-        valid = text.str.contains(rf"^[-+]?(?:[0-9]+|[0-9]{{1,3}}(?:[{allowed}][0-9]{{3}})+)(?:{re.escape(form.decimal)}[0-9]*)?$")
+        valid = text.str.contains(
+            rf"^[-+]?(?:[0-9]+|[0-9]{{1,3}}(?:[{allowed}][0-9]{{3}})+)(?:{re.escape(form.decimal)}[0-9]*)?$"
+        )
         for mark in marks:
             text = text.str.replace_all(mark, "", literal=True)
         text = pl.when(valid).then(text)
@@ -105,7 +107,12 @@ def moment(value: pl.Expr, fmt: str) -> pl.Expr:
     whole_day = pl.when(day.str.len_bytes() == len("2020-01")).then(day + "-01").otherwise(day)
     clock = part.field("clock").fill_null("00:00") + part.field("second").fill_null(":00")
     instant = (whole_day + " " + clock).str.to_datetime("%Y-%m-%d %H:%M:%S", strict=False, time_unit="us")
-    fraction = part.field("fraction").str.replace(",", ".", literal=True).cast(pl.Float64, strict=False).fill_null(0.0)
+    fraction = (
+        part.field("fraction")
+        .str.replace(",", ".", literal=True)
+        .cast(pl.Float64, strict=False)
+        .fill_null(0.0)
+    )
     zone = part.field("hours").cast(pl.Int64, strict=False).fill_null(0) * 60
     zone += part.field("minutes").cast(pl.Int64, strict=False).fill_null(0)
     offset = pl.when(part.field("sign") == "-").then(-zone).otherwise(zone)

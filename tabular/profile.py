@@ -154,7 +154,9 @@ def _image_tallies(
             found[tally.name] = tally.images
         elif not tally.large and may_be_images(tally.counts, index):
             found[tally.name] = ImageTally(index)
-            found[tally.name].absorb({value: rows for value, rows in tally.counts.items() if value in one.strings})
+            found[tally.name].absorb(
+                {value: rows for value, rows in tally.counts.items() if value in one.strings}
+            )
     chosen = choose_image_columns(found)
     return {name: tally for name, tally in found.items() if name in chosen}
 

@@ -30,6 +30,7 @@ BATCH_ROWS = 65536
 HEAD_ROWS = 50
 _HEAD_BLOCK = 1 << 20
 _CSV_ROWS = 8192
+_SWALLOWED_LINES = 1000
 _EXTRA = "\x00extra"
 
 
@@ -272,6 +273,7 @@ def _parse_by_csv(blocks: Iterable[bytes], names: list[str], dialect: Dialect, s
         quoting=csv.QUOTE_NONE if dialect.quotechar is None else csv.QUOTE_MINIMAL,
     )
     width = len(names)
+    last: list[str] = []
     try:
         while rows := list(itertools.islice(reader, _CSV_ROWS)):
             ragged = sum(_is_ragged(row, width) for row in rows)
@@ -280,8 +282,12 @@ def _parse_by_csv(blocks: Iterable[bytes], names: list[str], dialect: Dialect, s
             ]
             frame = pl.DataFrame(filled, schema=dict.fromkeys(names, pl.String), orient="row")
             yield Batch(frame, ragged, lines.spent)
+            last = rows[-1]
     except csv.Error as error:
         raise Unreadable(f"Row near line {reader.line_num} cannot be read: {error}.") from error
+    if any(cell.count("\n") > _SWALLOWED_LINES for cell in last):
+        opened = reader.line_num - max(cell.count("\n") for cell in last)
+        raise Unreadable(f"A quote opened near line {opened} of the table is never closed.")
 
 
 class _Lines:

@@ -74,7 +74,10 @@ def _candidate(facts: Evidence, verdict: Verdict, last: int) -> TargetCandidate 
         hints.append("its classes are numbered")
     why = f"{classes} classes, the most frequent with {100 * max(shares):.3g} % of the rows"
     return TargetCandidate(
-        column=facts.name, confidence=round(min(0.99, max(0.01, score)), 3), why="; ".join([why, *hints]), classes=classes
+        column=facts.name,
+        confidence=round(min(0.99, max(0.01, score)), 3),
+        why="; ".join([why, *hints]),
+        classes=classes,
     )
 
 
@@ -85,7 +88,9 @@ def suggest_role(facts: Evidence, verdict: Verdict, targets: Sequence[TargetCand
     if verdict.type is ColumnType.IDENTIFIER:
         return Suggestion(Role.LEAVE_OUT, "It names rows; a model would learn them by heart.")
     if facts.missing >= MOSTLY_MISSING * facts.rows:
-        return Suggestion(Role.LEAVE_OUT, f"{100 * facts.missing / facts.rows:.3g} % of its rows have no value.")
+        return Suggestion(
+            Role.LEAVE_OUT, f"{100 * facts.missing / facts.rows:.3g} % of its rows have no value."
+        )
     if targets and targets[0].column == facts.name and targets[0].confidence >= CONFIDENT:
         return Suggestion(Role.TARGET, targets[0].why)
     return Suggestion(Role.FEATURE, "")

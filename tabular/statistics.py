@@ -32,7 +32,9 @@ def statistics_of(facts: Evidence, kind: ColumnType) -> Statistics:
             **length,
         )
     if kind is ColumnType.DATETIME and isinstance(facts.low, datetime) and isinstance(facts.high, datetime):
-        return Statistics(earliest=facts.low.isoformat(), latest=facts.high.isoformat(), top_values=top, **length)
+        return Statistics(
+            earliest=facts.low.isoformat(), latest=facts.high.isoformat(), top_values=top, **length
+        )
     if kind is ColumnType.TEXT:
         return Statistics(histogram=histogram(facts.lengths), top_values=top, **length)
     return Statistics(top_values=top, **length)
@@ -63,7 +65,10 @@ def histogram(values: list[tuple[float, float]]) -> list[Bin]:
     rows = [0.0] * BINS
     for value, weight in values:
         rows[min(BINS - 1, int((value - low) / width))] += weight
-    return [Bin(low=low + index * width, high=low + (index + 1) * width, count=round(count)) for index, count in enumerate(rows)]
+    return [
+        Bin(low=low + index * width, high=low + (index + 1) * width, count=round(count))
+        for index, count in enumerate(rows)
+    ]
 
 
 def _number(value: float | datetime | None) -> float | None:

@@ -204,7 +204,9 @@ class ColumnTally:
             "characters": _total(length, weight),
             "longest": length.max(),
             "hashes": hashed.filter(hashed <= state.distinct.threshold).unique().implode(),
-            "strings": text.str.slice(0, 400).gather_every(state.strings.stride, state.strings.offset()).implode(),
+            "strings": text.str.slice(0, 400)
+            .gather_every(state.strings.stride, state.strings.offset())
+            .implode(),
         }
         if self.images is not None and weight is None:
             asked["images"] = text.filter(filled).value_counts().implode()
@@ -222,7 +224,9 @@ class ColumnTally:
             asked["parsed"] = _rows(parsed.is_not_null(), weight)
             asked["low"], asked["high"] = parsed.min(), parsed.max()
             asked["odd_rows"] = _rows(odd, weight)
-            counted = text.filter(odd).value_counts() if weight is None else pl.struct(column, weight).filter(odd)
+            counted = (
+                text.filter(odd).value_counts() if weight is None else pl.struct(column, weight).filter(odd)
+            )
             asked["odd"] = counted.head(ODD_VALUES).implode()
         measured = length if state.guess.number is None else parsed
         asked["values"] = measured.gather_every(state.values.stride, state.values.offset()).implode()
@@ -256,7 +260,9 @@ class ColumnTally:
             if label + key in answers:
                 setattr(state, key, getattr(state, key) + (_first(answers[label + key]) or 0))
         state.longest = max(state.longest, _first(answers[label + "longest"]) or 0)
-        low, high = (_first(answers[label + key]) if label + key in answers else None for key in ("low", "high"))
+        low, high = (
+            _first(answers[label + key]) if label + key in answers else None for key in ("low", "high")
+        )
         if low is not None:
             state.low = low if state.low is None else min(state.low, low)
             state.high = high if state.high is None else max(state.high, high)

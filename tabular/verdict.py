@@ -37,8 +37,34 @@ LONG_TEXT_WORDS = 6
 CODE_LENGTH = 4.5
 CODE_SHARE = 0.7
 _NAME_PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
-_ID_NAMES = {"id", "ids", "uuid", "guid", "key", "index", "idx", "rowid", "identifier", "serial", "oid", "pk", "uid"}
-_LEVEL_NAMES = {"class", "label", "target", "category", "type", "code", "grade", "level", "group", "cluster", "kind"}
+_ID_NAMES = {
+    "id",
+    "ids",
+    "uuid",
+    "guid",
+    "key",
+    "index",
+    "idx",
+    "rowid",
+    "identifier",
+    "serial",
+    "oid",
+    "pk",
+    "uid",
+}
+_LEVEL_NAMES = {
+    "class",
+    "label",
+    "target",
+    "category",
+    "type",
+    "code",
+    "grade",
+    "level",
+    "group",
+    "cluster",
+    "kind",
+}
 _CODE = re.compile(r"(?=.*\d)[\w./\- #+:]+")
 
 
@@ -103,7 +129,12 @@ def _boolean(facts: Evidence) -> Verdict | None:
     words = sorted(facts.strings)
     truths = {BOOLEANS.get(word.lower()) for word in words}
     if truths == {True, False}:
-        return Verdict(ColumnType.BOOLEAN, "truth-words", f"Its only values are {words[0]!r} and {words[1]!r}.", {"distinct": 2})
+        return Verdict(
+            ColumnType.BOOLEAN,
+            "truth-words",
+            f"Its only values are {words[0]!r} and {words[1]!r}.",
+            {"distinct": 2},
+        )
     if {_canonical(word) for word in words} == {"0", "1"}:
         return Verdict(ColumnType.BOOLEAN, "zero-one", "Its only values are 0 and 1.", {"distinct": 2})
     return None
@@ -120,7 +151,12 @@ def _datetime(facts: Evidence) -> Verdict | None:
     if facts.guess.month_or_day:
         why += " No value shows whether the day or the month comes first."
     return Verdict(
-        ColumnType.DATETIME, "dates", why, {"parsed_share": facts.parsed_share}, list(facts.odd)[:10], facts.odd_rows
+        ColumnType.DATETIME,
+        "dates",
+        why,
+        {"parsed_share": facts.parsed_share},
+        list(facts.odd)[:10],
+        facts.odd_rows,
     )
 
 
@@ -130,9 +166,19 @@ def _number_codes(facts: Evidence) -> Verdict | None:
         return None
     zeros, plus = facts.leading_zeros, facts.plus_signs
     if zeros > 0 and not facts.guess.number.suffix:
-        return _code(facts, "leading-zeros", f"{_percent(zeros)} of its numbers have leading zeros, so they are codes", {"leading_zeros": zeros})
+        return _code(
+            facts,
+            "leading-zeros",
+            f"{_percent(zeros)} of its numbers have leading zeros, so they are codes",
+            {"leading_zeros": zeros},
+        )
     if plus > MOSTLY_NUMBERS:
-        return _code(facts, "plus-signs", f"{_percent(plus)} of its numbers stand behind a plus sign, as phone codes do", {"plus_signs": plus})
+        return _code(
+            facts,
+            "plus-signs",
+            f"{_percent(plus)} of its numbers stand behind a plus sign, as phone codes do",
+            {"plus_signs": plus},
+        )
     plain = facts.guess.number.decimal == "." and all(value.lstrip("+-").isdigit() for value in facts.strings)
     if not plain or facts.distinct_share < UNIQUE or facts.present < ENOUGH_ROWS:
         return None
@@ -149,7 +195,12 @@ def _number_codes(facts: Evidence) -> Verdict | None:
         return Verdict(ColumnType.IDENTIFIER, "named-unique-integers", why, figures)
     lengths = {len(value) for value in facts.strings}
     if len(lengths) == 1 and low > 0 and lengths.pop() >= 9:  # noqa: PLR2004  as ISBN, IMO or telephone numbers have
-        return Verdict(ColumnType.IDENTIFIER, "fixed-length-integers", "Its integers are distinct and all of one length, nine digits or more.", figures)
+        return Verdict(
+            ColumnType.IDENTIFIER,
+            "fixed-length-integers",
+            "Its integers are distinct and all of one length, nine digits or more.",
+            figures,
+        )
     return None
 
 
@@ -157,12 +208,24 @@ def _code(facts: Evidence, rule: str, reason: str, figures: dict[str, float]) ->
     repeated = facts.distinct_share < CODE_SHARE
     kind = ColumnType.CATEGORICAL if repeated else ColumnType.IDENTIFIER
     figures = {**figures, "distinct_share": facts.distinct_share}
-    return Verdict(kind, rule, f"{reason}; {facts.distinct:,} are distinct.", figures, list(facts.odd)[:10], facts.odd_rows)
+    return Verdict(
+        kind,
+        rule,
+        f"{reason}; {facts.distinct:,} are distinct.",
+        figures,
+        list(facts.odd)[:10],
+        facts.odd_rows,
+    )
 
 
 def _level_numbers(facts: Evidence) -> Verdict | None:
     """Few integers without gap from 0 or 1, none of them rare: labels. Counts thin out into a tail instead."""
-    if facts.guess.number is None or not facts.exact or facts.parsed < facts.present or facts.whole < facts.parsed:
+    if (
+        facts.guess.number is None
+        or not facts.exact
+        or facts.parsed < facts.present
+        or facts.whole < facts.parsed
+    ):
         return None
     number = facts.guess.number
     if number.prefix or number.suffix or number.thousands or any("." in value for value in facts.strings):
@@ -179,7 +242,9 @@ def _level_numbers(facts: Evidence) -> Verdict | None:
         f"Its {levels} values are the integers {low:.0f} to {high:.0f} without gap, and the rarest is at "
         f"{thinnest:.2f} of an even share: labels rather than counts, which thin out."
     )
-    return Verdict(ColumnType.CATEGORICAL, "even-integer-levels", why, {"distinct": levels, "rarest_share": thinnest})
+    return Verdict(
+        ColumnType.CATEGORICAL, "even-integer-levels", why, {"distinct": levels, "rarest_share": thinnest}
+    )
 
 
 def _numeric(facts: Evidence) -> Verdict | None:
@@ -203,26 +268,42 @@ def _addresses(facts: Evidence) -> Verdict | None:
     if share < NEARLY_UNIQUE or facts.distinct_share < CODE_SHARE:
         return None
     why = f"{_percent(share)} of its values are web or mail addresses, {facts.distinct:,} distinct."
-    return Verdict(ColumnType.IDENTIFIER, "addresses", why, {"address_share": share, "distinct_share": facts.distinct_share})
+    return Verdict(
+        ColumnType.IDENTIFIER,
+        "addresses",
+        why,
+        {"address_share": share, "distinct_share": facts.distinct_share},
+    )
 
 
 def _strings(facts: Evidence) -> Verdict:
     words, length, share = facts.mean_words, facts.mean_length, facts.distinct_share
-    figures = {"distinct": facts.distinct, "distinct_share": share, "mean_words": words, "mean_length": length}
+    figures = {
+        "distinct": facts.distinct,
+        "distinct_share": share,
+        "mean_words": words,
+        "mean_length": length,
+    }
     described = f"{facts.distinct:,} distinct among {facts.present:,} values ({_percent(share)}), {words:.1f} words each"
-    wordy = words >= (PHRASE_WORDS if facts.lower_case_words > 0.5 else TEXT_WORDS) or (length >= TEXT_LENGTH and words >= 1)
+    wordy = words >= (PHRASE_WORDS if facts.lower_case_words > 0.5 else TEXT_WORDS) or (
+        length >= TEXT_LENGTH and words >= 1
+    )
     if wordy and (share > 0.3 or (words >= LONG_TEXT_WORDS and facts.distinct > MOST_NAMED_LEVELS)):  # noqa: PLR2004
         return Verdict(ColumnType.TEXT, "many-words", f"Free text: {described}.", figures)
     codes = facts.share(_CODE)
     if facts.present >= ENOUGH_ROWS:
         figures["code_share"] = codes
         if share >= NEARLY_UNIQUE:
-            return Verdict(ColumnType.IDENTIFIER, "nearly-all-distinct", f"Hardly a value repeats: {described}.", figures)
+            return Verdict(
+                ColumnType.IDENTIFIER, "nearly-all-distinct", f"Hardly a value repeats: {described}.", figures
+            )
         if codes > CODE_SHARE and share >= CODE_SHARE and length >= CODE_LENGTH:
             why = f"Codes of {length:.1f} characters that mostly differ: {described}."
             return Verdict(ColumnType.IDENTIFIER, "mostly-distinct-codes", why, figures)
         if share > 0.5 and words >= 1.5:  # noqa: PLR2004  several words, most of them new: neither levels nor ids
-            return Verdict(ColumnType.TEXT, "short-phrases", f"Short texts that seldom repeat: {described}.", figures)
+            return Verdict(
+                ColumnType.TEXT, "short-phrases", f"Short texts that seldom repeat: {described}.", figures
+            )
     return Verdict(ColumnType.CATEGORICAL, "repeated-values", f"Values that repeat: {described}.", figures)
 
 
