@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib
 import time
 from contextlib import contextmanager
@@ -78,23 +79,31 @@ class Database:
 
     def migrate(self) -> None:
         """Bring every owner's tables to this release. Safe to run by several processes at once."""
-        with self.engine.connect() as connection:
-            if connection.dialect.name == "postgresql":
-                connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK_KEY})
-                connection.commit()
-            try:
-                for owner in OWNERS:
-                    _upgrade(connection, owner)
-            finally:
-                if connection.dialect.name == "postgresql":
-                    connection.rollback()
-                    connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK_KEY})
-                    connection.commit()
+        with self.engine.connect() as connection, _one_at_a_time(connection):
+            for owner in OWNERS:
+                _upgrade(connection, owner)
 
 
 def unix_now() -> float:
     """Give Unix seconds; what leases and due times are kept in, for plain arithmetic on both databases."""
     return time.time()
+
+
+@contextmanager
+def _one_at_a_time(connection: Connection) -> Iterator[None]:
+    if connection.dialect.name == "sqlite":
+        with Path(f"{connection.engine.url.database}.migrating").open("wb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # freed when the file is closed, or its process dies
+            yield
+        return
+    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK_KEY})
+    connection.commit()
+    try:
+        yield
+    finally:
+        connection.rollback()
+        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK_KEY})
+        connection.commit()
 
 
 def _upgrade(connection: Connection, owner: str) -> None:

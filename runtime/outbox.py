@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import JSON, Float, ForeignKey, Integer, String, Text, event, insert, select, update
+from sqlalchemy import JSON, Float, ForeignKey, Index, Integer, String, Text, event, insert, select, update
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from contracts.events import Envelope, Event, wrap
@@ -41,6 +41,7 @@ class Delivery(Base):
     """An event on its way to one queue. Times are Unix seconds."""
 
     __tablename__ = "runtime_deliveries"
+    __table_args__ = (Index("runtime_deliveries_due", "state", "due_at"),)
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
     event_id: Mapped[str] = mapped_column(ForeignKey("runtime_events.id"))
     queue: Mapped[str] = mapped_column(String(64))

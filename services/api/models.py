@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, Boolean, ForeignKey, Integer, String, Text
-from sqlalchemy.orm import DeclarativeBase, Mapped, deferred, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from runtime.db import UtcDateTime, now
 
@@ -22,7 +22,7 @@ class Dataset(Base):
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     name: Mapped[str] = mapped_column(String(300))
     state: Mapped[str] = mapped_column(String(16))  # uploaded, ready, rejected
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, index=True)
     table_name: Mapped[str] = mapped_column(String(300))
     table_bytes: Mapped[int] = mapped_column(BigInteger)
     files: Mapped[int] = mapped_column(Integer)
@@ -37,8 +37,8 @@ class Dataset(Base):
     rows: Mapped[int] = mapped_column(BigInteger, default=0)
     n_columns: Mapped[int] = mapped_column(Integer, default=0)
     # A table may have thousands of columns, so lists do without these two
-    detected: Mapped[dict[str, Any]] = deferred(mapped_column(JSON))
-    preview: Mapped[dict[str, Any]] = deferred(mapped_column(JSON))
+    detected: Mapped[dict[str, Any]] = mapped_column(JSON, deferred=True)
+    preview: Mapped[dict[str, Any]] = mapped_column(JSON, deferred=True)
     overrides: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     target: Mapped[str | None] = mapped_column(Text, default=None)
 
@@ -54,11 +54,11 @@ class Job(Base):
     __tablename__ = "api_jobs"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     name: Mapped[str] = mapped_column(String(300))
-    dataset_id: Mapped[str] = mapped_column(ForeignKey("api_datasets.id"))
+    dataset_id: Mapped[str] = mapped_column(ForeignKey("api_datasets.id"), index=True)
     model: Mapped[str] = mapped_column(String(64))
     target: Mapped[str] = mapped_column(Text)
     settings: Mapped[dict[str, Any]] = mapped_column(JSON)
-    state: Mapped[str] = mapped_column(String(16))
+    state: Mapped[str] = mapped_column(String(16), index=True)
     reason: Mapped[str | None] = mapped_column(Text, default=None)
     attempt: Mapped[int] = mapped_column(Integer, default=1)
     # True once the present attempt's launch was asked for; a queued job without it waits for its data set
@@ -67,7 +67,7 @@ class Job(Base):
     handle: Mapped[str | None] = mapped_column(Text, default=None)
     metrics: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     artifacts: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, index=True)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Float, Integer, String, Text, UniqueConstraint
+from sqlalchemy import JSON, Boolean, Float, Index, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from runtime.db import UtcDateTime, now
@@ -21,7 +21,7 @@ class Run(Base):
     """An attempt of a job: waiting → launching → running → (stopping →) ended. Floats are Unix seconds."""
 
     __tablename__ = "launcher_runs"
-    __table_args__ = (UniqueConstraint("job_id", "attempt"),)
+    __table_args__ = (UniqueConstraint("job_id", "attempt"), Index("launcher_runs_state", "state", "due_at"))
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
     job_id: Mapped[str] = mapped_column(String(64))
     attempt: Mapped[int] = mapped_column(Integer)

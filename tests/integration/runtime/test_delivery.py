@@ -123,7 +123,8 @@ def test_a_broker_that_is_away_leaves_the_delivery_due(database, outbox):
 
 
 @pytest.mark.parametrize(
-    ("error", "tries"), [(Transient("store is away"), 3), (ConnectionError("refused"), 3), (ValueError("defect"), 1)]
+    ("error", "tries"),
+    [(Transient("store is away"), 3), (ConnectionError("refused"), 3), (ValueError("defect"), 1)],
 )
 def test_only_what_may_pass_is_tried_again_then_the_work_is_abandoned(database, outbox, error, tries):
     emit(database, outbox, DatasetDeleted(dataset_id="d1"))

@@ -1,0 +1,67 @@
+"""Migrations make exactly the tables that the models describe, on each database, once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import MetaData, inspect
+
+from runtime import outbox
+from runtime.db import OWNERS, Database
+from services.api import models as api
+from services.launcher import models as launcher
+from services.metrics import models as metrics
+
+BASES = {
+    "runtime": outbox.Base,
+    "services.api": api.Base,
+    "services.launcher": launcher.Base,
+    "services.metrics": metrics.Base,
+}
+
+
+def test_every_owner_of_tables_is_checked_here():
+    assert set(BASES) == set(OWNERS)
+
+
+def test_the_tables_are_what_the_models_say(database):
+    everything = MetaData()
+    for base in BASES.values():
+        for table in base.metadata.sorted_tables:
+            table.to_metadata(everything)
+    with database.engine.connect() as connection:
+        versions = {f"{owner.rpartition('.')[2]}_alembic_version" for owner in OWNERS}
+        context = MigrationContext.configure(
+            connection,
+            opts={
+                "compare_type": True,
+                "include_object": lambda _o, name, kind, *_: not (kind == "table" and name in versions),
+            },
+        )
+        assert compare_metadata(context, everything) == []
+
+
+def test_each_owner_has_tables_of_its_own_prefix_and_version(database):
+    names = set(inspect(database.engine).get_table_names())
+    for owner, base in BASES.items():
+        prefix = owner.rpartition(".")[2]
+        assert {table.name for table in base.metadata.sorted_tables} <= names
+        assert all(table.name.startswith(f"{prefix}_") for table in base.metadata.sorted_tables)
+        assert f"{prefix}_alembic_version" in names
+
+
+def test_migrating_twice_and_at_once_is_safe(database_url):
+    env = {**os.environ, "DATABASE_URL": database_url, "REDIS_URL": "redis://x", "OBJECTS_URL": "file:///x"}
+    command = [sys.executable, "-m", "runtime.migrate"]
+    runs = [
+        subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for _ in range(2)
+    ]
+    outputs = [run.communicate()[0].decode() for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], outputs
+    again = Database(database_url)
+    again.migrate()
+    again.engine.dispose()
