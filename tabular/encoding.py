@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from charset_normalizer import from_bytes
@@ -146,13 +147,16 @@ def _code_page(data: bytes) -> str:
         if match is not None:
             return str(match.encoding)
     best, best_score = "", _CREDIBLE
+    pairs = Counter(zip(b" " + data, data, strict=False))
+    high_pairs = {pair: count for pair, count in pairs.items() if pair[1] > 0x7F}  # noqa: PLR2004  the end of ASCII
     for codecs_of, languages in LETTERS.items():
         for codec in codecs_of:
-            text = _decoded(data, codec)
-            if text is None:
+            table = bytes(range(256)).decode(codec, errors="replace")
+            if any(table[byte] == "\ufffd" for _, byte in high_pairs):
                 continue
+            prior = 0.0 if codec == WESTERN else -1.0
             for letters in languages:
-                score = _resemblance(text, letters, prior=0.0 if codec == WESTERN else -1.0)
+                score = _resemblance(high_pairs, table, letters, prior)
                 if score > best_score:
                     best, best_score = codec, score
     if best:
@@ -170,27 +174,27 @@ def _decoded(data: bytes, codec: str) -> str | None:
         return None
 
 
-def _resemblance(text: str, letters: str, prior: float) -> float:
+def _resemblance(pairs: dict[tuple[int, int], int], table: str, letters: str, prior: float) -> float:
     """Score in [-1, 1] how much the non-ASCII characters look like a language written with these letters.
 
     Args:
-        text: The decoded text.
+        pairs: How often each byte above 0x7F follows each byte.
+        table: The character of each byte in the code page.
         letters: The language's letters outside ASCII, most frequent first.
         prior: What one imaginary character adds, so that few characters do not decide for a rare code page.
     """
     weight = {letter: 1 - 0.5 * rank / len(letters) for rank, letter in enumerate(letters)}
     latin = letters[0] < FIRST_NON_LATIN
-    total, counted, before = prior, 1, " "
-    for character in text:
-        if character > "\x7f":
-            counted += 1
-            misplaced_capital = character.isupper() and before.islower()
-            mixed_scripts = not latin and "A" <= before.upper() <= "Z"
-            if character in TYPOGRAPHY:
-                total += 0.5
-            elif misplaced_capital or mixed_scripts:
-                total -= 1.0
-            else:
-                total += weight.get(character.lower(), -1.0)
-        before = character
+    total, counted = prior, 1
+    for (first, second), count in pairs.items():
+        before, character = table[first], table[second]
+        counted += count
+        misplaced_capital = character.isupper() and before.islower()
+        mixed_scripts = not latin and "A" <= before.upper() <= "Z"
+        if character in TYPOGRAPHY:
+            total += 0.5 * count
+        elif misplaced_capital or mixed_scripts:
+            total -= count
+        else:
+            total += weight.get(character.lower(), -1.0) * count
     return total / counted

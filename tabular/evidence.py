@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -15,6 +14,8 @@ from tabular.missing import tokens_among_strings, tokens_out_of_type
 from tabular.parse import parse_datetime, parse_numeric
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from tabular.tally import ColumnTally, Running
 
 _LEADING_ZERO = re.compile(r"[+-]?0\d+")
@@ -153,8 +154,8 @@ def _from_counts(tally: ColumnTally, position: int) -> Evidence:
     ]
     facts.parsed = sum(rows for _, rows in weighted)
     if weighted:
-        facts.low = min(value for value, _ in weighted)  # type: ignore[type-var]  # all numbers or all moments
-        facts.high = max(value for value, _ in weighted)  # type: ignore[type-var]
+        facts.low = min(value for value, _ in weighted)
+        facts.high = max(value for value, _ in weighted)
     if found.number is not None and weighted:
         numbers = [(float(value), float(rows)) for value, rows in weighted]  # type: ignore[arg-type]
         facts.numbers = numbers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 
 from tabular.cells import Kind, kind_of
@@ -150,4 +151,4 @@ def _run_of_years(row: list[str]) -> bool:
     numbers = [int(cell) for cell in map(str.strip, row) if cell.isascii() and cell.isdigit()]
     if len(numbers) < 2 or any(number not in _YEARS for number in numbers):  # noqa: PLR2004  a step needs two
         return False
-    return len({later - earlier for earlier, later in zip(numbers, numbers[1:], strict=False)}) == 1
+    return len({later - earlier for earlier, later in pairwise(numbers)}) == 1

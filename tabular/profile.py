@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from contracts.schema import Dialect, TargetCandidate
+    from tabular.formats import Guess
 
 _UNUSED_EXAMPLES = 20
 _LEAST_BUDGET = 16 << 10

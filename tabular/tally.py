@@ -21,7 +21,6 @@ from tabular.parse import moment, numeric
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
 
     from tabular.images import ImageIndex
 
@@ -103,8 +102,8 @@ class Running:
     whole: int = 0
     total: float = 0.0
     squares: float = 0.0
-    low: float | datetime | None = None
-    high: float | datetime | None = None
+    low: Any = None  # a float or a datetime, as the guess says
+    high: Any = None
     odd: dict[str, int] = field(default_factory=dict)
     odd_rows: int = 0
     shift: float = 0.0

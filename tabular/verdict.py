@@ -32,10 +32,12 @@ THINNEST_LEVEL = 0.25
 ROWS_A_LEVEL = 5
 TEXT_WORDS = 2.5
 PHRASE_WORDS = 1.5  # of common words; two capitalised ones are mostly a name
+MOSTLY_LOWER = 0.5
 TEXT_LENGTH = 30
 LONG_TEXT_WORDS = 6
 CODE_LENGTH = 4.5
 CODE_SHARE = 0.7
+LONG_CODE = 9
 _NAME_PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _ID_NAMES = {
     "id",
@@ -161,47 +163,54 @@ def _datetime(facts: Evidence) -> Verdict | None:
 
 
 def _number_codes(facts: Evidence) -> Verdict | None:
-    """Numbers that are names: leading zeros, phone codes, row numbers, ids."""
-    if facts.guess.number is None or facts.parsed_share < MOSTLY_NUMBERS or facts.whole < facts.parsed:
+    """Numbers that are names: with leading zeros, or behind a plus sign as phone codes."""
+    if not _all_integers(facts) or (facts.guess.number is not None and facts.guess.number.suffix):
         return None
     zeros, plus = facts.leading_zeros, facts.plus_signs
-    if zeros > 0 and not facts.guess.number.suffix:
-        return _code(
-            facts,
-            "leading-zeros",
-            f"{_percent(zeros)} of its numbers have leading zeros, so they are codes",
-            {"leading_zeros": zeros},
-        )
+    if zeros > 0:
+        reason = f"{_percent(zeros)} of its numbers have leading zeros, so they are codes"
+        return _code(facts, "leading-zeros", reason, {"leading_zeros": zeros})
     if plus > MOSTLY_NUMBERS:
-        return _code(
-            facts,
-            "plus-signs",
-            f"{_percent(plus)} of its numbers stand behind a plus sign, as phone codes do",
-            {"plus_signs": plus},
-        )
-    plain = facts.guess.number.decimal == "." and all(value.lstrip("+-").isdigit() for value in facts.strings)
-    if not plain or facts.distinct_share < UNIQUE or facts.present < ENOUGH_ROWS:
+        reason = f"{_percent(plus)} of its numbers stand behind a plus sign, as phone codes do"
+        return _code(facts, "plus-signs", reason, {"plus_signs": plus})
+    return None
+
+
+def _number_ids(facts: Evidence) -> Verdict | None:
+    """Distinct integers that number the rows, are called ids, or are long and all of one length."""
+    digits_only = all(value.lstrip("+-").isdigit() for value in facts.strings)
+    if (
+        not _all_integers(facts)
+        or not digits_only
+        or facts.distinct_share < UNIQUE
+        or facts.present < ENOUGH_ROWS
+    ):
         return None
     low, high = facts.low, facts.high
     if not isinstance(low, float) or not isinstance(high, float):
         return None
     density = facts.distinct / (high - low + 1)
     figures = {"distinct_share": facts.distinct_share, "density": density}
-    if density > DENSE and facts.missing == 0 and low in {0, 1}:
-        why = f"Its integers run from {low:.0f} to {high:.0f} with hardly a gap or repeat: they number the rows."
-        return Verdict(ColumnType.IDENTIFIER, "row-numbers", why, figures)
-    if name_words(facts.name) & _ID_NAMES:
-        why = f"{_percent(facts.distinct_share)} of its integers are distinct and its name says it identifies rows."
-        return Verdict(ColumnType.IDENTIFIER, "named-unique-integers", why, figures)
     lengths = {len(value) for value in facts.strings}
-    if len(lengths) == 1 and low > 0 and lengths.pop() >= 9:  # noqa: PLR2004  as ISBN, IMO or telephone numbers have
-        return Verdict(
-            ColumnType.IDENTIFIER,
-            "fixed-length-integers",
-            "Its integers are distinct and all of one length, nine digits or more.",
-            figures,
+    if density > DENSE and facts.missing == 0 and low in {0, 1}:
+        rule = "row-numbers"
+        why = f"Its integers run from {low:.0f} to {high:.0f} with hardly a gap or repeat: they number the rows."
+    elif name_words(facts.name) & _ID_NAMES:
+        rule = "named-unique-integers"
+        why = f"{_percent(facts.distinct_share)} of its integers are distinct and its name says it identifies rows."
+    elif len(lengths) == 1 and min(lengths) >= LONG_CODE and low > 0:
+        rule = "fixed-length-integers"
+        why = (
+            f"Its integers are distinct and all of {min(lengths)} digits, as serial or telephone numbers are."
         )
-    return None
+    else:
+        return None
+    return Verdict(ColumnType.IDENTIFIER, rule, why, figures)
+
+
+def _all_integers(facts: Evidence) -> bool:
+    number = facts.guess.number
+    return number is not None and facts.parsed_share >= MOSTLY_NUMBERS and facts.whole == facts.parsed
 
 
 def _code(facts: Evidence, rule: str, reason: str, figures: dict[str, float]) -> Verdict:
@@ -285,7 +294,7 @@ def _strings(facts: Evidence) -> Verdict:
         "mean_length": length,
     }
     described = f"{facts.distinct:,} distinct among {facts.present:,} values ({_percent(share)}), {words:.1f} words each"
-    wordy = words >= (PHRASE_WORDS if facts.lower_case_words > 0.5 else TEXT_WORDS) or (
+    wordy = words >= (PHRASE_WORDS if facts.lower_case_words > MOSTLY_LOWER else TEXT_WORDS) or (
         length >= TEXT_LENGTH and words >= 1
     )
     if wordy and (share > 0.3 or (words >= LONG_TEXT_WORDS and facts.distinct > MOST_NAMED_LEVELS)):  # noqa: PLR2004
@@ -316,6 +325,7 @@ RULES: tuple[Callable[[Evidence], Verdict | None], ...] = (
     _boolean,
     _datetime,
     _number_codes,
+    _number_ids,
     _level_numbers,
     _numeric,
     _addresses,
