@@ -29,8 +29,8 @@ from services.launcher.backend import UNKNOWN, Backend, Cause, Refused, RunState
 from services.launcher.backends import supervisor
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from services.launcher.backend import RunSpec
 

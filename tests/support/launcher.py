@@ -1,0 +1,119 @@
+"""A launcher without its worker: handlers and reconciler over a real database, real processes and a real folder of objects."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from contracts.events import Envelope, JobCancelRequested, JobFinished, JobLaunchRequested
+from runtime.bus import Consumer
+from runtime.outbox import HANDLED, Delivery, EventRow, Outbox
+from runtime.storage import open_store
+from services.launcher.backends.local import LocalBackend, passed_on
+from services.launcher.environment import Environments
+from services.launcher.handlers import Handlers
+from services.launcher.joblogs import JobLogs
+from services.launcher.models import Run
+from services.launcher.reconciler import Limits, Reconciler
+from support.wait import until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from runtime.db import Database
+
+ROOT_SECRET = "root-secret-of-the-tests"
+# Stands for the trainer: does what the spec's variable says
+COMMAND = [sys.executable, "-S", "-c", "import os; exec(os.environ['TEST_CODE'])"]
+FOREVER = "import time\nprint('up', flush=True)\nwhile True: time.sleep(1)"
+
+
+class Launcher:
+    """What one launcher process holds; `restarted()` gives another over the same database and folders."""
+
+    def __init__(self, db: Database, folder: Path, **limits: float) -> None:
+        self.db, self.folder, self.limits = (
+            db,
+            folder,
+            {"max_running": 2, "report_grace_seconds": 0.0, **limits},
+        )
+        self.outbox = Outbox(lambda: None)
+        self.store = open_store((folder / "objects").as_uri())
+        self.backend = LocalBackend(folder / "runs", COMMAND, passed_on(os.environ), grace_seconds=0.5)
+        self.logs = JobLogs(db, self.backend, self.store, tail_bytes=2000)
+        environments = Environments("http://platform:8080", ROOT_SECRET, "json", "INFO")
+        self.reconciler = Reconciler(
+            db, self.outbox, self.backend, environments.of, self.logs, Limits(**self.limits)
+        )
+        self.consumer = Consumer(db, self.outbox, "launcher", Handlers(lambda: None).table())
+
+        self.successors: list[Launcher] = []
+
+    def restarted(self) -> Launcher:
+        self.successors.append(Launcher(self.db, self.folder, **self.limits))
+        return self.successors[-1]
+
+    def reap(self) -> None:
+        """Collect the processes it has started, which have ended."""
+        self.backend.status([])
+        for successor in self.successors:
+            successor.reap()
+
+    def hear(self, event) -> None:
+        """Emit an event as its service would, and handle it."""
+        with self.db.write() as session:
+            self.outbox.emit(session, event)
+        self.deliver()
+
+    def deliver(self) -> None:
+        """Handle everything on the launcher's queue, in place of relay and broker."""
+        with self.db.read() as session:
+            waiting = session.query(Delivery.id).filter(
+                Delivery.queue == "launcher", Delivery.state != HANDLED
+            )
+            ids = [row.id for row in waiting]
+        for number in ids:
+            self.consumer.receive(number)
+
+    def request(self, job_id: str, code: str = "", **values) -> None:
+        self.hear(JobLaunchRequested(job_id=job_id, attempt=1, spec={"TEST_CODE": code}, **values))
+
+    def cancel(self, job_id: str) -> None:
+        self.hear(JobCancelRequested(job_id=job_id, attempt=1))
+
+    def round(self) -> None:
+        self.reconciler.round()
+
+    def run(self, job_id: str) -> Run:
+        with self.db.read() as session:
+            return session.query(Run).filter(Run.job_id == job_id).one()
+
+    def states(self) -> dict[str, str]:
+        with self.db.read() as session:
+            return {run.job_id: run.state for run in session.query(Run).order_by(Run.id)}
+
+    def until_state(self, job_id: str, state: str) -> Run:
+        """Do rounds until a run has come to a state."""
+
+        def arrived() -> bool:
+            self.round()
+            return self.run(job_id).state == state
+
+        until(arrived, f"{job_id} to be {state}")
+        return self.run(job_id)
+
+    def events(self, job_id: str, *kinds) -> list:
+        """Give what was emitted about a job, oldest first, as far as it is of some kinds."""
+        with self.db.read() as session:
+            rows = session.query(EventRow).order_by(EventRow.created_at)
+            events = [Envelope.model_validate(row.envelope).decode() for row in rows]
+        return [event for event in events if event.job_id == job_id and isinstance(event, kinds)]
+
+    def finished(self, job_id: str) -> JobFinished:
+        """Give the one end that was told of a job."""
+        [event] = self.events(job_id, JobFinished)
+        return event
+
+    def log(self, job_id: str) -> str:
+        return self.store.get_bytes(f"jobs/{job_id}/1/log.txt").decode()
