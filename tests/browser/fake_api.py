@@ -1,0 +1,175 @@
+"""The REST API and the event stream in memory, with a job that goes as far as a test says. Same shapes, no training."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from browser import fake_data
+from flask import Response, jsonify
+from PIL import Image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+JSON = dict[str, Any]
+ENDED = {"succeeded", "failed", "cancelled", "timed_out"}
+
+
+class FakePlatform:
+    """Data sets and jobs in memory. A test moves jobs on by hand: nothing happens by itself."""
+
+    def __init__(self) -> None:
+        self.datasets: dict[str, JSON] = {}
+        self.schemas: dict[str, JSON] = {}
+        self.tables: dict[str, str] = {}
+        self.overrides: dict[str, dict[str, JSON]] = defaultdict(dict)
+        self.jobs: dict[str, JSON] = {}
+        self.streams: dict[str, list[JSON]] = defaultdict(list)
+        self.heartbeats: dict[str, JSON] = {}
+        self.down = False
+        self.refuse_upload: tuple[int, str] | None = None
+        self.cut_streams = 0  # raised by one, it makes every open stream end as a broken connection does
+        self.changed = threading.Condition()
+        self._ids = count(1)
+
+    def add_dataset(self, name: str, text: str, *, files: int = 0, done: bool = True) -> str:
+        """Add a data set; `done` says whether both tracks have ended."""
+        dataset_id = f"ds{next(self._ids)}"
+        schema = fake_data.schema_of(text, complete=done)
+        self.tables[dataset_id], self.schemas[dataset_id] = text, schema
+        size = len(text) + files * 5000
+        self.datasets[dataset_id] = {
+            "id": dataset_id, "name": name, "created_at": _ago(300), "rows": schema["rows"],
+            "n_columns": len(schema["columns"]), "files": files, "bytes": size, "reason": None,
+            "state": "ready" if done else "uploaded", "target": None,
+            "schema_state": "detected" if done else "running", "staging_state": "staged" if done else "running",
+            "bytes_done": size if done else size // 3,
+        }  # fmt: skip
+        return dataset_id
+
+    def finish_dataset(self, dataset_id: str) -> None:
+        """End both tracks well."""
+        record = self.datasets[dataset_id]
+        record |= {"state": "ready", "schema_state": "detected", "staging_state": "staged", "bytes_done": record["bytes"]}
+        self.schemas[dataset_id]["complete"] = True
+
+    def add_job(self, dataset_id: str, body: JSON | None = None) -> str:
+        """Add a job in the state `created`."""
+        body = body or {"model": "multimodal"}
+        job_id = f"job{next(self._ids)}"
+        schema = self.schemas[dataset_id]
+        target = body.get("target") or self.target(dataset_id)
+        features = [c["name"] for c in schema["columns"] if c["name"] != target]
+        settings = {"epochs": 20, "learning_rate": 0.001, "batch_size": 64, "validation_split": 0.2, "seed": 0,
+                    "params": {}, "feature_columns": features, "column_types": {}, "resources": {}}  # fmt: skip
+        settings |= {key: value for key, value in body.items() if key not in {"dataset_id", "name", "model", "target", "start"}}
+        self.jobs[job_id] = {
+            "id": job_id, "name": body.get("name") or f"{self.datasets[dataset_id]['name']} · {body['model']}",
+            "dataset_id": dataset_id, "dataset_name": self.datasets[dataset_id]["name"], "model": body["model"],
+            "target": target, "state": "created", "reason": None, "attempt": 1, "created_at": _ago(0), "started_at": None,
+            "finished_at": None, "metrics": {}, "settings": settings, "history": [], "launcher": "local", "handle": "4711",
+        }  # fmt: skip
+        self._step(job_id, "created", None)
+        return job_id
+
+    def target(self, dataset_id: str) -> str | None:
+        """Give the chosen target, else the best candidate."""
+        targets = self.schemas[dataset_id]["targets"]
+        return self.datasets[dataset_id]["target"] or (targets[0]["column"] if targets else None)
+
+    def set_state(self, job_id: str, state: str, reason: str | None = None, metrics: JSON | None = None) -> None:
+        """Move a job to a state, and tell its stream."""
+        job = self.jobs[job_id]
+        job |= {"state": state, "reason": reason, "metrics": metrics or {}}
+        if state == "running":
+            job["started_at"] = _ago(0)
+        job["finished_at"] = _ago(0) if state in ENDED else None
+        self._step(job_id, state, reason)
+        self.emit(job_id, {"kind": "state", "data": {"state": state, "reason": reason or "", "metrics": metrics or {}}})
+
+    def emit(self, job_id: str, *items: JSON) -> None:
+        """Append items to a job's stream."""
+        with self.changed:
+            stream = self.streams[job_id]
+            for item in items:
+                stream.append({"seq": len(stream) + 1, "attempt": self.jobs[job_id]["attempt"], "at": _ago(0), **item})
+            self.changed.notify_all()
+
+    def beat(self, job_id: str, phase: str, progress: float, eta: float | None = None, message: str = "") -> None:
+        """Send a heartbeat."""
+        with self.changed:
+            self.heartbeats[job_id] = {"at": _ago(0), "phase": phase, "progress": progress, "eta_seconds": eta, "message": message}
+            self.changed.notify_all()
+
+    def start(self, job_id: str) -> None:
+        """Move a job to running."""
+        for state in ("queued", "launching", "running"):
+            self.set_state(job_id, state)
+
+    def succeed(self, job_id: str, epochs: int = 6, labels: list[str] | None = None) -> None:
+        """Send everything of a training that ends well."""
+        names = labels or ["bird", "cat", "fish"]
+        self.emit(job_id, *fake_data.training_items(epochs, names))
+        metrics = {"accuracy": 0.917, "macro_f1": 0.887, "weighted_f1": 0.89, "loss": 0.41, "best_epoch": epochs - 1, "majority_rate": 0.34}
+        self.emit(job_id, {"kind": "artifact", "data": {"items": []}})
+        self.set_state(job_id, "succeeded", "finished after 6 epochs", metrics)
+
+    def drop_connections(self) -> None:
+        """Break every open stream, as a restarted gateway does."""
+        with self.changed:
+            self.cut_streams += 1
+            self.changed.notify_all()
+
+    def events(self, job_id: str, after: int) -> Iterator[str]:
+        """Give a job's stream as Server-Sent Events from behind a sequence number on."""
+        generation, sent_beat = self.cut_streams, None
+        yield "retry: 300\n\n"
+        while True:
+            with self.changed:
+                waiting = self.streams[job_id][after:]
+                beat = self.heartbeats.get(job_id)
+                if not waiting and beat is sent_beat:
+                    self.changed.wait(timeout=1)
+                    waiting, beat = self.streams[job_id][after:], self.heartbeats.get(job_id)
+            if self.down or generation != self.cut_streams:
+                return
+            for item in waiting:
+                after = item["seq"]
+                yield f"id: {after}\nevent: {item['kind']}\ndata: {json.dumps(item)}\n\n"
+            if beat is not sent_beat:
+                sent_beat = beat
+                yield f"event: heartbeat\ndata: {json.dumps(beat)}\n\n"
+            stream = self.streams[job_id]
+            if stream and after == len(stream) and stream[-1]["kind"] == "state" and stream[-1]["data"]["state"] in ENDED:
+                yield "event: end\ndata: {}\n\n"
+                return
+            yield ": keep-alive\n\n"
+
+    def _step(self, job_id: str, state: str, reason: str | None) -> None:
+        job = self.jobs[job_id]
+        job["history"].append({"state": state, "at": _ago(0), "reason": reason, "attempt": job["attempt"]})
+
+
+def _ago(seconds: float) -> str:
+    return (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat()
+
+
+def problem(status: int, title: str, detail: str, **extra: Any) -> Response:
+    """Make a problem document."""
+    response = jsonify(type="about:blank", title=title, status=status, detail=detail, **extra)
+    response.status_code, response.content_type = status, "application/problem+json"
+    return response
+
+
+def picture(seed: int, size: int = 96) -> bytes:
+    """Draw something to see."""
+    image = Image.new("RGB", (size, size), ((seed * 53) % 200 + 30, (seed * 97) % 200 + 30, (seed * 31) % 200 + 30))
+    raw = io.BytesIO()
+    image.save(raw, "WEBP")
+    return raw.getvalue()

@@ -1,0 +1,204 @@
+"""The fake API's routes, one for each call that the UI makes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from browser import fake_data
+from browser.fake_api import ENDED, JSON, FakePlatform, picture, problem
+from flask import Flask, Response, jsonify, request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SUMMARY = ("id", "name", "state", "created_at", "rows", "n_columns", "files", "bytes", "schema_state", "staging_state")
+JOB_SUMMARY = ("id", "name", "dataset_id", "dataset_name", "model", "target", "state", "reason", "attempt",
+               "created_at", "started_at", "finished_at", "metrics")  # fmt: skip
+
+
+def create_api(platform: FakePlatform) -> Flask:
+    """Make the API's app, to be mounted under /api."""
+    app = Flask("fake_api")
+
+    @app.before_request
+    def down() -> Response | None:
+        return Response("<h1>502 Bad Gateway</h1>", 502) if platform.down else None
+
+    _datasets(app, platform)
+    _schemas(app, platform)
+    _jobs(app, platform)
+    _results(app, platform)
+    return app
+
+
+def _page(items: Iterable[JSON]) -> Response:
+    number, size = int(request.args.get("page", 1)), int(request.args.get("page_size", 50))
+    every = list(items)[::-1]
+    return jsonify(items=every[(number - 1) * size : number * size], total=len(every), page=number, page_size=size)
+
+
+def _dataset(platform: FakePlatform, dataset_id: str) -> JSON:
+    record = platform.datasets[dataset_id]
+    return {key: record[key] for key in SUMMARY} | {
+        "reason": record["reason"],
+        "schema_track": {"state": record["schema_state"], "reason": record["reason"]},
+        "staging_track": {"state": record["staging_state"], "bytes_done": record["bytes_done"],
+                          "bytes_total": record["bytes"], "reason": None},
+        "schema": platform.schemas[dataset_id],
+        "train_file": None, "train_folder": None,
+    }  # fmt: skip
+
+
+def _datasets(app: Flask, platform: FakePlatform) -> None:
+    @app.get("/health/")
+    def health() -> Response:
+        return jsonify(status="ok")
+
+    @app.get("/datasets/")
+    def datasets() -> Response:
+        search = request.args.get("search", "").lower()
+        found = [d for d in platform.datasets.values() if search in d["name"].lower()]
+        return _page({key: record[key] for key in SUMMARY} for record in found)
+
+    @app.post("/datasets/upload_and_detect/")
+    def upload() -> Any:
+        table = request.files.get("file")
+        images = request.files.getlist("images")
+        if platform.refuse_upload:
+            status, detail = platform.refuse_upload
+            return problem(status, "Invalid", detail)
+        if table is None:
+            return problem(422, "Invalid", "There is no CSV: send it as the part 'file'.")
+        name = request.form.get("name") or table.filename or "table.csv"
+        dataset_id = platform.add_dataset(name, table.read().decode(), files=len(images), done=False)
+        return jsonify(_dataset(platform, dataset_id)), 201
+
+    @app.route("/datasets/<dataset_id>/", methods=["GET", "DELETE"])
+    def dataset(dataset_id: str) -> Any:
+        if dataset_id not in platform.datasets:
+            return problem(404, "NotFound", f"There is no data set '{dataset_id}'.")
+        if request.method == "GET":
+            return jsonify(_dataset(platform, dataset_id))
+        busy = [job["name"] for job in platform.jobs.values() if job["dataset_id"] == dataset_id and job["state"] not in ENDED]
+        if busy:
+            return problem(409, "Conflict", f"The job '{busy[0]}' uses this data set and has not ended; cancel it first.")
+        del platform.datasets[dataset_id]
+        return "", 204
+
+
+def _schemas(app: Flask, platform: FakePlatform) -> None:
+    @app.get("/datasets/<dataset_id>/preview/")
+    def preview(dataset_id: str) -> Response:
+        lines = [line.split(",") for line in platform.tables[dataset_id].strip().split("\n")]
+        rows = lines[1 : 1 + int(request.args.get("rows", 20))]
+        images = [c["name"] for c in platform.schemas[dataset_id]["columns"] if c["type"] == "image"]
+        thumbnails = [
+            {name: f"/api/datasets/{dataset_id}/files/{row[lines[0].index(name)]}?size=96" for name in images} for row in rows
+        ]
+        return jsonify(columns=lines[0], rows=[[cell or None for cell in row] for row in rows], thumbnails=thumbnails,
+                       schema_complete=platform.schemas[dataset_id]["complete"], column_stats=[])  # fmt: skip
+
+    @app.get("/datasets/<dataset_id>/files/<path:path>")
+    def file(dataset_id: str, path: str) -> Response:
+        digits = int("".join(c for c in path if c.isdigit()) or 0)
+        if digits == 3:
+            return problem(422, "Invalid", "It is not an image that can be decoded.")
+        return Response(picture(digits), mimetype="image/webp")
+
+    @app.route("/datasets/<dataset_id>/schema/", methods=["GET", "PATCH"])
+    def schema(dataset_id: str) -> Any:
+        if dataset_id not in platform.datasets:
+            return problem(404, "NotFound", f"There is no data set '{dataset_id}'.")
+        detected, overrides = platform.schemas[dataset_id], platform.overrides[dataset_id]
+        if request.method == "PATCH":
+            target = request.json.get("target")
+            column = next((c for c in detected["columns"] if c["name"] == target), None)
+            if column and column["distinct"] > 20:
+                text = f"'{target}' has {column['distinct']} distinct values in {column['rows']} rows; a target needs several rows for each class"
+                return problem(422, "Invalid", f"target: {text}", errors={"target": [text]})
+            if target:
+                platform.datasets[dataset_id]["target"] = target
+            for name, change in request.json.get("columns", {}).items():
+                overrides[name] = overrides.get(name, {}) | change
+        columns = [c | overrides.get(c["name"], {}) | {"overridden": c["name"] in overrides} for c in detected["columns"]]
+        return jsonify(detected=detected, overrides=overrides, columns=columns, target=platform.target(dataset_id))
+
+    @app.get("/models/")
+    def models() -> Response:
+        return jsonify(items=fake_data.MODELS)
+
+
+def _jobs(app: Flask, platform: FakePlatform) -> None:
+    @app.post("/training_jobs/")
+    def create() -> Any:
+        body = request.json
+        if body["dataset_id"] not in platform.datasets:
+            return problem(404, "NotFound", f"There is no data set '{body['dataset_id']}'.")
+        if body.get("params", {}).get("image_size") == 13:
+            text = "13 is an unlucky number"
+            return problem(422, "Invalid", text, errors={"json": {"params": {"image_size": [text]}}})
+        if body.get("seed") == 666:
+            return problem(422, "Invalid", "The training rows would hold one class only.", errors={"split": ["one class"]})
+        job_id = platform.add_job(body["dataset_id"], body)
+        if body.get("start"):
+            platform.set_state(job_id, "queued")
+        return jsonify(platform.jobs[job_id]), 201
+
+    @app.get("/training_jobs/")
+    def jobs() -> Response:
+        found = platform.jobs.values()
+        for key in ("state", "dataset_id"):
+            if wanted := request.args.get(key):
+                found = [job for job in found if job[key] == wanted]  # type: ignore[assignment]
+        return _page({key: job[key] for key in JOB_SUMMARY} for job in found)
+
+    @app.get("/training_jobs/<job_id>/")
+    def job(job_id: str) -> Any:
+        if job_id not in platform.jobs:
+            return problem(404, "NotFound", f"There is no job '{job_id}'.")
+        return jsonify(platform.jobs[job_id])
+
+    @app.post("/training_jobs/<job_id>/<action>/")
+    def act(job_id: str, action: str) -> Any:
+        if action == "cancel":
+            platform.set_state(job_id, "cancelled", "cancelled by a person")
+        else:
+            if action == "retry":
+                platform.jobs[job_id]["attempt"] += 1
+            platform.set_state(job_id, "queued")
+        return jsonify(platform.jobs[job_id]), 202
+
+    @app.get("/training_jobs/<job_id>/logs/")
+    def logs(job_id: str) -> Response:
+        lines = [f"2026-11-23T10:00:{i:02}Z INFO trainer epoch {i} of 20" for i in range(len(platform.streams[job_id]) or 1)]
+        return jsonify(lines=lines[-int(request.args.get("tail", 200)) :], source="local", truncated=False)
+
+
+def _results(app: Flask, platform: FakePlatform) -> None:
+    names = ("model.safetensors", "model.pt", "id2label.json", "preprocessing.json", "report.json", "model_card.md")
+
+    @app.get("/training_jobs/<job_id>/events/")
+    def events(job_id: str) -> Any:
+        if job_id not in platform.jobs:
+            return problem(404, "NotFound", f"There is no job '{job_id}'.")
+        after = int(request.headers.get("Last-Event-ID", 0))
+        return Response(platform.events(job_id, after), mimetype="text/event-stream", headers={"Cache-Control": "no-store"})
+
+    @app.get("/artifacts/")
+    def artifacts() -> Response:
+        job_id = request.args["job"]
+        if platform.jobs[job_id]["state"] != "succeeded":
+            return jsonify(items=[])
+        return jsonify(items=[{"name": name, "uri": f"file:///objects/jobs/{job_id}/1/{name}", "size": 1234567 // (i + 1), "sha256": f"{i}a" * 32,
+                               "download_url": f"/api/artifacts/{job_id}/{name}"} for i, name in enumerate(names)])  # fmt: skip
+
+    @app.get("/artifacts/<job_id>/<name>")
+    def artifact(job_id: str, name: str) -> Any:
+        job = platform.jobs[job_id]
+        if name != "report.json":
+            return Response(b"x" * 100, mimetype="application/octet-stream")
+        if job["state"] != "succeeded":
+            return problem(404, "NotFound", "There is no such artifact.")
+        stream = platform.streams[job_id]
+        labels = next(item["data"]["labels"] for item in stream if item["kind"] == "evaluation")
+        return jsonify(fake_data.report(job, labels))

@@ -1,0 +1,86 @@
+"""UI and fake API at one origin, as the gateway serves the real ones.
+
+For a look by hand: PYTHONPATH=.:tests python -m browser.one_origin [port]
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from browser import fake_data
+from browser.fake_api import FakePlatform
+from browser.fake_routes import create_api
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from support.ports import free_port
+from ui.app import create_app
+from ui.settings import UiSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class _Quiet(WSGIRequestHandler):
+    protocol_version = "HTTP/1.1"  # streams need chunked answers
+
+    def log(self, *_arguments: object) -> None:
+        pass
+
+
+@contextmanager
+def served(platform: FakePlatform, port: int | None = None) -> Iterator[str]:
+    """Serve both from a thread; gives the origin."""
+    port = port or free_port()
+    origin = f"http://127.0.0.1:{port}"
+    ui = create_app(UiSettings(api_base=origin, api_timeout_seconds=5))
+    both = DispatcherMiddleware(ui.server.wsgi_app, {"/api": create_api(platform)})
+    server = make_server("127.0.0.1", port, both, threaded=True, request_handler=_Quiet)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield origin
+    finally:
+        platform.down = True
+        platform.drop_connections()
+        server.shutdown()
+        server.server_close()
+
+
+def furnish(platform: FakePlatform) -> dict[str, str]:
+    """Add one of everything worth seeing; gives ids by a short name."""
+    animals = platform.add_dataset("animals.csv", fake_data.sample_csv(), files=120)
+    platform.schemas[animals]["findings"] = [
+        {"level": "warning", "code": "unused-files", "message": "4 uploaded images are named by no row.", "column": "picture"},
+        {"level": "info", "code": "unique-values", "message": "Every row has a different value; it cannot help to predict.", "column": "name"},
+    ]
+    column = platform.schemas[animals]["columns"]
+    column[0]["images"] = {"matched": 118, "missing": 2, "missing_examples": ["img/118.png", "img/119.png"], "forgiven": {"case": 3}}
+    column[6] |= {"disagreeing": ["about 3", "n/k", "twelve"], "disagreeing_count": 3, "missing_tokens": ["?"]}
+    column[1] |= {"type": "identifier", "role": "leave_out", "role_why": "Every value is different."}
+    platform.add_dataset(fake_data.RTL_NAME, fake_data.sample_csv(30))
+    uploading = platform.add_dataset("plants.csv", fake_data.sample_csv(60), files=9000, done=False)
+    platform.add_dataset(fake_data.LONG_NAME, fake_data.sample_csv(30))
+    done = platform.add_job(animals)
+    platform.start(done)
+    platform.succeed(done, epochs=12)
+    failed = platform.add_job(animals, {"model": "dummy_model", "name": fake_data.LONG_NAME})
+    platform.start(failed)
+    platform.set_state(failed, "failed", "exit 137: out of memory at 4 GB; try 8 GB")
+    running = platform.add_job(animals, {"model": "multimodal", "name": fake_data.RTL_NAME, "epochs": 20})
+    platform.start(running)
+    platform.emit(running, *fake_data.training_items(20, ["bird", "cat", "fish"])[:42])
+    platform.beat(running, "training", 0.35, 95, "epoch 7 of 20")
+    return {"animals": animals, "uploading": uploading, "done": done, "failed": failed, "running": running}
+
+
+if __name__ == "__main__":
+    made = FakePlatform()
+    print(furnish(made))  # noqa: T201 - for a person
+    with served(made, int(sys.argv[1]) if len(sys.argv) > 1 else 8099) as address:
+        print(address)  # noqa: T201 - for a person
+        threading.Event().wait()

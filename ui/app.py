@@ -1,0 +1,53 @@
+"""Builds the UI: a Dash app that knows the platform only by its public REST API."""
+
+from __future__ import annotations
+
+import httpx
+from dash import Dash
+from flask import Flask, Response, jsonify
+
+from ui import routing, shell
+from ui.api import Api
+from ui.pages import dataset, datasets, home, job, jobs, new_job
+from ui.settings import UiSettings
+
+
+def create_app(settings: UiSettings) -> Dash:
+    """Build the app; its WSGI server is `.server`.
+
+    Args:
+        settings: Where the API is, and how long to wait for it.
+    """
+    # follow_redirects: an artifact may be answered with a presigned URL
+    client = httpx.Client(
+        base_url=settings.api_base, timeout=settings.api_timeout_seconds, follow_redirects=True
+    )
+    api = Api(client)
+    app = Dash(
+        "ui",
+        title="Triptych",
+        update_title="",  # the title stays the page's own
+        serve_locally=True,
+        suppress_callback_exceptions=True,  # pages come and go
+        enable_mcp=False,
+        meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
+        index_string=shell.INDEX,
+    )
+    app.layout = shell.shell
+    routing.register(app, api)
+    for page in (home, datasets, dataset, new_job, jobs, job):
+        page.register(app, api)
+    _add_probes(app.server, api)
+    return app
+
+
+def _add_probes(server: Flask, api: Api) -> None:
+    @server.get("/healthz")
+    def healthz() -> Response:
+        return jsonify(status="ok")
+
+    @server.get("/readyz")
+    def readyz() -> tuple[Response, int]:
+        if api.healthy():
+            return jsonify(status="ok", checks={"api": "ok"}), 200
+        return jsonify(status="unavailable", checks={"api": "does not answer"}), 503

@@ -1,0 +1,151 @@
+/* The job page's live part: one stream feeds state, progress, curves and confusion matrix. What the API keeps (figures,
+   timeline, artifacts, report) is asked for again by Dash when the stream says that it changed. */
+window.triptych = window.triptych || {};
+
+(function (triptych) {
+  "use strict";
+
+  const KEYS = ["loss", "accuracy", "macro_f1"];
+  const ENDED = ["succeeded", "failed", "cancelled", "timed_out"];
+  const WORDS = {
+    connecting: "connecting…", live: "live", reconnecting: "connection lost, trying again…", ended: "ended",
+    paused: "paused in the background",
+  };
+  const SETTLE_TRIES = 20;
+
+  let active = null;
+
+  function byId(id) {
+    return document.getElementById(id);
+  }
+
+  function connection(state) {
+    const element = byId("live-connection");
+    if (!element) return;
+    element.dataset.state = state;
+    triptych.setText("live-connection", WORDS[state]);
+  }
+
+  function heartbeat(beat) {
+    if (active && active.over) return;
+    triptych.setText("live-phase", beat.phase.charAt(0).toUpperCase() + beat.phase.slice(1));
+    triptych.setText("live-eta", beat.eta_seconds === null || beat.eta_seconds === undefined ? "" : "about " + triptych.duration(beat.eta_seconds) + " left");
+    triptych.setText("live-message", beat.message || "");
+    progress(beat.progress);
+  }
+
+  function progress(value) {
+    const bar = byId("live-bar");
+    if (!bar) return;
+    bar.setAttribute("aria-valuenow", String(Math.round(100 * value)));
+    byId("live-bar-fill").style.width = (100 * value).toFixed(1) + "%";
+  }
+
+  /* The stream may be ahead of the API, whose own record follows through the queue: ask until both agree. */
+  async function settle(page, jobId, state, attempt, tries) {
+    if (active !== page) return;
+    let agreed = tries <= 0;
+    try {
+      const answer = await fetch("/api/training_jobs/" + encodeURIComponent(jobId) + "/");
+      const job = await answer.json();
+      agreed = agreed || job.attempt > attempt || (job.state === state && job.attempt === attempt);
+    } catch (error) { /* the API is away: try again */ }
+    if (active !== page || page.settling !== state + attempt) return;
+    if (agreed) window.dash_clientside.set_props("job-changed", { data: state + " " + attempt + " " + page.changes++ });
+    else setTimeout(function () { settle(page, jobId, state, attempt, tries - 1); }, 500);
+  }
+
+  function stateChanged(page, item) {
+    const state = item.data.state;
+    page.over = ENDED.includes(state);
+    const card = byId("live-progress");
+    if (card) card.classList.toggle("over", page.over);
+    if (state === "queued" || state === "launching") {
+      triptych.setText("live-phase", state === "queued" ? "Waiting for a free place" : "Starting the trainer");
+      progress(0);
+    }
+    page.settling = state + item.attempt;
+    clearTimeout(page.settleTimer);
+    // history comes in one burst: only its last state is worth asking for
+    page.settleTimer = setTimeout(function () { settle(page, page.id, state, item.attempt, SETTLE_TRIES); }, 50);
+  }
+
+  function newAttempt(page, attempt) {
+    page.attempt = attempt;
+    page.best = null;
+    if (page.charts) page.charts.clear();
+    if (byId("live-matrix") && window.Plotly) window.Plotly.purge(byId("live-matrix"));
+    triptych.setText("live-matrix-note", "The first validation pass has not ended yet.");
+  }
+
+  function evaluation(page, data) {
+    if (!data.best && page.best) return;
+    page.best = data;
+    if (page.drawing || !page.plotly) return;
+    page.drawing = true;
+    requestAnimationFrame(function () {
+      page.drawing = false;
+      if (active !== page || !byId("live-matrix") || !page.best) return;
+      triptych.drawMatrix(page.plotly, byId("live-matrix"), page.best);
+      triptych.setText("live-matrix-note", "Best validation pass so far, epoch " + triptych.number(page.best.epoch) + ". Colour: share of the true class.");
+    });
+  }
+
+  function handle(page, item) {
+    if (item.attempt > page.attempt) newAttempt(page, item.attempt);
+    if (item.attempt < page.attempt) return;
+    if (item.kind === "point" && item.data.split === "system") {
+      const values = item.data.values;
+      const parts = [];
+      if (values.cpu_percent !== undefined) parts.push("CPU " + values.cpu_percent.toFixed(0) + " %");
+      if (values.rss_mb !== undefined) parts.push("memory " + triptych.size(values.rss_mb * 1048576));
+      triptych.setText("live-system", parts.join(" · "));
+    } else if (item.kind === "point") page.charts.add(item.data);
+    else if (item.kind === "evaluation") evaluation(page, item.data);
+    else if (item.kind === "state") stateChanged(page, item);
+  }
+
+  function close() {
+    if (!active) return;
+    if (active.stream) active.stream.close();
+    if (active.charts) active.charts.close();
+    if (active.log) active.log.close();
+    clearTimeout(active.settleTimer);
+    active = null;
+  }
+
+  /* Called by Dash with {id, attempt, state} when the page is shown, and again for a retry. */
+  triptych.mountJob = async function (job) {
+    close();
+    if (!job) return;
+    const page = { id: job.id, attempt: 0, over: false, changes: Date.now(), best: null };
+    active = page;
+    page.log = triptych.openLog(job.id, function () { return page.over; });
+    connection("connecting");
+    try {
+      page.plotly = await triptych.loadPlotly(byId("job-page").dataset.plotly);
+    } catch (error) {
+      triptych.setText("live-connection", error.message);
+      return;
+    }
+    if (active !== page || !byId("job-page")) return;  // left while the library was loading
+    if (byId("live-matrix").data) page.plotly.purge(byId("live-matrix"));
+    page.charts = triptych.openCharts(KEYS, page.plotly);
+    page.stream = triptych.openStream(job.id, {
+      item: function (item) { handle(page, item); },
+      heartbeat: heartbeat,
+      connection: function (state) { page.connection = state; connection(state); },
+    });
+  };
+
+  // React takes the page away without telling: close what belongs to it. A re-drawn state line gets its words back.
+  new MutationObserver(function () {
+    if (!active) return;
+    if (!byId("job-page")) close();
+    else if (active.connection && byId("live-connection") && byId("live-connection").dataset.state !== active.connection) connection(active.connection);
+  }).observe(document.documentElement, { childList: true, subtree: true });
+
+  new MutationObserver(function () {
+    if (active && active.best && active.plotly) triptych.drawMatrix(active.plotly, byId("live-matrix"), active.best);
+  }).observe(document.documentElement, { attributes: true, attributeFilter: ["data-mantine-color-scheme"] });
+})(window.triptych);

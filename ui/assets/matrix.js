@@ -1,0 +1,46 @@
+/* The confusion matrix of the best validation pass as a heat map: colour by share of the true class, counts written where
+   they fit. */
+window.triptych = window.triptych || {};
+
+(function (triptych) {
+  "use strict";
+
+  const WRITTEN = 14;  // labels; above it the numbers would not be readable
+  const LONGEST = 18;  // characters of a label on an axis
+
+  function shorten(label) {
+    return label.length > LONGEST ? label.slice(0, LONGEST - 1) + "…" : label;
+  }
+
+  function share(row) {
+    const sum = row.reduce(function (a, b) { return a + b; }, 0);
+    return row.map(function (count) { return sum ? count / sum : 0; });
+  }
+
+  triptych.drawMatrix = function (plotly, element, data) {
+    const labels = data.labels;
+    const positions = labels.map(function (_, i) { return i; });
+    const style = getComputedStyle(document.documentElement);
+    const low = style.getPropertyValue("--matrix-low").trim();
+    const high = style.getPropertyValue("--matrix-high").trim();
+    const ticks = labels.length > 40
+      ? {}
+      : { tickmode: "array", tickvals: positions, ticktext: labels.map(shorten) };
+    const layout = triptych.chartLayout();
+    const hover = data.matrix.map(function (row, i) {
+      return row.map(function (count, j) { return "true " + labels[i] + "<br>predicted " + labels[j] + "<br>" + count + " rows"; });
+    });
+    plotly.react(element, [{
+      type: "heatmap", z: data.matrix.map(share), x: positions, y: positions, zmin: 0, zmax: 1,
+      colorscale: [[0, low], [1, high]], showscale: false, xgap: 2, ygap: 2,
+      text: data.matrix, texttemplate: labels.length <= WRITTEN ? "%{text}" : "",
+      hovertext: hover, hoverinfo: "text",
+    }], {
+      ...layout,
+      height: Math.min(640, 130 + Math.max(3, labels.length) * 34), showlegend: false, hovermode: "closest",
+      margin: { l: 60, r: 8, t: 8, b: 60 },
+      xaxis: { ...layout.xaxis, ...ticks, title: { text: "predicted", standoff: 6 }, showgrid: false, zeroline: false, rangemode: "normal", constrain: "domain" },
+      yaxis: { ...layout.yaxis, ...ticks, title: { text: "true", standoff: 6 }, showgrid: false, zeroline: false, autorange: "reversed" },
+    }, { responsive: true, displayModeBar: false });
+  };
+})(window.triptych);

@@ -1,0 +1,115 @@
+/* What every page needs: titles and focus on navigation, the bar while a page is asked for, pictures that do not decode,
+   and the names that Dash calls (window.dash_clientside.triptych). */
+window.triptych = window.triptych || {};
+
+(function (triptych) {
+  "use strict";
+
+  triptych.size = function (bytes) {
+    const units = ["B", "kB", "MB", "GB", "TB"];
+    let value = bytes;
+    let unit = 0;
+    while (value >= 1000 && unit < units.length - 1) {
+      value /= 1000;
+      unit += 1;
+    }
+    return (unit === 0 || value >= 100 ? value.toFixed(0) : value.toFixed(1)) + " " + units[unit];
+  };
+
+  triptych.duration = function (seconds) {
+    const left = Math.max(0, Math.round(seconds));
+    if (left < 60) return left + " s";
+    if (left < 3600) return Math.floor(left / 60) + " min " + (left % 60) + " s";
+    return Math.floor(left / 3600) + " h " + Math.floor((left % 3600) / 60) + " min";
+  };
+
+  triptych.number = function (value) {
+    return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(4)));
+  };
+
+  /* Gives the sentence to show for an answer that is an error; works for problem documents and for a gateway's own page. */
+  triptych.refusal = function (status, text) {
+    try {
+      const problem = JSON.parse(text);
+      if (problem.detail || problem.title) return problem.detail || problem.title;
+    } catch (error) { /* not a problem document */ }
+    if (status === 413) return "The server refuses uploads of this size.";
+    if (status >= 502 && status <= 504) return "The platform does not answer (HTTP " + status + "). See that it runs, then try again.";
+    return "The server answered HTTP " + status + ".";
+  };
+
+  triptych.setText = function (id, text) {
+    const element = document.getElementById(id);
+    if (element && element.textContent !== text) element.textContent = text;
+  };
+
+  let shownPath = null;
+
+  /* Called when routing has put a page into #page. */
+  triptych.pageShown = function (title, path) {
+    if (title) document.title = title;
+    if (shownPath !== null && shownPath !== path) {
+      window.scrollTo(0, 0);
+      const page = document.getElementById("page");
+      if (page) page.focus({ preventScroll: true });
+    }
+    shownPath = path;
+    if (triptych.followLists) triptych.followLists();
+    return path;
+  };
+
+  /* Dash says nothing when its own server is away: every request of its is watched, and the person told. */
+  const plainFetch = window.fetch;
+  window.fetch = async function (resource, options) {
+    const address = String(resource instanceof Request ? resource.url : resource);
+    if (!address.includes("_dash-update-component")) return plainFetch.call(window, resource, options);
+    try {
+      const answer = await plainFetch.call(window, resource, options);
+      banner(answer.status >= 500 ? "Something went wrong here (HTTP " + answer.status + ")." : "");
+      return answer;
+    } catch (error) {
+      banner("Triptych does not answer. See that it runs; what you typed is still here.");
+      throw error;
+    }
+  };
+
+  function banner(text) {
+    let shown = document.getElementById("banner");
+    if (!text) {
+      if (shown) shown.remove();
+      return;
+    }
+    if (!shown) {
+      shown = document.createElement("div");
+      shown.id = "banner";
+      shown.className = "message error banner";
+      shown.setAttribute("role", "alert");
+      document.querySelector(".header").after(shown);
+    }
+    const again = document.createElement("button");
+    again.type = "button";
+    again.className = "link-button";
+    again.textContent = "Reload";
+    again.onclick = function () { window.location.reload(); };
+    const words = document.createElement("p");
+    words.textContent = text;
+    shown.replaceChildren(words, again);
+  }
+
+  document.addEventListener("error", function (event) {
+    const image = event.target;
+    if (!(image instanceof HTMLImageElement) || !image.classList.contains("thumbnail")) return;
+    const words = document.createElement("span");
+    words.className = "thumbnail none";
+    words.textContent = "not an image";
+    image.hidden = true;  // React owns the image, so it stays
+    if (!image.nextElementSibling || !image.nextElementSibling.classList.contains("none")) image.after(words);
+  }, true);
+
+  window.dash_clientside = window.dash_clientside || {};
+  window.dash_clientside.triptych = {
+    pageShown: triptych.pageShown,
+    mountUpload: function () { triptych.mountUpload(); return ""; },
+    mountJob: function (job) { triptych.mountJob(job); return ""; },
+  };
+})(window.triptych);

@@ -1,0 +1,92 @@
+/* One job's event stream: opens it, opens it again when it breaks, and hands on each item once and in order.
+   EventSource reconnects by itself after a break, with Last-Event-ID; after an HTTP error it gives up, so we do it then. */
+window.triptych = window.triptych || {};
+
+(function (triptych) {
+  "use strict";
+
+  const FIRST_WAIT = 500;  // ms, doubled with every failure
+  const LONGEST_WAIT = 10000;
+  const HIDDEN_WAIT = 30000;  // a browser allows six connections to one origin: tabs in the background give theirs up
+  const KINDS = ["point", "evaluation", "state", "artifact"];
+
+  /* handlers: item(item), heartbeat(beat), connection(state: connecting|live|reconnecting|ended|paused) */
+  triptych.openStream = function (jobId, handlers) {
+    let source = null;
+    let last = 0;
+    let wait = FIRST_WAIT;
+    let timer = null;
+    let hiddenTimer = null;
+    let ended = false;
+    let closed = false;
+
+    function receive(event) {
+      const item = JSON.parse(event.data);
+      if (item.seq <= last) return;  // replayed
+      if (item.seq > last + 1) {  // items are missing: ask again from the last one we have
+        reopen(0);
+        return;
+      }
+      last = item.seq;
+      handlers.item(item);
+    }
+
+    function open() {
+      timer = null;
+      if (closed || ended) return;
+      source = new EventSource("/api/training_jobs/" + encodeURIComponent(jobId) + "/events/" + (last ? "?last_event_id=" + last : ""));
+      const mine = source;
+      source.onopen = function () {
+        wait = FIRST_WAIT;
+        handlers.connection("live");
+      };
+      for (const kind of KINDS) source.addEventListener(kind, receive);
+      source.addEventListener("heartbeat", function (event) { handlers.heartbeat(JSON.parse(event.data)); });
+      source.addEventListener("end", function () {
+        ended = true;
+        mine.close();
+        handlers.connection("ended");
+      });
+      source.onerror = function () {
+        if (closed || ended || mine !== source) return;
+        handlers.connection("reconnecting");
+        if (mine.readyState === EventSource.CLOSED) {
+          reopen(wait);
+          wait = Math.min(LONGEST_WAIT, wait * 2);
+        }
+      };
+    }
+
+    function reopen(after) {
+      if (source) source.close();
+      source = null;
+      if (timer === null && !closed) timer = setTimeout(open, after);
+    }
+
+    function visibility() {
+      clearTimeout(hiddenTimer);
+      if (document.hidden) {
+        hiddenTimer = setTimeout(function () {
+          if (source && !ended) {
+            source.close();
+            source = null;
+            handlers.connection("paused");
+          }
+        }, HIDDEN_WAIT);
+      } else if (!source && timer === null && !ended && !closed) open();
+    }
+
+    document.addEventListener("visibilitychange", visibility);
+    handlers.connection("connecting");
+    open();
+    return {
+      close: function () {
+        closed = true;
+        clearTimeout(timer);
+        clearTimeout(hiddenTimer);
+        document.removeEventListener("visibilitychange", visibility);
+        if (source) source.close();
+      },
+    };
+  };
+})(window.triptych);

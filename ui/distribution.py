@@ -1,0 +1,89 @@
+"""Small pictures of a column's values, drawn with HTML alone: a page of columns needs no chart library."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dash import html
+
+from ui import wording
+from ui.parts import Node, name
+
+if TYPE_CHECKING:
+    from ui.api import JSON
+
+SHOWN_VALUES = 5
+
+
+def distribution(column: JSON) -> Node:
+    """Draw a column: bars of frequent values, or a histogram; words where there is neither."""
+    statistics = column.get("statistics") or {}
+    if column["type"] == "image" and column.get("images"):
+        return _matches(column["images"])
+    if statistics.get("histogram") and column["type"] in {"numeric", "text", "datetime"}:
+        return _histogram(column, statistics)
+    if statistics.get("top_values"):
+        return _top_values(column, statistics["top_values"])
+    if statistics.get("earliest"):
+        return html.P(f"{statistics['earliest']} to {statistics['latest']}", className="quiet")
+    return html.P(f"{wording.plural(column['distinct'], 'distinct value')}", className="quiet")
+
+
+def _histogram(column: JSON, statistics: JSON) -> Node:
+    bins = statistics["histogram"]
+    highest = max((entry["count"] for entry in bins), default=0) or 1
+    unit = " characters" if column["type"] == "text" else ""
+    bars = [
+        html.Span(
+            style={"height": f"{max(2, round(100 * entry['count'] / highest))}%" if entry["count"] else "0"},
+            title=f"{wording.number(entry['low'])} to {wording.number(entry['high'])}{unit}: {wording.plural(entry['count'], 'row')}",
+        )
+        for entry in bins
+    ]
+    low, high = wording.number(bins[0]["low"]), wording.number(bins[-1]["high"])
+    label = f"Histogram from {low} to {high}{unit}"
+    return html.Figure(
+        [
+            html.Div(bars, className="histogram", role="img", **{"aria-label": label}),
+            html.Figcaption([html.Span(low), html.Span(_middle(column, statistics)), html.Span(high + unit)]),
+        ],
+        className="distribution",
+    )
+
+
+def _middle(column: JSON, statistics: JSON) -> str:
+    if column["type"] == "text":
+        mean = statistics.get("mean_length")
+        return f"mean {wording.number(mean)}" if mean is not None else ""
+    mean = statistics.get("mean")
+    return f"mean {wording.number(mean)}" if mean is not None else ""
+
+
+def _top_values(column: JSON, values: list[JSON]) -> Node:
+    present = max(1, column["rows"] - column["missing"])
+    shown = values[:SHOWN_VALUES]
+    bars = [
+        html.Li(
+            [
+                name(entry["value"] if entry["value"].strip() else "(blank)"),
+                html.Span(wording.percent(entry["count"] / present, 0), className="bar-share"),
+                html.Span(className="bar", style={"width": f"{100 * entry['count'] / present:.1f}%"}),
+            ],
+        )
+        for entry in shown
+    ]
+    more = column["distinct"] - len(shown)
+    note = html.P(f"and {wording.plural(more, 'more value')}", className="quiet") if more > 0 else None
+    return html.Div([html.Ul(bars, className="top-values"), note], className="distribution")
+
+
+def _matches(images: JSON) -> Node:
+    lines = [html.Li(f"{wording.plural(images['matched'], 'row')} with an image")]
+    if images["missing"]:
+        some = ", ".join(images["missing_examples"][:3])
+        lines.append(html.Li([f"{wording.whole(images['missing'])} without: ", name(some)], className="warn"))
+    forgiven = {what: count for what, count in images.get("forgiven", {}).items() if count}
+    if forgiven:
+        listed = ", ".join(f"{what} ({wording.whole(count)})" for what, count in forgiven.items())
+        lines.append(html.Li(f"Matched by forgiving: {listed}"))
+    return html.Ul(lines, className="plain-list distribution")

@@ -1,0 +1,178 @@
+"""One data set: how far it is, its first rows, and what each column was taken for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import dash_mantine_components as dmc
+from dash import Dash, Input, Output, State, ctx, dcc, html, no_update
+
+from ui import wording
+from ui.api import Api, ApiAway, ApiError
+from ui.pages import dataset_columns, dataset_preview
+from ui.parts import Node, card, failure, heading, link_button, message, name, progress, state_badge, when
+
+if TYPE_CHECKING:
+    from ui.api import JSON
+
+TRACKS_ENDED = {"detected", "staged", "failed"}
+POLL_MILLISECONDS = 2000
+
+
+def layout(api: Api, dataset_id: str) -> Node:
+    """Give the page."""
+    dataset, schema = api.dataset(dataset_id), api.schema(dataset_id)
+    preview = api.preview(dataset_id, dataset_preview.ROWS)
+    return html.Div(
+        [
+            dcc.Store(id="dataset-id", data=dataset_id),
+            dcc.Store(id="dataset-seen", data=_seen(dataset)),
+            dcc.Interval(id="dataset-poll", interval=POLL_MILLISECONDS, disabled=_settled(dataset)),
+            heading(name(dataset["name"]), about=_about(dataset), actions=_actions(dataset)),
+            html.Div(_tracks(dataset), id="dataset-tracks", **{"aria-live": "polite"}),
+            html.Div(_findings(schema), id="dataset-findings"),
+            card(dataset_preview.first_rows(preview), title="First rows"),
+            dataset_columns.section(schema),
+            _confirm_delete(dataset),
+        ]
+    )
+
+
+def register(app: Dash, api: Api) -> None:
+    """Follow both tracks, delete, and change columns."""
+    dataset_columns.register(app, api)
+
+    @app.callback(
+        Output("dataset-tracks", "children"),
+        Output("dataset-poll", "disabled"),
+        Output("dataset-seen", "data"),
+        Output("dataset-findings", "children"),
+        Input("dataset-poll", "n_intervals"),
+        State("dataset-id", "data"),
+        State("dataset-seen", "data"),
+        prevent_initial_call=True,
+    )
+    def _follow(_ticks: int, dataset_id: str, seen: str) -> tuple[Any, ...]:
+        try:
+            dataset = api.dataset(dataset_id)
+            findings = _findings(api.schema(dataset_id)) if _seen(dataset) != seen else no_update
+        except ApiAway as error:
+            note = message("warning", "Not up to date", f"{error} This page keeps trying.")
+            return note, False, no_update, no_update
+        except ApiError as error:
+            return failure(error), True, no_update, no_update
+        return _tracks(dataset), _settled(dataset), _seen(dataset) if _seen(dataset) != seen else no_update, findings
+
+    @app.callback(
+        Output("delete-dialog", "opened"),
+        Output("delete-error", "children"),
+        Output("location", "href", allow_duplicate=True),
+        Input("delete-open", "n_clicks"),
+        Input("delete-cancel", "n_clicks"),
+        Input("delete-confirm", "n_clicks"),
+        State("dataset-id", "data"),
+        prevent_initial_call=True,
+    )
+    def _delete(_open: Any, _cancel: Any, _confirm: Any, dataset_id: str) -> tuple[bool, Node, Any]:
+        if not ctx.triggered or not ctx.triggered[0]["value"]:
+            return False, None, no_update
+        if ctx.triggered_id != "delete-confirm":
+            return ctx.triggered_id == "delete-open", None, no_update
+        try:
+            api.delete_dataset(dataset_id)
+        except ApiError as error:
+            return True, failure(error), no_update
+        return False, None, "/datasets"
+
+
+def _seen(dataset: JSON) -> str:
+    """What, when it changes, makes the columns be shown anew."""
+    schema = dataset.get("schema") or {}
+    return f"{dataset['schema_track']['state']}/{schema.get('complete')}"
+
+
+def _settled(dataset: JSON) -> bool:
+    return all(dataset[track]["state"] in TRACKS_ENDED for track in ("schema_track", "staging_track"))
+
+
+def _about(dataset: JSON) -> Node:
+    return [
+        wording.plural(dataset["rows"], "row"),
+        " · ",
+        wording.plural(dataset["n_columns"], "column"),
+        " · ",
+        wording.plural(dataset["files"], "file"),
+        f" · {wording.size(dataset['bytes'])} · uploaded ",
+        when(dataset["created_at"]),
+    ]
+
+
+def _actions(dataset: JSON) -> list[Node]:
+    return [
+        dmc.Button("Delete", id="delete-open", variant="default", size="sm"),
+        link_button("Jobs", f"/jobs?dataset={dataset['id']}"),
+        link_button("Train", f"/jobs/new?dataset={dataset['id']}", primary=True, icon_name="play"),
+    ]
+
+
+def _confirm_delete(dataset: JSON) -> Node:
+    return dmc.Modal(
+        [
+            html.P(["This deletes ", html.Strong(name(dataset["name"])), " with its files and its ended jobs. It cannot be undone."]),
+            html.Div(id="delete-error"),
+            html.Div(
+                [
+                    dmc.Button("Keep it", id="delete-cancel", variant="default"),
+                    dmc.Button("Delete", id="delete-confirm", color="red"),
+                ],
+                className="actions end",
+            ),
+        ],
+        id="delete-dialog",
+        title="Delete this data set?",
+        centered=True,
+        closeButtonProps={"aria-label": "Close"},
+    )
+
+
+def _tracks(dataset: JSON) -> Node:
+    schema, staging = dataset["schema_track"], dataset["staging_track"]
+    if dataset["state"] == "ready":
+        return None
+    parts: list[Node] = [html.Div([state_badge(dataset["state"]), _schema_words(schema, dataset)], className="track")]
+    total, done = staging.get("bytes_total") or 0, staging.get("bytes_done") or 0
+    if staging["state"] == "failed":
+        parts.append(message("error", "The files could not be stored", staging.get("reason")))
+    elif staging["state"] != "staged":
+        share = 100 * done / total if total else 0
+        words = f"Storing files: {wording.size(done)} of {wording.size(total)}"
+        parts.append(html.Div([html.P(words), progress(share, words)], className="track-bar"))
+    if schema["state"] == "failed":
+        parts.append(message("error", "The table could not be read", schema.get("reason")))
+    if dataset["state"] == "rejected" and dataset.get("reason") and not parts[1:]:
+        parts.append(message("error", "This data set cannot be used", dataset["reason"]))
+    return card(*parts, className="tracks")
+
+
+def _schema_words(schema: JSON, dataset: JSON) -> Node:
+    words = {
+        "pending": "Waiting to read every row. What you see comes from the first rows.",
+        "running": "Reading every row. What you see so far comes from the first rows.",
+        "detected": f"All {wording.plural(dataset['rows'], 'row')} are read.",
+    }
+    return html.P(words.get(schema["state"], ""))
+
+
+def _findings(schema: JSON) -> Node:
+    found = (schema.get("detected") or {}).get("findings") or []
+    titles = {"error": "This stops training", "warning": "Worth a look", "info": "Good to know"}
+    groups = []
+    for level in ("error", "warning", "info"):
+        lines = [
+            html.Li([html.Strong([name(entry["column"]), ": "]) if entry.get("column") else None, entry["message"]])
+            for entry in found
+            if entry["level"] == level
+        ]
+        if lines:
+            groups.append(message(level, titles[level], html.Ul(lines, className="plain-list"), urgent=False))
+    return html.Div(groups, className="findings") if groups else None

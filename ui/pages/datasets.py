@@ -1,0 +1,78 @@
+"""Data sets: upload one, find one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import dash_mantine_components as dmc
+from dash import ClientsideFunction, Dash, Input, Output, State, ctx, html
+
+from ui.api import Api, ApiError
+from ui.pages.lists import datasets_table, page_count, pages
+from ui.parts import Node, card, failure, heading
+
+if TYPE_CHECKING:
+    from ui.routing import Query
+
+PAGE_SIZE = 25
+
+
+def layout(api: Api, query: Query) -> Node:
+    """Give the page; the query may hold a search."""
+    search = query.get("search", "")
+    listed, count = _list(api, search, 1)
+    return html.Div(
+        [
+            heading("Data sets"),
+            # upload_panel.js fills it, and keeps an upload going when its page is left
+            card(html.Div(id="upload-panel"), html.Div(id="upload-ready", hidden=True), title="Upload"),
+            card(
+                dmc.TextInput(
+                    id="datasets-search",
+                    label="Search by name",
+                    value=search,
+                    debounce=300,
+                    inputProps={"type": "search"},
+                    className="search",
+                ),
+                html.Div(listed, id="datasets-list", **{"aria-live": "polite"}),
+                pages(count, "datasets-page"),
+                title="All data sets",
+            ),
+        ]
+    )
+
+
+def register(app: Dash, api: Api) -> None:
+    """Search, turn pages, and hand the upload panel to its script."""
+
+    @app.callback(
+        Output("datasets-list", "children"),
+        Output("datasets-page", "total"),
+        Output("datasets-page", "value"),
+        Input("datasets-search", "value"),
+        Input("datasets-page", "value"),
+        prevent_initial_call=True,
+    )
+    def _find(search: str | None, page: int | None) -> tuple[Node, int, int]:
+        wanted = 1 if ctx.triggered_id == "datasets-search" else page or 1
+        try:
+            return *_list(api, search or "", wanted), wanted
+        except ApiError as error:
+            return failure(error), 1, 1
+
+    app.clientside_callback(
+        ClientsideFunction("triptych", "mountUpload"),
+        Output("upload-ready", "children"),
+        Input("upload-panel", "id"),
+        State("location", "pathname"),
+    )
+
+
+def _list(api: Api, search: str, page: int) -> tuple[Node, int]:
+    found = api.datasets(page=page, page_size=PAGE_SIZE, search=search)
+    count = page_count(found["total"], PAGE_SIZE)
+    if found["items"]:
+        return datasets_table(found["items"]), count
+    text = f"No name holds “{search}”." if search else "Nothing here yet. Your first upload will be listed here."
+    return html.P(text, className="quiet", dir="auto"), count

@@ -1,0 +1,104 @@
+"""Home: what runs now, what ended last, and what to do first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dash import Dash, Input, Output, dcc, html
+
+from ui import wording
+from ui.api import Api, ApiError
+from ui.pages.lists import FOLLOWED, datasets_table, jobs_table, running_card
+from ui.parts import Node, card, empty, failure, heading, link_button
+
+if TYPE_CHECKING:
+    from ui.api import JSON
+
+LATEST = 5
+
+
+def layout(api: Api) -> Node:
+    """Give the page."""
+    return html.Div(
+        [
+            dcc.Store(id="home-changed"),
+            html.Div(_content(api), id="home-content", **{"data-live-list": "home-changed"}),
+        ]
+    )
+
+
+def register(app: Dash, api: Api) -> None:
+    """Show it anew when a followed job changes its state."""
+
+    @app.callback(
+        Output("home-content", "children"), Input("home-changed", "data"), prevent_initial_call=True
+    )
+    def _again(_changed: object) -> Node:
+        try:
+            return _content(api)
+        except ApiError as error:
+            return failure(error, retry=True)
+
+
+def _content(api: Api) -> Node:
+    jobs = api.jobs(page_size=50)["items"]
+    datasets = api.datasets(page_size=LATEST)
+    if not datasets["total"] and not jobs:
+        return _welcome()
+    active = [job for job in jobs if job["state"] in wording.ACTIVE]
+    ended = [job for job in jobs if job["state"] in wording.ENDED][:LATEST]
+    return [
+        heading("Home", actions=[link_button("Upload data", "/datasets", primary=True, icon_name="upload")]),
+        _running(active),
+        card(jobs_table(ended), title="Ended last", aside=link_button("All jobs", "/jobs"))
+        if ended
+        else _train_first(datasets["items"]),
+        card(
+            datasets_table(datasets["items"]), title="Newest data sets", aside=link_button("All data sets", "/datasets")
+        ),
+    ]
+
+
+def _running(active: list[JSON]) -> Node:
+    if not active:
+        return card(html.P("Nothing runs.", className="quiet"), title="Running now")
+    cards = [running_card(job, followed=i < FOLLOWED) for i, job in enumerate(active)]
+    return card(html.Div(cards, className="running-list"), title="Running now")
+
+
+def _train_first(datasets: list[JSON]) -> Node:
+    target = f"/jobs/new?dataset={datasets[0]['id']}" if datasets else "/jobs/new"
+    text = "Pick a data set, choose the column to predict, and press start."
+    return card(empty("Train your first model", text, link_button("New job", target, primary=True)))
+
+
+def _welcome() -> Node:
+    steps = (
+        ("1", "Upload", "A CSV, and the images it names: as files, a folder or a zip."),
+        ("2", "Check", "See what each column was taken for, and why. Change what is wrong."),
+        ("3", "Train", "Pick the column to predict, press start, and watch it learn."),
+    )
+    return [
+        html.Div(
+            [
+                html.H1("Train a classifier on your table", className="hero-title"),
+                html.P(
+                    "Text, numbers, categories and images in one model. Your data stays on your machines.",
+                    className="hero-text",
+                ),
+                html.Div(link_button("Upload data", "/datasets", primary=True, icon_name="upload"), className="actions"),
+                html.P(
+                    ["No data at hand? Run ", html.Code("make demo"), " in a terminal: it makes a data set and trains on it."],
+                    className="quiet",
+                ),
+            ],
+            className="hero",
+        ),
+        html.Ol(
+            [
+                html.Li([html.Span(number, className="step-number"), html.H2(title), html.P(text)])
+                for number, title, text in steps
+            ],
+            className="steps",
+        ),
+    ]

@@ -1,0 +1,148 @@
+"""What a job left: its best figures, the report by class, artifacts, and the way it went."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import dash_mantine_components as dmc
+from dash import dcc, html
+
+from ui import wording
+from ui.api import Api, ApiError
+from ui.parts import Node, card, facts, failure, message, name, table
+
+if TYPE_CHECKING:
+    from ui.api import JSON
+
+SHARES = {"accuracy", "macro_f1", "weighted_f1", "majority_rate", "precision", "recall"}
+FIRST = ("accuracy", "majority_rate", "macro_f1", "weighted_f1", "loss", "best_epoch")
+WORDS = {"majority_rate": "Always the most frequent class", "macro_f1": "Macro F1", "weighted_f1": "Weighted F1"}
+MAX_CLASSES = 200
+
+
+def summary(api: Api, job: JSON) -> Node:
+    """Give what stands between curves and settings; empty while there is nothing to tell."""
+    parts: list[Node] = []
+    if job["metrics"]:
+        parts.append(_figures(job["metrics"]))
+    if job["state"] not in wording.ENDED:
+        return parts
+    try:
+        report = api.report(job["id"]) if job["state"] == "succeeded" else None
+        artifacts = api.artifacts(job["id"])
+    except ApiError as error:
+        return [*parts, failure(error)]
+    if report:
+        parts.append(_report(report))
+    if artifacts:
+        parts.append(_artifacts(artifacts))
+    return parts
+
+
+def _figures(metrics: JSON) -> Node:
+    keys = [key for key in FIRST if key in metrics] + sorted(key for key in metrics if key not in FIRST)
+    tiles = [
+        html.Div(
+            [
+                html.Dt(WORDS.get(key, wording.metric_name(key).capitalize().replace("f1", "F1"))),
+                html.Dd(wording.percent(metrics[key]) if key in SHARES else wording.number(metrics[key])),
+            ],
+            className="tile main" if key in {"accuracy", "macro_f1"} else "tile",
+        )
+        for key in keys
+    ]
+    return card(html.Dl(tiles, className="tiles"), _verdict(metrics), title="Best state, on the validation rows")
+
+
+def _verdict(metrics: JSON) -> Node:
+    accuracy, majority = metrics.get("accuracy"), metrics.get("majority_rate")
+    if accuracy is None or majority is None:
+        return None
+    gain = accuracy - majority
+    if gain <= 0:
+        text = "It is no better than always answering with the most frequent class: it has learnt nothing of use yet."
+        return message("warning", "Not better than guessing", text)
+    points = f"{100 * gain:.1f}"
+    return html.P(f"{points} points above always answering with the most frequent class.", className="quiet")
+
+
+def _report(report: JSON) -> Node:
+    rows = sorted(report.get("per_class") or [], key=lambda row: (-row["support"], row["label"]))
+    cells = [
+        [
+            name(row["label"]),
+            _score(row["precision"]),
+            _score(row["recall"]),
+            _score(row["f1"]),
+            wording.whole(row["support"]),
+        ]
+        for row in rows[:MAX_CLASSES]
+    ]
+    header = ("Class", "Precision", "Recall", "F1", "Rows")
+    split, durations = report.get("split") or {}, report.get("durations") or {}
+    pairs: list[tuple[str, Node]] = [
+        ("rows trained on", wording.whole(split.get("train"))),
+        ("rows measured on", wording.whole(split.get("val"))),
+        ("parameters", wording.whole(report.get("parameters"))),
+        ("training took", wording.duration(durations.get("training"))),
+        ("device", str(report.get("device") or "–")),
+    ]
+    notes = [html.Li(note, dir="auto") for note in report.get("notes") or []]
+    more = len(rows) - MAX_CLASSES
+    return card(
+        html.Div(table(header, cells, "Figures by class", numeric=(1, 2, 3, 4)), className="tall"),
+        html.P(f"The {more} rarest classes are in report.json.", className="quiet") if more > 0 else None,
+        facts(pairs),
+        html.Ul(notes, className="notes") if notes else None,
+        title="By class",
+    )
+
+
+def _score(share: float) -> Node:
+    bar = html.Span(className="bar", style={"width": f"{100 * share:.0f}%"})
+    return html.Span([bar, html.Span(wording.percent(share))], className="score")
+
+
+def _artifacts(artifacts: list[JSON]) -> Node:
+    rows = [
+        [
+            # a plain link: the browser downloads, Dash must not take it for a page
+            html.A(entry["name"], href=entry["download_url"], download=entry["name"], className="row-link"),
+            wording.size(entry["size"]),
+            html.Span(
+                [html.Code(entry["sha256"][:12] + "…", title=entry["sha256"]), dcc.Clipboard(content=entry["sha256"], title="Copy the SHA-256 checksum")],
+                className="checksum",
+            ),
+        ]
+        for entry in artifacts
+    ]
+    return card(table(("File", "Size", "SHA-256"), rows, "Artifacts", numeric=(1,)), title="Artifacts")
+
+
+def timeline(job: JSON) -> Node:
+    """Show the states a job went through."""
+    steps = job.get("history") or []
+    items = [
+        dmc.TimelineItem(
+            [
+                html.Div(step["reason"], className="quiet", dir="auto") if step.get("reason") else None,
+                html.Time(_clock(step["at"]), dateTime=step["at"], title=step["at"], className="quiet"),
+            ],
+            title=_step_title(step, steps),
+        )
+        for step in steps
+    ]
+    return card(
+        dmc.Timeline(items, active=len(items) - 1, bulletSize=14, lineWidth=2, color=wording.STATE_COLORS.get(job["state"], "gray")),
+        title="What happened",
+    )
+
+
+def _step_title(step: JSON, steps: list[JSON]) -> str:
+    word = wording.state(step["state"]).capitalize()
+    return f"{word} (attempt {step['attempt']})" if steps[-1]["attempt"] > 1 else word
+
+
+def _clock(at: str) -> str:
+    moment = wording.moment(at)
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else "–"

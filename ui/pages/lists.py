@@ -1,0 +1,116 @@
+"""Tables of jobs and data sets, as several pages show them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import dash_mantine_components as dmc
+from dash import html
+
+from ui import wording
+from ui.parts import Node, name, state_badge, table, when
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ui.api import JSON
+
+# A browser opens six connections to one origin; each followed job keeps one
+FOLLOWED = 3
+
+
+def jobs_table(jobs: Sequence[JSON]) -> Node:
+    """List jobs; live_list.js follows the first active ones."""
+    header = ("Job", "State", "Predicts", "Accuracy", "Macro F1", "Took", "Created")
+    active = [job["id"] for job in jobs if job["state"] in wording.ACTIVE][:FOLLOWED]
+    rows = [_job_row(job, followed=job["id"] in active) for job in jobs]
+    return table(header, rows, "Jobs", numeric=(3, 4, 5))
+
+
+def _job_row(job: JSON, *, followed: bool) -> list[Node]:
+    metrics = job.get("metrics") or {}
+    state: list[Node] = [state_badge(job["state"])]
+    if job.get("reason") and job["state"] in {"failed", "timed_out"}:
+        state.append(html.Div(job["reason"], className="cell-note", title=job["reason"], dir="auto"))
+    return [
+        html.Div(
+            [
+                dmc.Anchor(name(job["name"]), href=f"/jobs/{job['id']}", className="row-link"),
+                html.Div(name(f"{job['dataset_name']} · {job['model']}"), className="cell-note"),
+            ],
+            className="cell-name",
+        ),
+        html.Div(state, **(_followed(job) if followed else {})),
+        name(job["target"] or "–"),
+        wording.percent(metrics.get("accuracy")),
+        wording.percent(metrics.get("macro_f1")),
+        wording.between(job["started_at"], job["finished_at"]),
+        when(job["created_at"]),
+    ]
+
+
+def _followed(job: JSON) -> dict[str, str]:
+    return {"data-follow-job": job["id"], "data-state": job["state"]}
+
+
+def running_card(job: JSON, *, followed: bool) -> Node:
+    """Show a job that runs now; live_list.js moves its bar."""
+    return html.Div(
+        [
+            html.Div(
+                [
+                    dmc.Anchor(name(job["name"]), href=f"/jobs/{job['id']}", className="row-link"),
+                    state_badge(job["state"]),
+                ],
+                className="split",
+            ),
+            html.Div(name(f"{job['dataset_name']} · {job['model']} · predicts {job['target']}"), className="cell-note"),
+            html.Div(html.Div(className="follow-fill"), className="follow-bar"),
+            html.Div("Waiting for its first sign of life…" if followed else "", className="cell-note follow-text"),
+        ],
+        className="running",
+        **(_followed(job) if followed else {}),
+    )
+
+
+def datasets_table(datasets: Sequence[JSON]) -> Node:
+    """List data sets."""
+    rows = [
+        [
+            html.Div(
+                dmc.Anchor(name(dataset["name"]), href=f"/datasets/{dataset['id']}", className="row-link"),
+                className="cell-name",
+            ),
+            _dataset_state(dataset),
+            wording.whole(dataset["rows"]),
+            wording.whole(dataset["n_columns"]),
+            wording.whole(dataset["files"]),
+            wording.size(dataset["bytes"]),
+            when(dataset["created_at"]),
+        ]
+        for dataset in datasets
+    ]
+    header = ("Data set", "State", "Rows", "Columns", "Files", "Size", "Created")
+    return table(header, rows, "Data sets", numeric=(2, 3, 4, 5))
+
+
+def _dataset_state(dataset: JSON) -> Node:
+    if dataset["state"] not in {"uploaded", "uploading"}:
+        return state_badge(dataset["state"])
+    tracks = f"columns {dataset['schema_state']}, files {dataset['staging_state']}"
+    return html.Div([state_badge(dataset["state"]), html.Div(tracks, className="cell-note")])
+
+
+def page_count(total: int, page_size: int) -> int:
+    """Give how many pages a list has, at least one."""
+    return max(1, -(-total // page_size))
+
+
+def pages(count: int, page_id: str) -> Node:
+    """Turn pages of a list.
+
+    It stands beside the list and never inside it: a callback that puts its own input on the page runs for ever.
+    """
+    return dmc.Pagination(
+        id=page_id, total=count, value=1, size="sm", className="pages", hideWithOnePage=True, **{"aria-label": "Pages"}
+    )

@@ -1,0 +1,205 @@
+"""A new job: what to predict from what, with which model and settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import dash_mantine_components as dmc
+from dash import ALL, Dash, Input, Output, State, dcc, html, no_update
+
+from ui import schema_form
+from ui.api import Api, ApiError, ApiProblem
+from ui.pages import new_job_columns, new_job_request
+from ui.pages.new_job_request import ADVANCED, BASIC, Form
+from ui.parts import Node, card, empty, failure, heading, link_button, message, name
+
+if TYPE_CHECKING:
+    from ui.api import JSON
+    from ui.routing import Query
+
+MAX_LISTED = 100
+
+
+def layout(api: Api, query: Query) -> Node:
+    """Give the page; the query names the data set, or one must be picked first."""
+    dataset_id = query.get("dataset", "")
+    if not dataset_id:
+        return _pick(api)
+    dataset, schema, models = api.dataset(dataset_id), api.schema(dataset_id), api.models()
+    about = ["from ", dmc.Anchor(name(dataset["name"]), href=f"/datasets/{dataset_id}")]
+    return html.Div(
+        [
+            dcc.Store(id="job-dataset", data=dataset_id),
+            dcc.Store(id="job-models", data=models),
+            heading("New job", about=about),
+            _not_ready(dataset),
+            html.Div(id="job-errors", tabIndex=-1),
+            new_job_columns.section(schema),
+            _model_card(models),
+            _settings_card(),
+            html.Div(
+                [
+                    dmc.TextInput(
+                        id="job-name", label="Name (optional)", description="To find it again", className="job-name"
+                    ),
+                    dmc.Button("Start training", id="job-start", size="md"),
+                ],
+                className="start-bar",
+            ),
+        ]
+    )
+
+
+def _pick(api: Api) -> Node:
+    found = api.datasets(page_size=MAX_LISTED)
+    if not found["total"]:
+        text = "A job needs a data set: a CSV, and the images it names."
+        return [heading("New job"), card(empty("Upload data first", text, link_button("Upload data", "/datasets", primary=True)))]
+    items = [
+        html.Li(
+            [
+                dmc.Anchor(name(dataset["name"]), href=f"/jobs/new?dataset={dataset['id']}", className="row-link"),
+                html.Span(f"{dataset['rows']} rows, {dataset['n_columns']} columns", className="quiet"),
+            ]
+        )
+        for dataset in found["items"]
+        if dataset["state"] != "rejected"
+    ]
+    return [heading("New job"), card(html.Ul(items, className="pick-list"), title="Which data set?")]
+
+
+def _not_ready(dataset: JSON) -> Node:
+    if dataset["state"] == "ready":
+        return None
+    if dataset["state"] == "rejected":
+        return message("error", "This data set cannot be used", dataset.get("reason"))
+    text = "Its files are still being stored. You can start now; the job waits until they are."
+    return message("info", "The data set is not ready yet", text)
+
+
+def _model_card(models: list[JSON]) -> Node:
+    if not models:
+        return message("error", "There is no model to train", "The platform lists none at /api/models/.")
+    options = [
+        dmc.RadioCard(
+            html.Div(
+                [
+                    dmc.RadioIndicator(),
+                    html.Div([html.Strong(model["title"]), html.P(model["description"], className="quiet")]),
+                ],
+                className="model-option",
+            ),
+            value=model["name"],
+            className="model-card",
+        )
+        for model in models
+    ]
+    return card(
+        dmc.RadioGroup(
+            html.Div(options, className="models"), id="job-model", value=models[0]["name"], label="Model", labelProps={"className": "sr-only"}
+        ),
+        html.Div([_params(model, hidden=i > 0) for i, model in enumerate(models)]),
+        title="Model",
+    )
+
+
+def _params(model: JSON, *, hidden: bool) -> Node:
+    # every model's controls stay on the page, so that looking at another model loses nothing
+    fields = schema_form.fields_of(model["params_schema"])
+    controls = [schema_form.control(field, f"param:{model['name']}") for field in fields]
+    return html.Div(
+        controls or html.P("This model has no settings of its own.", className="quiet"),
+        id={"part": "params", "model": model["name"]},
+        className="form-grid",
+        style={"display": "none"} if hidden else {},
+    )
+
+
+def _settings_card() -> Node:
+    basic = [schema_form.control(field, "job") for field in new_job_request.settings_fields(BASIC)]
+    advanced = [schema_form.control(field, "job") for field in new_job_request.settings_fields(ADVANCED)]
+    return card(
+        html.Div(basic, className="form-grid"),
+        html.Details([html.Summary("More settings"), html.Div(advanced, className="form-grid")], className="more"),
+        title="Training",
+    )
+
+
+def register(app: Dash, api: Api) -> None:
+    """Show the chosen model's settings, and start."""
+    new_job_columns.register(app)
+
+    @app.callback(
+        Output({"part": "params", "model": ALL}, "style"),
+        Input("job-model", "value"),
+        State({"part": "params", "model": ALL}, "id"),
+        prevent_initial_call=True,
+    )
+    def _choose(model: str, blocks: list[JSON]) -> list[JSON]:
+        return [{} if block["model"] == model else {"display": "none"} for block in blocks]
+
+    @app.callback(
+        Output("location", "href", allow_duplicate=True),
+        Output("job-errors", "children"),
+        Output({"form": ALL, "field": ALL}, "error"),
+        Output("job-target", "error"),
+        Input("job-start", "n_clicks"),
+        State("job-dataset", "data"),
+        State("job-models", "data"),
+        State("job-model", "value"),
+        State("job-name", "value"),
+        State("job-target", "value"),
+        State({"part": "feature", "index": ALL}, "checked"),
+        State({"part": "feature-type", "index": ALL}, "value"),
+        State("job-columns", "data"),
+        State({"form": ALL, "field": ALL}, "id"),
+        State({"form": ALL, "field": ALL}, "value"),
+        State({"form": ALL, "field": ALL}, "checked"),
+        prevent_initial_call=True,
+        running=[(Output("job-start", "loading"), True, False)],
+    )
+    def _start(
+        _clicks: int | None,
+        dataset_id: str,
+        models: list[JSON],
+        model: str,
+        title: str | None,
+        target: str | None,
+        features: list[bool],
+        types: list[str],
+        columns: list[JSON],
+        controls: list[JSON],
+        values: list[Any],
+        checked: list[Any],
+    ) -> tuple[Any, Node, list[Any], Any]:
+        if not _clicks:
+            return no_update, no_update, [no_update] * len(controls), no_update
+        raw = {
+            (control["form"], control["field"]): tick if value is None else value
+            for control, value, tick in zip(controls, values, checked, strict=True)
+        }
+        form = Form(dataset_id, model, models, title, target, columns, features, types, raw)
+        body, errors = new_job_request.build(form)
+        problem: ApiError | None = None
+        if not errors:
+            try:
+                job = api.create_job(body)
+                return f"/jobs/{job['id']}", None, [None] * len(controls), None
+            except ApiError as refused:
+                problem = refused
+                errors = refused.errors if isinstance(refused, ApiProblem) else {}
+        beside = [errors.get(new_job_request.path(control["form"], control["field"], model)) for control in controls]
+        placed = {new_job_request.path(c["form"], c["field"], model) for c in controls} | {"target"}
+        return no_update, _top(problem, errors, placed), beside, errors.get("target")
+
+
+def _top(problem: ApiError | None, errors: dict[str, str], placed: set[str]) -> Node:
+    """Say on top what has no place beside a field."""
+    rest = {field: text for field, text in errors.items() if field not in placed}
+    if problem and not errors:
+        return failure(problem)
+    lines = [html.Li(f"{field.replace('_', ' ')}: {text}" if field else text) for field, text in rest.items()]
+    if any(field in placed for field in errors):
+        lines.append(html.Li("See the fields marked below."))
+    detail = [html.P(str(problem)) if problem and rest else None, html.Ul(lines, className="plain-list")]
+    return message("error", "The job was not started", detail)

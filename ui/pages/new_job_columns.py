@@ -1,0 +1,98 @@
+"""The columns of a new job: the target, and for each other column whether it is used and as what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import dash_mantine_components as dmc
+from dash import ALL, Dash, Input, Output, State, dcc, html
+
+from contracts.schema import ColumnType, Role
+from ui import wording
+from ui.parts import Node, card, name
+
+if TYPE_CHECKING:
+    from ui.api import JSON
+
+# Controls for more columns would make the page slow; their roles are set on the data set's page
+MAX_CONTROLS = 200
+TYPES = [kind.value for kind in ColumnType]
+
+
+def section(schema: JSON) -> Node:
+    """Give the card."""
+    columns = [{"name": column["name"], "type": column["type"]} for column in schema["columns"]]
+    target = schema["target"]
+    if len(columns) > MAX_CONTROLS:
+        used = sum(column["role"] == Role.FEATURE.value and column["name"] != target for column in schema["columns"])
+        features: Node = html.P(
+            f"The {wording.whole(used)} columns with the role “use as feature” are used. "
+            "A table this wide is edited on the data set's page.",
+            className="quiet",
+        )
+        columns = []
+    else:
+        features = html.Ul([_feature(column, target) for column in schema["columns"]], className="features")
+    return card(
+        dcc.Store(id="job-columns", data=columns),
+        dmc.Select(
+            id="job-target",
+            label="Column to predict",
+            data=[column["name"] for column in schema["columns"]],
+            value=target,
+            searchable=True,
+            allowDeselect=False,
+            placeholder="Pick one",
+            nothingFoundMessage="No such column",
+            className="target-select",
+        ),
+        html.Div(
+            [
+                html.H3("Learn from"),
+                html.Span(id="feature-count", className="quiet", **{"aria-live": "polite"}),
+            ],
+            className="split",
+        ),
+        features,
+        title="Columns",
+    )
+
+
+def _feature(column: JSON, target: str | None) -> Node:
+    index, title = column["position"], column["name"]
+    used = column["role"] == Role.FEATURE.value and title != target
+    return html.Li(
+        [
+            dmc.Checkbox(
+                id={"part": "feature", "index": index}, label=name(title), checked=used, className="feature-check"
+            ),
+            dmc.Select(
+                id={"part": "feature-type", "index": index},
+                data=TYPES,
+                value=column["type"],
+                allowDeselect=False,
+                size="xs",
+                **{"aria-label": f"Type of {title}"},
+            ),
+        ],
+        id={"part": "feature-row", "index": index},
+        className="feature target-row" if title == target else "feature",
+    )
+
+
+def register(app: Dash) -> None:
+    """Hide the target among the features, and count those that are used."""
+
+    @app.callback(
+        Output({"part": "feature-row", "index": ALL}, "className"),
+        Output("feature-count", "children"),
+        Input("job-target", "value"),
+        Input({"part": "feature", "index": ALL}, "checked"),
+        State("job-columns", "data"),
+    )
+    def _mark(target: str | None, features: list[bool], columns: list[JSON]) -> tuple[list[str], str]:
+        classes = ["feature target-row" if column["name"] == target else "feature" for column in columns]
+        used = sum(
+            bool(checked) and column["name"] != target for checked, column in zip(features, columns, strict=False)
+        )
+        return classes, f"{used} of {len(columns)} columns" if columns else ""

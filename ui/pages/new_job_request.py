@@ -1,0 +1,100 @@
+"""From the new job form to the body of POST /api/training_jobs/."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from contracts.job import JobSpec
+from ui import schema_form
+from ui.schema_form import NotAllowed
+
+if TYPE_CHECKING:
+    from ui.api import JSON
+    from ui.schema_form import Field
+
+BASIC = ("epochs", "learning_rate", "batch_size", "validation_split")
+ADVANCED = ("seed", "eval_steps", "split_column")
+
+
+@dataclass(frozen=True)
+class Form:
+    """Everything that stands in the form."""
+
+    dataset_id: str
+    model: str
+    models: list[JSON]
+    name: str | None
+    target: str | None
+    columns: list[JSON]
+    features: list[bool]
+    types: list[str]
+    values: dict[tuple[str, str], Any]
+
+
+def settings_fields(names: tuple[str, ...]) -> list[Field]:
+    """Give the settings that every model has, as the job's wire format defines them."""
+    return schema_form.fields_of(JobSpec.model_json_schema(), names)
+
+
+def path(group: str, field: str, model: str) -> str:
+    """Give the name under which the API reports an error of a control."""
+    if group == "job":
+        return field
+    # a control of a model that is not chosen can have none
+    return f"params.{field}" if group == f"param:{model}" else f"{group}.{field}"
+
+
+def build(form: Form) -> tuple[JSON, dict[str, str]]:
+    """Make the body.
+
+    Returns:
+        The body, and what is wrong in the form by the API's name of the field. The body counts only where nothing is.
+    """
+    errors: dict[str, str] = {}
+    body: JSON = {"dataset_id": form.dataset_id, "model": form.model, "start": True}
+    if form.name and form.name.strip():
+        body["name"] = form.name.strip()
+    if form.target:
+        body["target"] = form.target
+    else:
+        errors["target"] = "Pick the column to predict."
+    body |= _columns(form, errors)
+    body |= _values(form, "job", settings_fields((*BASIC, *ADVANCED)), errors)
+    model = next((model for model in form.models if model["name"] == form.model), None)
+    if model is None:
+        errors["model"] = "Pick a model."
+    else:
+        body["params"] = _values(form, f"param:{form.model}", schema_form.fields_of(model["params_schema"]), errors)
+    return body, errors
+
+
+def _columns(form: Form, errors: dict[str, str]) -> JSON:
+    if not form.columns:
+        return {}  # too many for controls: the API takes the data set's roles
+    chosen = [
+        column["name"]
+        for column, checked in zip(form.columns, form.features, strict=True)
+        if checked and column["name"] != form.target
+    ]
+    if not chosen:
+        errors["feature_columns"] = "Tick at least one column to learn from."
+    types = {
+        column["name"]: kind
+        for column, kind in zip(form.columns, form.types, strict=True)
+        if kind != column["type"]
+    }
+    return {"feature_columns": chosen} | ({"column_types": types} if types else {})
+
+
+def _values(form: Form, group: str, fields: list[Field], errors: dict[str, str]) -> JSON:
+    values: JSON = {}
+    for field in fields:
+        try:
+            value = schema_form.parse(field, form.values.get((group, field.name)))
+        except NotAllowed as error:
+            errors[path(group, field.name, form.model)] = str(error)
+            continue
+        if value is not None or field.default is not None:
+            values[field.name] = value
+    return values

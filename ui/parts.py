@@ -1,0 +1,165 @@
+"""Pieces that several pages are made of: badges, headings, messages, empty states."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import dash_mantine_components as dmc
+from dash import html
+
+from ui import wording
+from ui.api import ApiAway, ApiError, ApiProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Node = Any  # what Dash takes as children: components, text, lists of them
+
+
+def name(text: str, **props: Any) -> Node:
+    """Show a name someone gave: any length, any script, in its own direction."""
+    return html.Span(text, dir="auto", className="name", title=text, **props)
+
+
+def icon(which: str) -> Node:
+    """Show one of assets/icons.css; it says nothing to a screen reader."""
+    return html.Span(className=f"icon icon-{which}", **{"aria-hidden": "true"})
+
+
+def link_button(text: str, href: str, *, primary: bool = False, icon_name: str | None = None) -> Node:
+    """Make a link that looks like a button."""
+    shown = [icon(icon_name), text] if icon_name else text
+    kind = "link-button primary" if primary else "link-button"
+    return dmc.Anchor(shown, href=href, className=kind, underline="never")
+
+
+def state_badge(state: str, **props: Any) -> Node:
+    """Show a state in its colour; the word is what counts."""
+    return dmc.Badge(
+        wording.state(state),
+        color=wording.STATE_COLORS.get(state, "gray"),
+        variant="light",
+        radius="sm",
+        className="state-badge",
+        **props,
+    )
+
+
+def heading(title: Node, *, actions: Sequence[Node] = (), about: Node = None) -> Node:
+    """Make the top of a page: its one h1, what it is about, and what can be done."""
+    return html.Div(
+        [
+            html.Div([dmc.Title(title, order=1, className="page-title"), html.Div(about, className="about")]),
+            html.Div(list(actions), className="actions"),
+        ],
+        className="page-heading",
+    )
+
+
+def card(*children: Node, title: str | None = None, aside: Node = None, **props: Any) -> Node:
+    """Make a card, with a heading where it has a title."""
+    head = (
+        html.Div([dmc.Title(title, order=2, className="card-title"), aside], className="card-head")
+        if title
+        else None
+    )
+    given = {"className": f"card {props.pop('className', '')}".strip(), **props}
+    return html.Section([head, *children], **given)
+
+
+def message(level: str, title: str, detail: Node = None, *, urgent: bool | None = None) -> Node:
+    """Say that something is so.
+
+    Args:
+        level: error, warning or info.
+        title: It in a few words.
+        detail: More, and what to do.
+        urgent: Whether a screen reader interrupts to say it; by default for errors.
+    """
+    role = "alert" if (level == "error" if urgent is None else urgent) else "status"
+    return html.Div([html.Strong(title), html.Div(detail)], className=f"message {level}", role=role)
+
+
+def failure(error: ApiError, *, retry: bool = False) -> Node:
+    """Say what the API answered instead of what was asked for, and what to do now."""
+    if isinstance(error, ApiAway):
+        title, hint = "The platform does not answer", "Nothing is lost. See that it runs, then try again."
+        detail: Node = [html.P(str(error)), html.P(hint)]
+    else:
+        title = error.title if isinstance(error, ApiProblem) and error.detail else "That did not work"
+        title = {"NotFound": "Not found", "Conflict": "Not possible now", "Invalid": "Not accepted"}.get(
+            title, title
+        )
+        detail = [html.P(str(error))]
+    if retry:
+        detail.append(
+            dmc.Button("Try again", id={"part": "retry", "index": 0}, size="xs", variant="default", mt="xs")
+        )
+    return message("error", title, detail)
+
+
+def empty(title: str, text: Node, *actions: Node) -> Node:
+    """Say that there is nothing here yet, and what to do about it."""
+    return html.Div(
+        [
+            dmc.Title(title, order=2, className="empty-title"),
+            html.P(text),
+            html.Div(list(actions), className="actions"),
+        ],
+        className="empty",
+    )
+
+
+def facts(pairs: Sequence[tuple[str, Node]]) -> Node:
+    """List names and values."""
+    return html.Dl(
+        [html.Div([html.Dt(term), html.Dd(value)]) for term, value in pairs],
+        className="facts",
+    )
+
+
+def table(
+    header: Sequence[Node], rows: Sequence[Sequence[Node]], label: str, *, numeric: Sequence[int] = ()
+) -> Node:
+    """Make a table that scrolls sideways by itself where it is too wide.
+
+    Args:
+        header: One heading a column.
+        rows: Cells.
+        label: What the table shows, for screen readers.
+        numeric: Positions of the columns that are set flush right.
+    """
+
+    def side(position: int) -> str:
+        return "number" if position in numeric else ""
+
+    return html.Div(
+        html.Table(
+            [
+                html.Thead(
+                    html.Tr([html.Th(text, className=side(i), scope="col") for i, text in enumerate(header)])
+                ),
+                html.Tbody(
+                    [
+                        html.Tr([html.Td(cell, className=side(i)) for i, cell in enumerate(row)])
+                        for row in rows
+                    ]
+                ),
+            ],
+            className="table",
+        ),
+        className="table-scroll",
+        role="region",
+        tabIndex=0,
+        **{"aria-label": label},
+    )
+
+
+def when(text: str | None) -> Node:
+    """Show a time as its distance, with the exact one on hover."""
+    return html.Time(wording.ago(text), dateTime=text or "", title=text or "")
+
+
+def progress(value: float, label: str) -> Node:
+    """Show a bar, value in per cent."""
+    return dmc.Progress(value=value, size="sm", radius="xl", **{"aria-label": label})

@@ -1,0 +1,98 @@
+"""Which page an address shows.
+
+Dash's own pages keep a registry for the whole process that page modules fill when they are imported. One table and one
+callback here build nothing at import, match addresses exactly, and have one place for titles, pages that do not exist
+and an API that does not answer.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, unquote
+
+from dash import ALL, ClientsideFunction, Dash, Input, Output
+
+from ui.api import Api, ApiError
+from ui.pages import dataset, datasets, home, job, jobs, new_job
+from ui.parts import empty, failure, link_button, message
+from ui.shell import NAVIGATION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ui.parts import Node
+
+Query = dict[str, str]
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Page:
+    """An address and what it shows; the pattern's groups and the query are given to the layout."""
+
+    pattern: re.Pattern[str]
+    title: str
+    layout: Callable[[Api, tuple[str, ...], Query], Node]
+
+
+PAGES = (
+    Page(re.compile(r"/"), "Home", lambda api, _path, _query: home.layout(api)),
+    Page(re.compile(r"/datasets/?"), "Data sets", lambda api, _path, query: datasets.layout(api, query)),
+    Page(re.compile(r"/datasets/([^/]+)/?"), "Data set", lambda api, path, _query: dataset.layout(api, *path)),
+    Page(re.compile(r"/jobs/?"), "Jobs", lambda api, _path, query: jobs.layout(api, query)),
+    Page(re.compile(r"/jobs/new/?"), "New job", lambda api, _path, query: new_job.layout(api, query)),
+    Page(re.compile(r"/jobs/([^/]+)/?"), "Job", lambda api, path, _query: job.layout(api, *path)),
+)
+
+
+def show(api: Api, path: str, search: str) -> tuple[Node, str]:
+    """Give the page of an address, and its title; never raises for what the API says."""
+    for page in PAGES:
+        match = page.pattern.fullmatch(path)
+        if match is None:
+            continue
+        try:
+            groups = tuple(unquote(group) for group in match.groups())
+            return page.layout(api, groups, dict(parse_qsl(search.lstrip("?")))), page.title
+        except ApiError as error:
+            return failure(error, retry=True), page.title
+        except Exception:
+            # without this the old page would stay, as if nothing had been clicked
+            log.exception("a page failed", extra={"path": path})
+            return message("error", "This page has a defect", "The UI's log says where."), page.title
+    nothing = empty("There is no such page", f"Nothing is at {path}.", link_button("Go home", "/", primary=True))
+    return nothing, "Not found"
+
+
+def section(path: str) -> str:
+    """Give the navigation entry that an address belongs to."""
+    return next((href for _, href in reversed(NAVIGATION) if path == href or path.startswith(f"{href}/")), "")
+
+
+def register(app: Dash, api: Api) -> None:
+    """Show pages when the address changes."""
+
+    @app.callback(
+        Output("page", "children"),
+        Output("page-title", "data"),
+        Output({"part": "nav", "index": ALL}, "className"),
+        Input("location", "pathname"),
+        Input("location", "search"),
+        Input({"part": "retry", "index": ALL}, "n_clicks"),
+    )
+    def _show(path: str | None, search: str | None, _clicks: list[Any]) -> tuple[Node, str, list[str]]:
+        children, title = show(api, path or "/", search or "")
+        here = section(path or "/")
+        classes = ["nav-link active" if href == here else "nav-link" for _, href in NAVIGATION]
+        return children, f"{title} · Triptych", classes
+
+    # Also moves the focus to the new page, as a full page load would do
+    app.clientside_callback(
+        ClientsideFunction("triptych", "pageShown"),
+        Output("page", "data-shown"),
+        Input("page-title", "data"),
+        Input("location", "pathname"),
+    )

@@ -1,0 +1,173 @@
+"""Forms made from JSON Schema: one control for each property, with its default, range and help.
+
+Understands what pydantic writes for flat models: number, integer, boolean, string, enum, $ref to an enum, and any of
+these or null. A property of another shape is edited as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import dash_mantine_components as dmc
+
+from ui import wording
+
+if TYPE_CHECKING:
+    from ui.api import JSON
+    from ui.parts import Node
+
+Kind = Literal["integer", "number", "boolean", "choice", "text", "json"]
+
+
+class NotAllowed(ValueError):
+    """What was typed does not fit; the text says what does."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """One setting."""
+
+    name: str
+    title: str
+    help: str
+    kind: Kind
+    default: Any
+    optional: bool = False
+    low: float | None = None
+    above: float | None = None
+    high: float | None = None
+    below: float | None = None
+    choices: tuple[str, ...] = ()
+
+    @property
+    def range(self) -> str:
+        """Say in words which numbers are allowed, or nothing where all are."""
+        parts = []
+        if self.low is not None:
+            parts.append(f"at least {wording.number(self.low)}")
+        if self.above is not None:
+            parts.append(f"above {wording.number(self.above)}")
+        if self.high is not None:
+            parts.append(f"at most {wording.number(self.high)}")
+        if self.below is not None:
+            parts.append(f"below {wording.number(self.below)}")
+        return ", ".join(parts)
+
+
+def fields_of(schema: JSON, names: tuple[str, ...] | None = None) -> list[Field]:
+    """Read the properties of a JSON Schema.
+
+    Args:
+        schema: Of type "object".
+        names: Which properties, in this order; by default all of them.
+    """
+    properties = schema.get("properties", {})
+    return [_field(name, properties[name], schema) for name in names or tuple(properties)]
+
+
+def _field(name: str, raw: JSON, schema: JSON) -> Field:
+    options = [_resolve(option, schema) for option in raw.get("anyOf", [])]
+    given = [option for option in options if option.get("type") != "null"]
+    optional = len(given) < len(options)
+    shape = {**_resolve(raw, schema), **(given[0] if len(given) == 1 else {})}
+    kind: Kind = "json"
+    choices = tuple(str(choice) for choice in shape.get("enum", ()))
+    if choices:
+        kind = "choice"
+    elif shape.get("type") in {"integer", "number", "boolean"}:
+        kind = shape["type"]
+    elif shape.get("type") == "string":
+        kind = "text"
+    return Field(
+        name=name,
+        title=_title(raw.get("title") or name),
+        help=raw.get("description") or shape.get("description", ""),
+        kind=kind,
+        default=raw.get("default"),
+        optional=optional,
+        low=shape.get("minimum"),
+        above=shape.get("exclusiveMinimum"),
+        high=shape.get("maximum"),
+        below=shape.get("exclusiveMaximum"),
+        choices=choices,
+    )
+
+
+def _resolve(raw: JSON, schema: JSON) -> JSON:
+    reference = raw.get("$ref", "")
+    if not reference.startswith("#/$defs/"):
+        return raw
+    return {**schema["$defs"][reference.removeprefix("#/$defs/")], **raw}
+
+
+def _title(text: str) -> str:
+    words = text.replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
+def control(field: Field, group: str, value: Any = None) -> Node:
+    """Make a field's control; its id is {"form": group, "field": name}, so that callbacks find all of a group."""
+    identity = {"form": group, "field": field.name}
+    described = "; ".join(part for part in (field.help, field.range) if part)
+    shown = field.default if value is None else value
+    common: dict[str, Any] = {"id": identity, "label": field.title, "description": described[:1].upper() + described[1:]}
+    if field.kind == "boolean":
+        return dmc.Switch(**common, checked=bool(shown), persistence=True, persistence_type="session")
+    if field.kind == "choice":
+        return dmc.Select(**common, data=list(field.choices), value=str(shown), allowDeselect=field.optional)
+    # text, not a number control: that one swallows "1e-4", and changes what it takes for a slip
+    return dmc.TextInput(
+        **common,
+        value=_text(field, shown),
+        placeholder="not set" if field.optional else "",
+        inputProps={"inputMode": "decimal"} if field.kind in {"integer", "number"} else {},
+    )
+
+
+def _text(field: Field, value: Any) -> str:
+    if value is None:
+        return ""
+    return json.dumps(value, ensure_ascii=False) if field.kind == "json" else str(value)
+
+
+def parse(field: Field, raw: Any) -> Any:
+    """Turn what a control holds into the setting's value.
+
+    Raises:
+        NotAllowed: It does not fit the field.
+    """
+    if field.kind == "boolean":
+        return bool(raw)
+    text = str(raw).strip() if raw is not None else ""
+    if not text:
+        if field.optional or field.kind == "text":
+            return None if field.optional else ""
+        raise NotAllowed("This is needed.")
+    if field.kind in {"integer", "number"}:
+        return _number(field, text)
+    if field.kind == "json":
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise NotAllowed('This must be JSON, for example ["a", "b"].') from None
+    return text
+
+
+def _number(field: Field, text: str) -> float:
+    try:
+        value = int(text) if field.kind == "integer" and text.isascii() else float(text)
+    except ValueError:
+        kind = "a whole number" if field.kind == "integer" else "a number, like 0.001 or 1e-3"
+        raise NotAllowed(f"This must be {kind}.") from None
+    fits = (
+        value == value  # noqa: PLR0124 - not a NaN
+        and (field.low is None or value >= field.low)
+        and (field.above is None or value > field.above)
+        and (field.high is None or value <= field.high)
+        and (field.below is None or value < field.below)
+    )
+    if not fits:
+        raise NotAllowed(f"This must be {field.range or 'a finite number'}.")
+    return value

@@ -1,0 +1,100 @@
+"""What stands around every page: header, navigation, colour scheme, and the place for the page itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import dcc, html
+
+from ui.parts import icon
+
+THEME: dict[str, Any] = {
+    "primaryColor": "indigo",
+    "primaryShade": {"light": 6, "dark": 5},
+    "defaultRadius": "md",
+    "fontFamily": "Inter, system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', Arial, sans-serif",
+    "headings": {"fontWeight": "650"},
+    "components": {
+        # the input keeps its label's look wherever it stands
+        "TextInput": {"defaultProps": {"size": "sm"}},
+        "Select": {"defaultProps": {"size": "sm", "comboboxProps": {"shadow": "md"}}},
+    },
+}
+
+NAVIGATION = (("Home", "/"), ("Data sets", "/datasets"), ("Jobs", "/jobs"))
+
+# The scheme is set before anything is drawn, so that a dark page never flashes white
+INDEX = """<!DOCTYPE html>
+<html lang="en">
+  <head>
+    {%metas%}
+    <title>{%title%}</title>
+    {%favicon%}
+    <script>
+      (function () {
+        var kept = null;
+        try { kept = localStorage.getItem("mantine-color-scheme-value"); } catch (error) { /* storage is off */ }
+        var dark = kept === "dark" || (kept !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
+        document.documentElement.setAttribute("data-mantine-color-scheme", dark ? "dark" : "light");
+      })();
+    </script>
+    {%css%}
+  </head>
+  <body>
+    <noscript>Triptych needs JavaScript in the browser.</noscript>
+    {%app_entry%}
+    <footer>{%config%}{%scripts%}{%renderer%}</footer>
+  </body>
+</html>"""
+
+
+def shell() -> Any:
+    """Make the frame; routing fills #page."""
+    return dmc.MantineProvider(
+        [
+            dcc.Location(id="location", refresh="callback-nav"),
+            dcc.Store(id="page-title"),
+            html.A("Skip to content", href="#page", className="skip-link"),
+            html.Header(
+                html.Div([_brand(), _navigation(), _scheme_toggle()], className="header-inner"),
+                className="header",
+            ),
+            html.Main(html.Div(id="page", className="page", tabIndex=-1), className="main"),
+            dmc.NotificationContainer(id="notifications", position="bottom-right", autoClose=4000),
+        ],
+        theme=THEME,
+        defaultColorScheme="auto",
+    )
+
+
+def _brand() -> Any:
+    return dcc.Link(
+        [
+            html.Span([html.I(), html.I(), html.I()], className="logo", **{"aria-hidden": "true"}),
+            html.Span("Triptych", className="brand-name"),
+        ],
+        href="/",
+        className="brand",
+        title="Triptych: home",
+    )
+
+
+def _navigation() -> Any:
+    links = [
+        dcc.Link(text, href=href, className="nav-link", id={"part": "nav", "index": href})
+        for text, href in NAVIGATION
+    ]
+    return html.Nav(links, className="nav", **{"aria-label": "Main"})
+
+
+def _scheme_toggle() -> Any:
+    return dmc.ColorSchemeToggle(
+        id="scheme-toggle",
+        lightIcon=icon("sun"),
+        darkIcon=icon("moon"),
+        variant="subtle",
+        color="gray",
+        size="lg",
+        **{"aria-label": "Switch between light and dark"},
+    )
