@@ -42,11 +42,15 @@ def write_artifacts(artifacts: Artifacts, data: Data, target: str, folder: Path)
     write_json(folder / PREPROCESSING, preprocessing)
     val = data.split.val
     truth = [data.labels[number] for number in data.target[val]]
-    table = prediction_table(data.table_rows[val], artifacts.val_probabilities, list(artifacts.id2label.values()))
+    table = prediction_table(
+        data.table_rows[val], artifacts.val_probabilities, list(artifacts.id2label.values())
+    )
     table.insert_column(1, pl.Series("truth", truth)).write_csv(folder / VALIDATION)
 
 
-def prediction_table(rows: NDArray[np.int64], probabilities: NDArray[np.float32], labels: list[str]) -> pl.DataFrame:
+def prediction_table(
+    rows: NDArray[np.int64], probabilities: NDArray[np.float32], labels: list[str]
+) -> pl.DataFrame:
     """Lay out predictions: row of the table (from 0), predicted class, its probability, and each class's probability."""
     best = probabilities.argmax(axis=1)
     return pl.DataFrame(

@@ -36,11 +36,7 @@ def clean(frame: pl.DataFrame, columns: Sequence[Column], images: ImageFolder | 
 
 def clean_text(values: pl.Series) -> pl.Series:
     """Normalise to NFKC, turn control characters into spaces, and make every run of white space one space."""
-    return (
-        values.str.normalize("NFKC")
-        .str.replace_all(r"[\p{Cc}\s]+", " ")
-        .str.strip_chars()
-    )
+    return values.str.normalize("NFKC").str.replace_all(r"[\p{Cc}\s]+", " ").str.strip_chars()
 
 
 def present(values: pl.Series, missing_tokens: Sequence[str]) -> pl.Series:

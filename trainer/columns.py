@@ -69,7 +69,9 @@ def _asked(spec: JobSpec) -> set[str]:
 def _check_names(spec: JobSpec, asked: set[str], profiles: dict[str, ColumnProfile]) -> None:
     there = ", ".join(map(repr, profiles))
     if spec.target_col not in profiles:
-        raise DataError(f"TARGET_COL {spec.target_col!r} is not a column of the table; its columns are {there}")
+        raise DataError(
+            f"TARGET_COL {spec.target_col!r} is not a column of the table; its columns are {there}"
+        )
     if spec.split_column is not None and spec.split_column not in profiles:
         raise DataError(
             f"SPLIT_COLUMN {spec.split_column!r} is not a column of the table; its columns are {there}"

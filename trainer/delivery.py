@@ -36,7 +36,12 @@ class Delivery:
     """Sends bodies for one attempt of one job; counts failures in a row to wait longer each time."""
 
     def __init__(
-        self, spec: JobSpec, *, timeout: float = 10, clock: Callable[[], float] = time.time, first_wait: float = FIRST_WAIT
+        self,
+        spec: JobSpec,
+        *,
+        timeout: float = 10,
+        clock: Callable[[], float] = time.time,
+        first_wait: float = FIRST_WAIT,
     ) -> None:
         self._spec = spec
         self._clock = clock

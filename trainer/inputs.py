@@ -35,9 +35,7 @@ class LooseFiles:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self.paths = sorted(
-            path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()
-        )
+        self.paths = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
 
     def read(self, path: str) -> bytes:
         """Give a file's bytes."""

@@ -108,7 +108,13 @@ class HttpReporter:
     """Appends to the spool from the training thread; sends from a thread of its own."""
 
     def __init__(
-        self, spool: Spool, delivery: Delivery, *, attempt: int, heartbeat_seconds: float, flush_seconds: float
+        self,
+        spool: Spool,
+        delivery: Delivery,
+        *,
+        attempt: int,
+        heartbeat_seconds: float,
+        flush_seconds: float,
     ) -> None:
         """Start reporting.
 
@@ -206,7 +212,9 @@ class HttpReporter:
             except Away as away:
                 # while the service is away only this wait is between attempts: the spool keeps what comes
                 log.warning("%s; trying again in %.1f s", away, away.wait)
-                self._closing.wait(away.wait) if not self._closing.is_set() else time.sleep(min(1.0, away.wait))
+                self._closing.wait(away.wait) if not self._closing.is_set() else time.sleep(
+                    min(1.0, away.wait)
+                )
                 continue
             except Exception:
                 log.exception("the reporter stumbled")

@@ -23,7 +23,9 @@ class ClassScores(BaseModel):
     support: int
 
 
-def confusion_matrix(truth: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+def confusion_matrix(
+    truth: NDArray[np.int64], predicted: NDArray[np.int64], classes: int
+) -> NDArray[np.int64]:
     """Count rows by (true class, predicted class); both arguments are class numbers of shape (n,)."""
     return np.bincount(truth * classes + predicted, minlength=classes * classes).reshape(classes, classes)
 

@@ -23,7 +23,9 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     log_format: Literal["json", "text"] = Field(default="json", description="json, or text for people")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="least level logged")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="least level logged"
+    )
     heartbeat_seconds: float = Field(default=5, gt=0, le=300, description="between signs of life")
     flush_seconds: float = Field(
         default=20, ge=0, le=600, description="how long the end waits for unsent reports"

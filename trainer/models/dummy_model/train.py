@@ -46,9 +46,7 @@ def train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
             train_accuracy=float((truth == answer).mean()),
             seconds=time.monotonic() - started,
         )
-        reporter.point(
-            "train", epoch, epoch, {"loss": record.train_loss, "accuracy": record.train_accuracy}
-        )
+        reporter.point("train", epoch, epoch, {"loss": record.train_loss, "accuracy": record.train_accuracy})
         if epoch % spec.eval_steps == 0 or epoch == spec.epochs:
             matrix = scores.confusion_matrix(val_truth, np.full_like(val_truth, answer), classes)
             record.val_loss = float(-np.log(prior[val_truth]).mean())
@@ -56,13 +54,19 @@ def train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
             better = record.val_accuracy > best_accuracy
             if better:
                 best_accuracy, best_epoch, best_prior, best_matrix = record.val_accuracy, epoch, prior, matrix
-            val_values = {"loss": record.val_loss, "accuracy": record.val_accuracy, "macro_f1": record.val_macro_f1}
+            val_values = {
+                "loss": record.val_loss,
+                "accuracy": record.val_accuracy,
+                "macro_f1": record.val_macro_f1,
+            }
             reporter.point("val", epoch, epoch, val_values)
             reporter.evaluation(epoch, epoch, data.labels, matrix.tolist(), best=better)
         history.append(record)
         reporter.progress(epoch / spec.epochs, (spec.epochs - epoch) * params.model.seconds_per_epoch)
 
-    report = TrainingReport.of_best(history, best_epoch, best_matrix, data.labels, device="cpu", parameters=classes)
+    report = TrainingReport.of_best(
+        history, best_epoch, best_matrix, data.labels, device="cpu", parameters=classes
+    )
     artifacts = Artifacts(
         model_type="dummy_model",
         state_dict={"prior": best_prior.astype(np.float32)},

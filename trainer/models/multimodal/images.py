@@ -37,7 +37,9 @@ class ImageCache:
 
     def numbers(self, paths: Sequence[str | None]) -> NDArray[np.int64]:
         """Give each path's position in ``pixels``, -1 for a missing or unreadable image."""
-        return np.array([-1 if path is None else self._numbers.get(path, -1) for path in paths], dtype=np.int64)
+        return np.array(
+            [-1 if path is None else self._numbers.get(path, -1) for path in paths], dtype=np.int64
+        )
 
 
 def build_cache(

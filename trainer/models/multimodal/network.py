@@ -28,16 +28,17 @@ class Residual(nn.Module):
             nn.Identity()
             if inputs == outputs and stride == 1
             else nn.Sequential(
-                nn.AvgPool2d(stride) if stride > 1 else nn.Identity(), nn.Conv2d(inputs, outputs, 1, bias=False)
+                nn.AvgPool2d(stride) if stride > 1 else nn.Identity(),
+                nn.Conv2d(inputs, outputs, 1, bias=False),
             )
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (n, inputs, h, w) to (n, outputs, h / stride, w / stride)."""
-        y = functional.relu(self.first_norm(self.first(x)))
+        y = functional.relu(self.first_norm(self.first(x)), inplace=True)
         y = self.second_norm(self.second(y))
         shortcut: torch.Tensor = self.shortcut(x)
-        return functional.relu(y + shortcut)
+        return functional.relu(y + shortcut, inplace=True)
 
 
 class ImageBranch(nn.Module):
@@ -71,7 +72,9 @@ class TextBranch(nn.Module):
         nn.init.normal_(self.embed.weight, std=0.1)
         self.vote = nn.EmbeddingBag(features, classes, mode="sum", include_last_offset=True)
         nn.init.zeros_(self.vote.weight)
-        self.hidden = nn.Sequential(nn.LayerNorm(TEXT_WIDTH), nn.ReLU(), nn.Linear(TEXT_WIDTH, width), nn.ReLU())
+        self.hidden = nn.Sequential(
+            nn.LayerNorm(TEXT_WIDTH), nn.ReLU(), nn.Linear(TEXT_WIDTH, width), nn.ReLU()
+        )
 
     def forward(
         self, features: torch.Tensor, offsets: torch.Tensor, weights: torch.Tensor
@@ -86,12 +89,21 @@ class TabularBranch(nn.Module):
 
     def __init__(self, reals: int, cardinalities: list[int], width: int) -> None:
         super().__init__()
-        first = torch.tensor([0, *cardinalities[:-1]]).cumsum(0) if cardinalities else torch.zeros(0, dtype=torch.long)
+        first = (
+            torch.tensor([0, *cardinalities[:-1]]).cumsum(0)
+            if cardinalities
+            else torch.zeros(0, dtype=torch.long)
+        )
         self.register_buffer("first_level", first, persistent=False)
         self.levels = nn.Embedding(max(1, sum(cardinalities)), LEVEL_WIDTH)
         inputs = reals + LEVEL_WIDTH * len(cardinalities)
         self.layers = nn.Sequential(
-            nn.Linear(inputs, width), nn.LayerNorm(width), nn.ReLU(), nn.Dropout(0.1), nn.Linear(width, width), nn.ReLU()
+            nn.Linear(inputs, width),
+            nn.LayerNorm(width),
+            nn.ReLU(),
+            nn.Dropout(0.1),
+            nn.Linear(width, width),
+            nn.ReLU(),
         )
 
     def forward(self, reals: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
@@ -105,7 +117,9 @@ class TabularBranch(nn.Module):
 class Network(nn.Module):
     """The branches that the data calls for, and the head over them."""
 
-    def __init__(self, shapes: Shapes, width: int, dropout: float, modality_dropout: float, classes: int) -> None:
+    def __init__(
+        self, shapes: Shapes, width: int, dropout: float, modality_dropout: float, classes: int
+    ) -> None:
         super().__init__()
         self.image = ImageBranch(shapes.image_columns, width) if shapes.image_columns else None
         self.texts = nn.ModuleList(TextBranch(features, width, classes) for features in shapes.text_features)

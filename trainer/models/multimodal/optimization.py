@@ -39,9 +39,11 @@ class Schedule:
             warm = max(1, round(WARM_UP * steps))
             self._cosine = torch.optim.lr_scheduler.LambdaLR(
                 optimizer,
-                lambda step: min(1.0, (step + 1) / warm)
-                * 0.5
-                * (1 + math.cos(math.pi * max(0, step - warm) / max(1, steps - warm))),
+                lambda step: (
+                    min(1.0, (step + 1) / warm)
+                    * 0.5
+                    * (1 + math.cos(math.pi * max(0, step - warm) / max(1, steps - warm)))
+                ),
             )
 
     @property

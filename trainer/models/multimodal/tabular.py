@@ -27,7 +27,9 @@ CYCLES = {"month": 12, "weekday": 7, "hour": 24}
 class TabularEncoder:
     """Turns the tabular columns into arrays; scales, bins and levels come from the training rows."""
 
-    def __init__(self, columns: Sequence[Column], scales: dict[str, dict[str, Any]], levels: dict[str, list[str]]) -> None:
+    def __init__(
+        self, columns: Sequence[Column], scales: dict[str, dict[str, Any]], levels: dict[str, list[str]]
+    ) -> None:
         self._columns = list(columns)
         self._scales = scales
         self._levels = levels
@@ -45,7 +47,12 @@ class TabularEncoder:
         levels = {}
         for column in columns:
             if _is_level(column):
-                counts = frame[column.name].drop_nulls().value_counts(sort=True).filter(pl.col("count") >= MIN_LEVEL_ROWS)
+                counts = (
+                    frame[column.name]
+                    .drop_nulls()
+                    .value_counts(sort=True)
+                    .filter(pl.col("count") >= MIN_LEVEL_ROWS)
+                )
                 levels[column.name] = counts[column.name].head(MAX_LEVELS).sort().to_list()
         return cls(columns, scales, levels)
 

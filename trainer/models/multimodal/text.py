@@ -63,9 +63,7 @@ class TextEncoder:
             counts.data = 1 + np.log(counts.data)
             halves.append(normalize(counts.multiply(idf).tocsr()))
         both = sparse.hstack(halves, format="csr")
-        return Bags(
-            both.indices.astype(np.int64), both.data.astype(np.float32), both.indptr.astype(np.int64)
-        )
+        return Bags(both.indices.astype(np.int64), both.data.astype(np.float32), both.indptr.astype(np.int64))
 
     def to_json(self) -> dict[str, Any]:
         """Give what ``from_json`` takes."""
@@ -79,9 +77,13 @@ class TextEncoder:
     def from_json(cls, saved: dict[str, Any]) -> Self:
         """Make the encoder again."""
         kept = [np.array(buckets, dtype=np.int64) for buckets in saved["kept"]]
-        return cls(saved["max_chars"], kept, [np.array(weights, dtype=np.float32) for weights in saved["idf"]])
+        return cls(
+            saved["max_chars"], kept, [np.array(weights, dtype=np.float32) for weights in saved["idf"]]
+        )
 
 
 def _hash(texts: pl.Series, kind: dict[str, Any], max_chars: int) -> Any:
-    vectorizer = HashingVectorizer(**kind, n_features=BUCKETS, norm=None, alternate_sign=False, dtype=np.float32)
+    vectorizer = HashingVectorizer(
+        **kind, n_features=BUCKETS, norm=None, alternate_sign=False, dtype=np.float32
+    )
     return vectorizer.transform(texts.fill_null("").str.slice(0, max_chars).to_list())

@@ -44,7 +44,9 @@ def train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
     features = Features.fit(data.frame[train_rows], data.columns, options)
     encoded, broken = features.encode(data.frame, data.images, params.workdir / "cache" / "images.npy")
     target = torch.tensor(data.target)
-    notes = [f"{len(broken)} images cannot be decoded and count as missing, e.g. {broken[0]}"] if broken else []
+    notes = (
+        [f"{len(broken)} images cannot be decoded and count as missing, e.g. {broken[0]}"] if broken else []
+    )
 
     batch_size = choose_batch_size(len(train_rows), spec.batch_size, options.steps_per_epoch)
     if batch_size < spec.batch_size:
@@ -53,11 +55,11 @@ def train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
     report_every = math.ceil(steps_per_epoch / POINTS_PER_EPOCH)
 
     classes = len(data.labels)
-    network = Network(features.shapes(encoded), options.width, options.dropout, options.modality_dropout, classes)
-    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = torch.optim.swa_utils.AveragedModel(
-        network, multi_avg_fn=warm_average, use_buffers=True
+    network = Network(
+        features.shapes(encoded), options.width, options.dropout, options.modality_dropout, classes
     )
+    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=warm_average, use_buffers=True)
     optimizer = torch.optim.AdamW(
         network.parameters(), spec.learning_rate, weight_decay=options.weight_decay, fused=True
     )
@@ -67,6 +69,7 @@ def train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
 
     history: list[EpochRecord] = []
     best_accuracy, best_epoch, best_state = -1.0, 0, network.state_dict()
+    best_loss, stale = math.inf, 0
     best_matrix = np.zeros((classes, classes), np.int64)
     step, started = 0, time.monotonic()
 
@@ -111,7 +114,9 @@ def train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
             seconds=time.monotonic() - epoch_started,
         )
         if not math.isfinite(record.train_loss):
-            raise ArithmeticError(f"the training loss is {record.train_loss} in epoch {epoch}; try a lower LEARNING_RATE")
+            raise ArithmeticError(
+                f"the training loss is {record.train_loss} in epoch {epoch}; try a lower LEARNING_RATE"
+            )
         history.append(record)
         if epoch % spec.eval_steps == 0 or epoch == spec.epochs:
             logits = predict_logits(average.module, encoded, val_rows, device)
@@ -124,10 +129,26 @@ def train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
             if better:
                 best_accuracy, best_epoch, best_matrix = record.val_accuracy, epoch, matrix
                 best_state = copy.deepcopy(average.module.state_dict())
-            values = {"loss": record.val_loss, "accuracy": record.val_accuracy, "macro_f1": record.val_macro_f1}
+            stale = 0 if better or record.val_loss < best_loss else stale + 1
+            best_loss = min(best_loss, record.val_loss)
+            values = {
+                "loss": record.val_loss,
+                "accuracy": record.val_accuracy,
+                "macro_f1": record.val_macro_f1,
+            }
             reporter.point("val", step, epoch, values)
             reporter.evaluation(step, epoch, data.labels, matrix.tolist(), best=better)
         log.info("epoch %d of %d", epoch, spec.epochs, extra=record.model_dump(exclude={"epoch"}))
+        if (
+            options.patience
+            and stale >= options.patience
+            and options.scheduler == "plateau"
+            and epoch < spec.epochs
+        ):
+            notes.append(
+                f"stopped after epoch {epoch}: {stale} validation passes bettered neither loss nor accuracy"
+            )
+            break
 
     network.load_state_dict(best_state)
     probabilities = torch.softmax(predict_logits(network, encoded, val_rows, device), 1).numpy()
