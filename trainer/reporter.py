@@ -31,7 +31,6 @@ from trainer.delivery import Away, Dropped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from types import TracebackType
 
     from contracts.base import Wire
     from trainer.delivery import Delivery
@@ -263,11 +262,3 @@ class HttpReporter:
         step, epoch = self._at
         memory = self._process.memory_info().rss / 2**20
         self.point("system", step, epoch, {"cpu_percent": self._process.cpu_percent(), "rss_mb": memory})
-
-    def __enter__(self) -> HttpReporter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -71,6 +71,7 @@ class TrainingReport(BaseModel):
         *,
         device: str,
         parameters: int,
+        notes: Sequence[str] = (),
     ) -> Self:
         """Derive the figures of the best state from its confusion matrix and its epoch's record."""
         best = next(record for record in history if record.epoch == best_epoch)
@@ -88,6 +89,7 @@ class TrainingReport(BaseModel):
             per_class=scores.per_class(matrix, labels),
             device=device,
             parameters=parameters,
+            notes=list(notes),
         )
 
 

@@ -16,6 +16,8 @@ PLATEAU_FACTOR, PLATEAU_PATIENCE = 0.4, 2
 WARM_UP = 0.05  # of all steps
 AVERAGED_STEPS = 50
 
+Tensors = tuple[torch.Tensor, ...] | list[torch.Tensor]
+
 
 class Schedule:
     """ReduceLROnPlateau on the validation loss, or warm-up and cosine annealing (Loshchilov and Hutter 2017)."""
@@ -62,7 +64,7 @@ class Schedule:
             self._plateau.step(val_loss)
 
 
-def warm_average(averages: list[torch.Tensor], current: list[torch.Tensor], averaged: torch.Tensor) -> None:
+def warm_average(averages: Tensors, current: Tensors, averaged: torch.Tensor | int) -> None:
     """Average weights over about the last AVERAGED_STEPS steps, fewer at the start (for torch's AveragedModel).
 
     The average is what is validated and kept: it is steadier than the weights of one step.

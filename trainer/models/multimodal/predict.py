@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from trainer.cpu import cpu_limit
 from trainer.models.multimodal.evaluation import choose_device, predict_logits
 from trainer.models.multimodal.features import Features
 from trainer.models.multimodal.network import Network
@@ -37,7 +36,6 @@ def predict(
         frame: The features, typed by ``trainer.cleaning.clean``.
         images: Where their images lie.
     """
-    torch.set_num_threads(min(cpu_limit(), torch.get_num_threads()))  # OMP_NUM_THREADS may say less
     device = choose_device("auto")
     features = Features.from_json(fitted["features"])
     with tempfile.TemporaryDirectory() as folder:

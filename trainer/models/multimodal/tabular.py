@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -124,7 +125,7 @@ def _scale(values: NDArray[np.float64], scale: dict[str, Any]) -> NDArray[np.flo
     scaled = (filled - scale["center"]) / scale["spread"]
     features = [scaled / np.sqrt(1 + (scaled / CLIP) ** 2)]
     edges = np.array(scale["edges"])
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         features.append(np.where(gone, 0.0, np.clip((filled - low) / (high - low), 0, 1)))
     if scale["missing"]:
         features.append(gone.astype(np.float64))

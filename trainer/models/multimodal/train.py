@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 import math
-import time
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel
 
-from trainer import scores
-from trainer.cpu import cpu_limit
 from trainer.models.multimodal.batches import Augmentation, gather, shuffled
-from trainer.models.multimodal.evaluation import choose_device, predict_logits
+from trainer.models.multimodal.evaluation import choose_device, predict_logits, seeded
 from trainer.models.multimodal.features import Features
 from trainer.models.multimodal.network import Network
 from trainer.models.multimodal.optimization import Schedule, choose_batch_size, class_weights, warm_average
+from trainer.models.multimodal.tracking import Best, Meter
 from trainer.results import Artifacts, EpochRecord, TrainingReport
 
 if TYPE_CHECKING:
@@ -27,39 +24,35 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-POINTS_PER_EPOCH = 20
 MAX_GRADIENT = 5.0
 
 
 def train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
-    """Train the network; see the module's sentence."""
-    spec, options, data, reporter = params.spec, params.model, params.data, params.reporter
-    torch.set_num_threads(min(cpu_limit(), torch.get_num_threads()))  # OMP_NUM_THREADS may say less
-    torch.manual_seed(spec.seed)
-    random = np.random.default_rng(spec.seed)
-    device = choose_device(options.device)
+    """Train the network; see the module's sentence.
+
+    Raises:
+        ArithmeticError: The loss is no longer a finite number.
+    """
+    spec, options, data = params.spec, params.model, params.data
     train_rows, val_rows = data.split.train, data.split.val
+    device = choose_device(options.device)
+    random = seeded(spec.seed)
 
     # encoders fitted on the training rows alone, then every row encoded once
     features = Features.fit(data.frame[train_rows], data.columns, options)
     encoded, broken = features.encode(data.frame, data.images, params.workdir / "cache" / "images.npy")
     target = torch.tensor(data.target)
-    notes = (
-        [f"{len(broken)} images cannot be decoded and count as missing, e.g. {broken[0]}"] if broken else []
-    )
-
+    val_truth = target[val_rows]
     batch_size = choose_batch_size(len(train_rows), spec.batch_size, options.steps_per_epoch)
-    if batch_size < spec.batch_size:
-        notes.append(f"batches of {batch_size} rows instead of {spec.batch_size}: the table is small")
     steps_per_epoch = math.ceil(len(train_rows) / batch_size)
-    report_every = math.ceil(steps_per_epoch / POINTS_PER_EPOCH)
+    notes = _notes(broken, batch_size, spec.batch_size)
 
     classes = len(data.labels)
     network = Network(
         features.shapes(encoded), options.width, options.dropout, options.modality_dropout, classes
     )
-    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=warm_average, use_buffers=True)
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's own hint lacks it
+    average = AveragedModel(network, multi_avg_fn=warm_average, use_buffers=True)
     optimizer = torch.optim.AdamW(
         network.parameters(), spec.learning_rate, weight_decay=options.weight_decay, fused=True
     )
@@ -68,100 +61,64 @@ def train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
     augmentation = Augmentation(options.horizontal_flip) if options.augment else None
 
     history: list[EpochRecord] = []
-    best_accuracy, best_epoch, best_state = -1.0, 0, network.state_dict()
-    best_loss, stale = math.inf, 0
-    best_matrix = np.zeros((classes, classes), np.int64)
-    step, started = 0, time.monotonic()
-
+    meter = Meter(params.reporter, spec.epochs, steps_per_epoch, device)
+    best = Best(data.labels, params.reporter)
     for epoch in range(1, spec.epochs + 1):
         network.train()
-        epoch_started = since = time.monotonic()
-        loss_sum, hits, seen = torch.zeros((), device=device), torch.zeros((), device=device), 0
-        recent = [0.0, 0.0, 0]  # loss, hits and rows up to the last report
+        meter.start_epoch()
         for rows in shuffled(train_rows, batch_size, random):
             batch, truth = gather(encoded, rows, device, augmentation), target[rows].to(device)
             logits = network(batch)
             loss = functional.cross_entropy(logits, truth, weights, label_smoothing=options.label_smoothing)
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
             torch.nn.utils.clip_grad_norm_(network.parameters(), MAX_GRADIENT)
             optimizer.step()
             average.update_parameters(network)
+            meter.add(loss, logits, truth, scheduler.learning_rate)
             scheduler.after_step()
-            step += 1
-            seen += len(rows)
-            loss_sum += loss.detach() * len(rows)
-            hits += (logits.detach().argmax(1) == truth).sum()
-            if step % report_every == 0:
-                now, rows_since = time.monotonic(), seen - recent[2]
-                values = {
-                    "loss": (loss_sum.item() - recent[0]) / rows_since,
-                    "accuracy": (hits.item() - recent[1]) / rows_since,
-                    "learning_rate": scheduler.learning_rate,
-                    "samples_per_second": rows_since / max(1e-9, now - since),
-                }
-                reporter.point("train", step, step / steps_per_epoch, values)
-                recent, since = [loss_sum.item(), hits.item(), seen], now
-                share = step / (spec.epochs * steps_per_epoch)
-                reporter.progress(share, (now - started) * (1 - share) / share)
 
-        record = EpochRecord(
-            epoch=epoch,
-            step=step,
-            learning_rate=scheduler.learning_rate,
-            train_loss=loss_sum.item() / seen,
-            train_accuracy=hits.item() / seen,
-            seconds=time.monotonic() - epoch_started,
-        )
+        record = meter.record(epoch, scheduler.learning_rate)
+        history.append(record)
         if not math.isfinite(record.train_loss):
             raise ArithmeticError(
-                f"the training loss is {record.train_loss} in epoch {epoch}; try a lower LEARNING_RATE"
+                f"the loss is {record.train_loss} in epoch {epoch}; try a lower LEARNING_RATE"
             )
-        history.append(record)
         if epoch % spec.eval_steps == 0 or epoch == spec.epochs:
-            logits = predict_logits(average.module, encoded, val_rows, device)
-            truth = target[val_rows]
-            matrix = scores.confusion_matrix(data.target[val_rows], logits.argmax(1).numpy(), classes)
-            record.val_loss = functional.cross_entropy(logits, truth).item()
-            record.val_accuracy, record.val_macro_f1 = scores.accuracy(matrix), scores.macro_f1(matrix)
-            scheduler.after_evaluation(record.val_loss)
-            better = record.val_accuracy > best_accuracy
-            if better:
-                best_accuracy, best_epoch, best_matrix = record.val_accuracy, epoch, matrix
-                best_state = copy.deepcopy(average.module.state_dict())
-            stale = 0 if better or record.val_loss < best_loss else stale + 1
-            best_loss = min(best_loss, record.val_loss)
-            values = {
-                "loss": record.val_loss,
-                "accuracy": record.val_accuracy,
-                "macro_f1": record.val_macro_f1,
-            }
-            reporter.point("val", step, epoch, values)
-            reporter.evaluation(step, epoch, data.labels, matrix.tolist(), best=better)
+            val_logits = predict_logits(average.module, encoded, val_rows, device)
+            scheduler.after_evaluation(best.consider(record, val_logits, val_truth, average.module))
         log.info("epoch %d of %d", epoch, spec.epochs, extra=record.model_dump(exclude={"epoch"}))
-        if (
-            options.patience
-            and stale >= options.patience
-            and options.scheduler == "plateau"
-            and epoch < spec.epochs
-        ):
+        if options.scheduler == "plateau" and 0 < options.patience <= best.stale and epoch < spec.epochs:
             notes.append(
-                f"stopped after epoch {epoch}: {stale} validation passes bettered neither loss nor accuracy"
+                f"stopped after epoch {epoch}: {best.stale} validation passes bettered neither loss nor accuracy"
             )
             break
 
-    network.load_state_dict(best_state)
+    network.load_state_dict(best.state)
     probabilities = torch.softmax(predict_logits(network, encoded, val_rows, device), 1).numpy()
-    parameters = sum(parameter.numel() for parameter in network.parameters())
     report = TrainingReport.of_best(
-        history, best_epoch, best_matrix, data.labels, device=str(device), parameters=parameters
+        history,
+        best.epoch,
+        best.matrix,
+        data.labels,
+        device=str(device),
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        notes=notes,
     )
-    report.notes.extend(notes)
     artifacts = Artifacts(
         model_type="multimodal",
-        state_dict={name: tensor.cpu().contiguous().numpy() for name, tensor in best_state.items()},
+        state_dict={name: tensor.cpu().contiguous().numpy() for name, tensor in best.state.items()},
         id2label=dict(enumerate(data.labels)),
         preprocessing={"features": features.to_json(), "width": options.width},
         val_probabilities=probabilities,
     )
     return report, artifacts
+
+
+def _notes(broken: list[str], batch_size: int, wanted: int) -> list[str]:
+    notes = []
+    if broken:
+        notes.append(f"{len(broken)} images cannot be decoded and count as missing, e.g. {broken[0]}")
+    if batch_size < wanted:
+        notes.append(f"batches of {batch_size} rows instead of {wanted}: the table is small")
+    return notes
