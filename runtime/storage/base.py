@@ -97,7 +97,7 @@ class ObjectStore(Protocol):
         The checksum of the bytes read is compared with that of the bytes stored.
 
         Raises:
-            Corrupt: If the two differ.
+            Corrupt: If the two differ; what is stored then must be put again or deleted.
             SizeMismatch: If the source does not yield exactly `size` bytes.
         """
         ...

@@ -128,7 +128,7 @@ class FileStore(ObjectStore):
         found = [
             (path, path.stat().st_size)
             for path in folder.rglob("*")
-            if path.is_file() and not path.name.startswith(PART_PREFIX)
+            if not path.name.startswith(PART_PREFIX) and path.is_file()
         ]
         named = ((path.relative_to(self._root).as_posix(), size) for path, size in found)
         for key, size in sorted(named, key=lambda item: os.fsencode(item[0])):
