@@ -107,6 +107,7 @@ class Backend(Protocol):
 
         Raises:
             runtime.errors.Transient: The provider does not answer.
+            Refused: It denies access, or its settings are wrong; so do the methods below.
         """
         ...
 

@@ -1,0 +1,203 @@
+"""What every back end keeps to, over real processes and over ECS as moto's server plays it.
+
+moto runs no container, so exit codes, output and times of a task are not shown here (test_ecs_words.py reads them
+from written-down answers; the test writes the log that a container would have written), nor are idempotency (it ignores
+clientToken), failures, capacity, permissions, and a task that does not exist (it answers 500); see test_ecs.py.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import urllib.request
+
+import boto3
+import pytest
+
+from runtime.storage import open_store
+from services.launcher.backend import RunSpec, RunState
+from services.launcher.backends.ecs import EcsBackend
+from services.launcher.backends.local import LocalBackend, passed_on
+from support.launcher import COMMAND, FOREVER
+from support.s3_server import s3_server
+from support.wait import until
+
+
+class Local:
+    """Real processes."""
+
+    def __init__(self, folder):
+        self.backend = LocalBackend(folder, COMMAND, passed_on(os.environ), grace_seconds=0.2)
+        self.handles = []
+
+    def launch(self, job_id, lines=()):
+        code = "".join(f"print({line!r}, flush=True)\n" for line in lines) + FOREVER.replace(
+            "print('up', flush=True)", ""
+        )
+        self.handles.append(self.backend.launch(RunSpec(job_id, 1, {"TEST_CODE": code}, 1, 512)))
+        return self.handles[-1]
+
+    def close(self):
+        for handle in self.handles:
+            self.backend.stop(handle, "end of test")
+        until(
+            lambda: all(s.state is not RunState.RUNNING for s in self.backend.status(self.handles).values()),
+            "the end",
+        )
+        until(
+            lambda: not self.backend.status([]) and not self.backend._children,
+            "the supervisors to be collected",
+        )
+
+
+class Ecs:
+    """moto's server."""
+
+    def __init__(self, endpoint, store):
+        # Its state is this process's, and outlives the server
+        urllib.request.urlopen(f"{endpoint}/moto-api/reset", data=b"").close()
+        self.clients = {name: boto3.client(name, endpoint_url=endpoint) for name in ("ecs", "logs", "ec2")}
+        ec2 = self.clients["ec2"]
+        subnet = ec2.describe_subnets()["Subnets"][0]
+        group = ec2.create_security_group(GroupName="jobs", Description="jobs", VpcId=subnet["VpcId"])
+        self.clients["ecs"].create_cluster(clusterName="jobs")
+        self.clients["logs"].create_log_group(logGroupName="/triptych")
+        self.clients["ecs"].register_task_definition(
+            family="trainer",
+            networkMode="awsvpc",
+            requiresCompatibilities=["FARGATE"],
+            cpu="1024",
+            memory="2048",
+            containerDefinitions=[
+                {
+                    "name": "trainer",
+                    "image": "trainer",
+                    # moto answers 500 without these two
+                    "cpu": 1024,
+                    "memory": 2048,
+                    "logConfiguration": {
+                        "logDriver": "awslogs",
+                        "options": {"awslogs-group": "/triptych", "awslogs-stream-prefix": "jobs"},
+                    },
+                }
+            ],
+        )
+        self.backend = EcsBackend(
+            self.clients["ecs"],
+            self.clients["logs"],
+            store,
+            cluster="jobs",
+            task_definition="trainer:1",
+            container="trainer",
+            subnets=[subnet["SubnetId"]],
+            security_groups=[group["GroupId"]],
+        )
+
+    def launch(self, job_id, lines=()):
+        handle = self.backend.launch(RunSpec(job_id, 1, {"JOB_ID": job_id}, 1, 2048))
+        if lines:
+            where = {
+                "logGroupName": "/triptych",
+                "logStreamName": f"jobs/trainer/{handle.rsplit('/', 1)[-1]}",
+            }
+            self.clients["logs"].create_log_stream(**where)
+            now = int(time.time() * 1000)
+            events = [{"timestamp": now + number, "message": line} for number, line in enumerate(lines)]
+            self.clients["logs"].put_log_events(**where, logEvents=events)
+        return handle
+
+    def close(self):
+        for client in self.clients.values():
+            client.close()
+
+
+@pytest.fixture
+def local(tmp_path):
+    provider = Local(tmp_path / "runs")
+    yield provider
+    provider.close()
+
+
+@pytest.fixture
+def ecs(tmp_path, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    with s3_server("unused") as endpoint:
+        provider = Ecs(endpoint, open_store(tmp_path.as_uri()))
+        yield provider
+        provider.close()
+
+
+@pytest.fixture(params=["local", "ecs"])
+def provider(request):
+    return request.getfixturevalue(request.param)
+
+
+def state(provider, handle):
+    return provider.backend.status([handle])[handle].state
+
+
+def test_a_run_is_known_from_its_launch_to_its_stop(provider):
+    handle = provider.launch("a")
+    assert state(provider, handle) in (RunState.PENDING, RunState.RUNNING)
+    provider.backend.stop(handle, "cancelled on request")
+    until(lambda: state(provider, handle) is RunState.EXITED, "the run to end")
+    provider.backend.stop(handle, "once more")
+    assert state(provider, handle) is RunState.EXITED
+
+
+def test_stopping_one_run_leaves_the_others(provider):
+    first, second = provider.launch("a"), provider.launch("b")
+    provider.backend.stop(first, "cancelled on request")
+    until(lambda: state(provider, first) is RunState.EXITED, "the first to end")
+    assert state(provider, second) is not RunState.EXITED
+
+
+def test_a_handle_nobody_gave_is_unknown(provider):
+    known = provider.launch("a")
+    found = provider.backend.status(
+        [known, "arn:aws:ecs:us-east-1:123456789012:task/jobs/other", "../../etc"]
+    )
+    assert [status.state for status in found.values()][1:] == [RunState.UNKNOWN] * 2
+    assert found[known].state is not RunState.UNKNOWN
+    assert provider.backend.status([]) == {}
+
+
+def test_the_last_lines_of_the_output_are_given(provider):
+    lines = [f"line {number} ü" for number in range(300)]
+    handle = provider.launch("a", lines)
+    until(lambda: provider.backend.logs(handle, 10_000)[-1:] == lines[-1:], "the output")
+    assert provider.backend.logs(handle, 100_000) == lines
+    tail = provider.backend.logs(handle, 100)
+    assert tail == lines[-len(tail) :]
+    assert 5 <= len(tail) <= 8
+
+
+def test_a_run_without_output_has_no_log(provider):
+    assert provider.backend.logs(provider.launch("a"), 1000) == []
+
+
+def test_a_second_launch_of_an_attempt_gives_the_first_one(local):
+    first = local.launch("a", ["once"])
+    until(lambda: local.backend.logs(first, 100), "its output")
+    assert local.launch("a", ["twice"]) == first
+    local.backend.stop(first, "")
+    until(lambda: state(local, first) is RunState.EXITED, "its end")
+    assert local.launch("a", ["twice"]) == first
+    assert local.backend.logs(first, 100) == ["once"]
+
+
+@pytest.mark.parametrize("job_id", ["../a", "a/b", "", "a b", "x" * 65])
+def test_a_job_id_that_is_no_folder_name_is_refused(local, job_id):
+    with pytest.raises(Exception, match="cannot name a folder"):
+        local.launch(job_id)
+
+
+def test_a_command_that_does_not_exist_never_started(tmp_path):
+    backend = LocalBackend(tmp_path, ["/nowhere/python"], passed_on(os.environ))
+    handle = backend.launch(RunSpec("a", 1, {}, 1, 512))
+    status = until(lambda: (s := backend.status([handle])[handle]).state is RunState.EXITED and s, "its end")
+    assert (status.cause, status.exit_code) == ("never_started", None)
+    assert status.detail == "cannot start /nowhere/python: No such file or directory"
+    until(lambda: not backend.status([]) and not backend._children, "the supervisor to be collected")

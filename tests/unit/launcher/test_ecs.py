@@ -1,0 +1,325 @@
+"""The ECS back end against botocore's Stubber: every call and answer is checked against the service's model.
+
+It shows what is sent and how answers are read, for answers that moto never gives (failures, throttling, a token in
+use, missing tasks, paging). It does not show that ECS gives these answers at these occasions: they are written down
+from its documentation.
+"""
+
+from __future__ import annotations
+
+import json
+
+import boto3
+import pytest
+from botocore.stub import ANY, Stubber
+
+from runtime.errors import Transient
+from runtime.storage import open_store
+from services.launcher.backend import Refused, RunSpec, RunState
+from services.launcher.backends.ecs import DESCRIBE_LIMIT, OVERRIDES_LIMIT, EcsBackend, client_token
+
+ARN = "arn:aws:ecs:eu-west-1:123456789012:task/jobs/{}"
+ENV = {"JOB_ID": "j1", "ATTEMPT": "2", "CALLBACK_SECRET": "s3cret", "EPOCHS": "3"}
+
+
+def client(service):
+    return boto3.client(
+        service, region_name="eu-west-1", aws_access_key_id="test", aws_secret_access_key="test"
+    )
+
+
+class Aws:
+    """A back end with its two stubbed clients."""
+
+    def __init__(self, folder, **settings):
+        self.store = open_store(folder.as_uri())
+        ecs, logs = client("ecs"), client("logs")
+        self.ecs, self.logs = Stubber(ecs), Stubber(logs)
+        self.backend = EcsBackend(
+            ecs,
+            logs,
+            self.store,
+            cluster="jobs",
+            task_definition="trainer:7",
+            container="trainer",
+            subnets=["subnet-1", "subnet-2"],
+            security_groups=["sg-1"],
+            **settings,
+        )
+        self.ecs.activate()
+        self.logs.activate()
+
+
+@pytest.fixture
+def make_aws(tmp_path):
+    made = []
+
+    def make(**settings):
+        made.append(Aws(tmp_path, **settings))
+        return made[-1]
+
+    yield make
+    for aws in made:
+        aws.ecs.assert_no_pending_responses()
+        aws.logs.assert_no_pending_responses()
+
+
+@pytest.fixture
+def aws(make_aws):
+    return make_aws()
+
+
+def spec(env=ENV, **values):
+    return RunSpec("j1", 2, env, **{"cpus": 1.0, "memory_mb": 3000, **values})
+
+
+def started(number=1):
+    return {"tasks": [{"taskArn": ARN.format(number)}], "failures": []}
+
+
+def test_one_task_is_asked_for_with_token_size_network_and_environment(aws):
+    expected = {
+        "cluster": "jobs",
+        "taskDefinition": "trainer:7",
+        "count": 1,
+        "clientToken": client_token("j1", 2),
+        "startedBy": "triptych/j1/2",
+        "launchType": "FARGATE",
+        "networkConfiguration": {
+            "awsvpcConfiguration": {
+                "subnets": ["subnet-1", "subnet-2"],
+                "securityGroups": ["sg-1"],
+                "assignPublicIp": "DISABLED",
+            }
+        },
+        "overrides": {
+            "cpu": "1024",
+            "memory": "3072",
+            "containerOverrides": [
+                {
+                    "name": "trainer",
+                    "cpu": 1024,
+                    "memory": 3072,
+                    "environment": [{"name": name, "value": value} for name, value in sorted(ENV.items())],
+                }
+            ],
+        },
+    }
+    aws.ecs.add_response("run_task", started(), expected)
+    assert aws.backend.launch(spec()) == ARN.format(1)
+
+
+def test_a_capacity_provider_takes_the_place_of_the_launch_type(make_aws):
+    aws = make_aws(capacity_provider="FARGATE_SPOT", assign_public_ip=True)
+    sent = []
+    aws.backend._ecs.meta.events.register(
+        "provide-client-params.ecs.RunTask", lambda params, **_: sent.append(params)
+    )
+    aws.ecs.add_response("run_task", started())
+    aws.backend.launch(spec())
+    assert sent[0]["capacityProviderStrategy"] == [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]
+    assert "launchType" not in sent[0]
+    assert sent[0]["networkConfiguration"]["awsvpcConfiguration"]["assignPublicIp"] == "ENABLED"
+
+
+def test_the_token_tells_jobs_and_attempts_apart_and_keeps_to_its_limit():
+    tokens = {client_token(job, attempt) for job in ("j1", "j11") for attempt in (1, 2, 11)}
+    assert len(tokens) == 6
+    assert {len(token) for token in tokens} == {64}
+
+
+def test_a_token_in_use_gives_the_task_it_started(aws):
+    aws.ecs.add_client_error(
+        "run_task",
+        "ConflictException",
+        "The clientToken is already in use",
+        400,
+        modeled_fields={"resourceIds": [ARN.format(9)]},
+    )
+    assert aws.backend.launch(spec()) == ARN.format(9)
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        ("RESOURCE:ENI", Transient),
+        ("RESOURCE:MEMORY", Transient),
+        ("AGENT", Transient),
+        ("Capacity is unavailable at this time. Please try again later or in a different availability zone", Transient),
+        ("You've reached the limit on the number of tasks you can run concurrently", Transient),
+        ("ATTRIBUTE", Refused),
+        ("MISSING", Refused),
+        ("INACTIVE", Refused),
+    ],
+)  # fmt: skip
+def test_a_failure_says_whether_it_may_pass(aws, reason, kind):
+    aws.ecs.add_response("run_task", {"tasks": [], "failures": [{"reason": reason, "detail": "why"}]})
+    with pytest.raises(kind, match="why") as raised:
+        aws.backend.launch(spec())
+    assert reason in str(raised.value)
+
+
+def test_an_answer_without_task_and_failure_is_tried_again(aws):
+    aws.ecs.add_response("run_task", {"tasks": [], "failures": []})
+    with pytest.raises(Transient, match="neither"):
+        aws.backend.launch(spec())
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "status", "kind"),
+    [
+        ("ThrottlingException", "Rate exceeded", 400, Transient),
+        ("ServerException", "Service Unavailable. Please try again later.", 500, Transient),
+        ("Unheard", "of", 503, Transient),
+        ("ExpiredTokenException", "The security token is expired", 400, Transient),
+        ("AccessDeniedException", "not authorized to perform: ecs:RunTask", 400, Refused),
+        ("ClusterNotFoundException", "Cluster not found.", 400, Refused),
+        ("InvalidParameterException", "The specified capacity provider was not found.", 400, Refused),
+    ],
+)
+def test_an_error_answer_says_whether_it_may_pass(aws, code, message, status, kind):
+    for call, use in (
+        ("run_task", lambda: aws.backend.launch(spec())),
+        ("describe_tasks", lambda: aws.backend.status([ARN.format(1)])),
+    ):
+        aws.ecs.add_client_error(call, code, message, status)
+        with pytest.raises(kind, match=message):
+            use()
+
+
+def test_no_answer_is_tried_again(tmp_path):
+    nowhere = boto3.client(
+        "ecs",
+        endpoint_url="http://127.0.0.1:9",
+        region_name="eu-west-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=boto3.session.Config(retries={"total_max_attempts": 1}),
+    )
+    backend = EcsBackend(
+        nowhere, client("logs"), open_store(tmp_path.as_uri()), cluster="c", task_definition="t", container="c",
+        subnets=["s"], security_groups=["g"],
+    )  # fmt: skip
+    with pytest.raises(Transient, match="does not answer"):
+        backend.launch(spec())
+
+
+def test_a_spec_too_long_for_the_overrides_travels_as_an_object_without_its_secret(aws):
+    sent = []
+    aws.backend._ecs.meta.events.register(
+        "provide-client-params.ecs.RunTask", lambda params, **_: sent.append(params)
+    )
+    columns = json.dumps({f"column {number}": "numeric" for number in range(2000)})
+    aws.ecs.add_response("run_task", started())
+    aws.backend.launch(spec({**ENV, "COLUMN_TYPES": columns}))
+    overrides = sent[0]["overrides"]
+    env = {item["name"]: item["value"] for item in overrides["containerOverrides"][0]["environment"]}
+    assert len(json.dumps(overrides)) <= OVERRIDES_LIMIT
+    assert set(env) == {"JOB_ID", "ATTEMPT", "CALLBACK_SECRET", "JOB_SPEC_URI"}
+    stored = json.loads(aws.store.get_bytes(aws.store.key_of(env["JOB_SPEC_URI"])))
+    assert stored == {"JOB_ID": "j1", "ATTEMPT": "2", "EPOCHS": "3", "COLUMN_TYPES": columns}
+
+
+@pytest.mark.parametrize("filler", ["x", "ü", '"'])
+def test_the_overrides_never_exceed_their_limit_as_they_are_sent(aws, filler):
+    sent = []
+    aws.backend._ecs.meta.events.register(
+        "provide-client-params.ecs.RunTask", lambda params, **_: sent.append(params["overrides"])
+    )
+    for length in range(500, 9000, 500):
+        aws.ecs.add_response("run_task", started())
+        aws.backend.launch(spec({**ENV, "TARGET_COL": filler * length}))
+    assert max(len(json.dumps(overrides)) for overrides in sent) <= OVERRIDES_LIMIT
+    assert {"TARGET_COL" in json.dumps(overrides) for overrides in sent} == {True, False}
+
+
+def test_status_asks_in_batches_and_a_missing_task_is_unknown(aws):
+    handles = [ARN.format(number) for number in range(250)]
+    for start in (0, 100, 200):
+        batch = handles[start : start + DESCRIBE_LIMIT]
+        aws.ecs.add_response(
+            "describe_tasks",
+            {
+                "tasks": [{"taskArn": arn, "lastStatus": "RUNNING"} for arn in batch[1:]],
+                "failures": [{"arn": batch[0], "reason": "MISSING"}],
+            },
+            {"cluster": "jobs", "tasks": batch},
+        )
+    found = aws.backend.status(handles)
+    unknown = [handle for handle in handles if found[handle].state is RunState.UNKNOWN]
+    assert unknown == [handles[0], handles[100], handles[200]]
+    assert len(found) == 250
+
+
+def test_nothing_is_asked_about_no_runs(aws):
+    assert aws.backend.status([]) == {}
+
+
+def test_stop_says_why_and_takes_a_task_that_is_gone(aws):
+    aws.ecs.add_response(
+        "stop_task", {}, {"cluster": "jobs", "task": ARN.format(1), "reason": "cancelled on request"}
+    )
+    aws.backend.stop(ARN.format(1), "cancelled on request")
+    aws.ecs.add_client_error(
+        "stop_task", "InvalidParameterException", "The referenced task was not found.", 400
+    )
+    aws.backend.stop(ARN.format(1), "again")
+    aws.ecs.add_client_error("stop_task", "AccessDeniedException", "not authorized", 400)
+    with pytest.raises(Refused, match="not authorized"):
+        aws.backend.stop(ARN.format(1), "again")
+
+
+def definition(options):
+    return {
+        "taskDefinition": {
+            "containerDefinitions": [
+                {"name": "sidecar"},
+                {"name": "trainer", "logConfiguration": {"logDriver": "awslogs", "options": options}},
+            ]
+        }
+    }
+
+
+def page(messages, backward):
+    return {
+        "events": [{"message": text, "timestamp": 1, "ingestionTime": 1} for text in messages],
+        "nextBackwardToken": backward,
+        "nextForwardToken": "f/0",
+    }
+
+
+WHERE = {"logGroupName": "/triptych", "logStreamName": "jobs/trainer/42", "startFromHead": False}
+
+
+def test_the_end_of_a_log_is_put_together_from_pages_read_backwards(aws):
+    aws.ecs.add_response(
+        "describe_task_definition",
+        definition({"awslogs-group": "/triptych", "awslogs-stream-prefix": "jobs"}),
+        {"taskDefinition": "trainer:7"},
+    )
+    aws.logs.add_response("get_log_events", page(["five", "six"], "b/3"), WHERE)
+    aws.logs.add_response("get_log_events", page([], "b/2"), {**WHERE, "nextToken": "b/3"})
+    aws.logs.add_response("get_log_events", page(["three", "four"], "b/1"), {**WHERE, "nextToken": "b/2"})
+    assert aws.backend.logs(ARN.format(42), len("four\nfive\nsix\n")) == ["four", "five", "six"]
+    # The stream's start is known by a token that comes again
+    aws.logs.add_response("get_log_events", page(["one"], "b/1"), WHERE)
+    aws.logs.add_response("get_log_events", page([], "b/1"), {**WHERE, "nextToken": "b/1"})
+    assert aws.backend.logs(ARN.format(42), 1000) == ["one"]
+
+
+def test_a_log_that_is_not_there_yet_is_empty(aws):
+    aws.ecs.add_response(
+        "describe_task_definition",
+        definition({"awslogs-group": "/triptych", "awslogs-stream-prefix": "jobs"}),
+    )
+    aws.logs.add_client_error(
+        "get_log_events", "ResourceNotFoundException", "The specified log stream does not exist"
+    )
+    assert aws.backend.logs(ARN.format(42), 1000) == []
+
+
+@pytest.mark.parametrize("options", [{}, {"awslogs-group": "/triptych"}])
+def test_a_task_definition_without_awslogs_is_named(aws, options):
+    aws.ecs.add_response("describe_task_definition", definition(options), {"taskDefinition": ANY})
+    with pytest.raises(Refused, match=r"trainer of trainer:7 .* awslogs"):
+        aws.backend.logs(ARN.format(42), 1000)

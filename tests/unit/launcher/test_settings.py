@@ -1,0 +1,95 @@
+"""The launcher's environment: what is needed depends on the back end, and every mistake is named."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from contracts.topology import LAUNCHER, TOPOLOGY
+from runtime.settings import InvalidSettings, load
+from services.launcher.handlers import Handlers
+from services.launcher.settings import LauncherSettings
+
+COMMON = {
+    "DATABASE_URL": "sqlite:////x.db",
+    "REDIS_URL": "redis://h",
+    "OBJECTS_URL": "file:///o",
+    "TRAINER_API_BASE": "http://gateway:8080",
+    "CALLBACK_ROOT_SECRET": "0123456789abcdef",
+}
+LOCAL = {**COMMON, "RUNS_DIR": "/runs"}
+ECS = {
+    **COMMON,
+    "LAUNCHER": "ecs",
+    "ECS_CLUSTER": "jobs",
+    "ECS_TASK_DEFINITION": "trainer:7",
+    "ECS_SUBNETS": "subnet-1, subnet-2",
+    "ECS_SECURITY_GROUPS": "sg-1",
+}
+
+
+@pytest.fixture
+def read(monkeypatch):
+    def read(variables):
+        for name in {*(field.upper() for field in LauncherSettings.model_fields), *variables}:
+            monkeypatch.delenv(name, raising=False)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        return load(LauncherSettings)
+
+    return read
+
+
+def test_local_defaults(read):
+    settings = read(LOCAL)
+    assert settings.launcher == "local"
+    assert settings.command() == [sys.executable, "-P", "-m", "trainer"]
+    assert (settings.effective("max_running"), settings.effective("reconcile_seconds")) == (2, 1)
+
+
+def test_ecs_defaults_and_lists(read):
+    settings = read(ECS)
+    assert settings.ecs_subnets == ("subnet-1", "subnet-2")
+    assert (settings.effective("max_running"), settings.effective("reconcile_seconds")) == (100, 15)
+    assert read({**ECS, "MAX_RUNNING": "7"}).effective("max_running") == 7
+
+
+def test_a_command_line_is_split_as_a_shell_would(read):
+    assert read({**LOCAL, "TRAINER_COMMAND": "python -c 'print(1)'"}).command() == [
+        "python",
+        "-c",
+        "print(1)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("base", "change", "told"),
+    [
+        (LOCAL, {"RUNS_DIR": ""}, "RUNS_DIR"),
+        (LOCAL, {"LAUNCHER": "docker"}, "LAUNCHER"),
+        (LOCAL, {"TRAINER_API_BASE": "gateway:8080"}, "TRAINER_API_BASE"),
+        (LOCAL, {"TRAINER_API_BASE": ""}, "TRAINER_API_BASE is not set"),
+        (LOCAL, {"CALLBACK_ROOT_SECRET": "short"}, "CALLBACK_ROOT_SECRET"),
+        (LOCAL, {"MAX_RUNNING": "-1"}, "MAX_RUNNING"),
+        (LOCAL, {"LOG_TAIL_BYTES": "1"}, "LOG_TAIL_BYTES"),
+        (ECS, {"ECS_CLUSTER": ""}, "ECS_CLUSTER"),
+        (ECS, {"ECS_TASK_DEFINITION": ""}, "ECS_TASK_DEFINITION"),
+        (ECS, {"ECS_SUBNETS": " , "}, "ECS_SUBNETS"),
+        (ECS, {"ECS_SECURITY_GROUPS": ""}, "ECS_SECURITY_GROUPS"),
+    ],
+)
+def test_a_mistake_is_named_by_its_variable(read, base, change, told):
+    with pytest.raises(InvalidSettings) as raised:
+        read({**base, **change})
+    [_, line] = str(raised.value).splitlines()
+    assert line.strip().startswith(told)
+
+
+def test_a_secret_is_not_shown(read):
+    assert COMMON["CALLBACK_ROOT_SECRET"] not in repr(read(LOCAL))
+
+
+def test_every_event_of_the_launchers_queue_has_a_handler():
+    heard = {event for event, queues in TOPOLOGY.items() if LAUNCHER in queues}
+    assert set(Handlers(lambda: None).table()) == heard
