@@ -54,7 +54,7 @@ def good_token(expires=NOW + 900):
         (f" {good_token()}", "not of the form"),
         (f"{good_token()}\n", "not of the form"),
         (good_token().replace("1700000900", "1_700_000_900"), "not of the form"),
-        (good_token().replace("1700000900", "１７００000900"), "not of the form"),  # noqa: RUF001 - the point
+        (good_token().replace("1700000900", "１７００000900"), "not of the form"),
         (good_token().replace("1700000900", "1700000901"), "does not match"),
         (good_token()[:-1] + ("0" if good_token()[-1] != "0" else "1"), "does not match"),
         (sign_token("job-2", NOW + 900, "secret"), "does not match"),

@@ -81,7 +81,7 @@ def test_a_missing_required_variable_is_named(name):
         ("API_BASE", "gateway:8080", "API_BASE: "),
         ("CALLBACK_TTL", "5", "CALLBACK_TTL: "),
         ("EPOCHS", "1_000", "EPOCHS: '1_000' is not a whole number"),
-        ("EPOCHS", "１０", "is not a whole number"),  # noqa: RUF001 - the point
+        ("EPOCHS", "１０", "is not a whole number"),
         ("EPOCHS", "-1", "EPOCHS: "),
         ("LEARNING_RATE", "fast", "LEARNING_RATE: "),
         ("LEARNING_RATE", "nan", "LEARNING_RATE: "),
