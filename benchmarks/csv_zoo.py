@@ -76,7 +76,9 @@ def score_files(zoo: Path) -> tuple[int, int]:
         wrong = wrong_in(zoo / name, properties)
         total += 1
         right += not wrong
-        print(f"{'right' if not wrong else 'WRONG':6}{time.perf_counter() - started:6.2f} s  {name}  {'; '.join(wrong)}")
+        print(
+            f"{'right' if not wrong else 'WRONG':6}{time.perf_counter() - started:6.2f} s  {name}  {'; '.join(wrong)}"
+        )
     return right, total
 
 
@@ -98,7 +100,9 @@ def score_columns(data: Path) -> tuple[int, int]:
             accepted = accepted_types(words)
             total += 1
             right += found in accepted
-            print(f"  {'right' if found in accepted else 'WRONG'}  {name}: {words!r} accepts {sorted(accepted)}, found {found}")
+            print(
+                f"  {'right' if found in accepted else 'WRONG'}  {name}: {words!r} accepts {sorted(accepted)}, found {found}"
+            )
     return right, total
 
 

@@ -14,8 +14,136 @@ import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-WORDS = ["the", "of", "and", "to", "in", "is", "that", "for", "it", "was", "on", "with", "as", "at", "by", "from", "this", "have", "not", "are", "but", "had", "they", "you", "which", "one", "all", "were", "when", "there", "can", "more", "if", "no", "out", "so", "up", "into", "than", "them", "only", "some", "time", "could", "these", "two", "may", "then", "first", "any", "now", "such", "like", "our", "over", "even", "most", "also", "after", "many", "before", "must", "through", "back", "years", "where", "much", "way", "well", "down", "should", "because", "each", "just", "those", "people", "how", "too", "little", "state", "good", "very", "make", "world", "still", "own", "see", "work", "long", "get", "here", "between", "both", "life", "being", "under", "never", "day", "same", "another", "know", "while", "last", "might", "us", "great", "old", "year", "off", "come", "since", "against", "go", "came"]
-CITIES = ["Lagos", "Lima", "Oslo", "Kyoto", "Porto", "Quito", "Accra", "Turin", "Perth", "Izmir", "São Paulo", "Zürich"]
+WORDS = [
+    "the",
+    "of",
+    "and",
+    "to",
+    "in",
+    "is",
+    "that",
+    "for",
+    "it",
+    "was",
+    "on",
+    "with",
+    "as",
+    "at",
+    "by",
+    "from",
+    "this",
+    "have",
+    "not",
+    "are",
+    "but",
+    "had",
+    "they",
+    "you",
+    "which",
+    "one",
+    "all",
+    "were",
+    "when",
+    "there",
+    "can",
+    "more",
+    "if",
+    "no",
+    "out",
+    "so",
+    "up",
+    "into",
+    "than",
+    "them",
+    "only",
+    "some",
+    "time",
+    "could",
+    "these",
+    "two",
+    "may",
+    "then",
+    "first",
+    "any",
+    "now",
+    "such",
+    "like",
+    "our",
+    "over",
+    "even",
+    "most",
+    "also",
+    "after",
+    "many",
+    "before",
+    "must",
+    "through",
+    "back",
+    "years",
+    "where",
+    "much",
+    "way",
+    "well",
+    "down",
+    "should",
+    "because",
+    "each",
+    "just",
+    "those",
+    "people",
+    "how",
+    "too",
+    "little",
+    "state",
+    "good",
+    "very",
+    "make",
+    "world",
+    "still",
+    "own",
+    "see",
+    "work",
+    "long",
+    "get",
+    "here",
+    "between",
+    "both",
+    "life",
+    "being",
+    "under",
+    "never",
+    "day",
+    "same",
+    "another",
+    "know",
+    "while",
+    "last",
+    "might",
+    "us",
+    "great",
+    "old",
+    "year",
+    "off",
+    "come",
+    "since",
+    "against",
+    "go",
+    "came",
+]
+CITIES = [
+    "Lagos",
+    "Lima",
+    "Oslo",
+    "Kyoto",
+    "Porto",
+    "Quito",
+    "Accra",
+    "Turin",
+    "Perth",
+    "Izmir",
+    "São Paulo",
+    "Zürich",
+]
 SCAN = """
 import json, sys, time
 import polars as pl
@@ -52,11 +180,11 @@ def generate(path: Path, megabytes: int, seed: int = 7) -> None:
             for _ in range(20_000):
                 row += 1
                 moment = start + timedelta(seconds=row * 13 + rng.randint(0, 9))
-                quote = rng.choice(comments).capitalize() + f", {rng.randint(0, 99999)} ""times"
+                quote = rng.choice(comments).capitalize() + f", {rng.randint(0, 99999)} times"
                 lines.append(
                     f"{row},{moment:%Y-%m-%d %H:%M:%S},{rng.choice(CITIES)},{rng.randint(1, 5)},{int(rng.expovariate(0.1))},"
                     f'{rng.gauss(100, 30):.4f},"{rng.randint(1, 999)},{rng.randint(100, 999)}.{rng.randint(10, 99)}",'
-                    f"{rng.choice(('yes', 'no'))},\"{quote}\",SK-{rng.getrandbits(40):010x},images/{row % 5000:05d}.jpg,"
+                    f'{rng.choice(("yes", "no"))},"{quote}",SK-{rng.getrandbits(40):010x},images/{row % 5000:05d}.jpg,'
                     f"{rng.choice(('', '', '', 'NA', 'seen'))}\n"
                 )
             text = "".join(lines)
@@ -79,9 +207,15 @@ def main() -> None:
         if not path.exists():
             generate(path, arguments.megabytes)
         path.read_bytes()[:1]  # both find the file in the page cache
-        results = {"scan as strings": measured(SCAN, path), "scan with types": measured(TYPED_SCAN, path), "profile": measured(PROFILE, path)}
+        results = {
+            "scan as strings": measured(SCAN, path),
+            "scan with types": measured(TYPED_SCAN, path),
+            "profile": measured(PROFILE, path),
+        }
     for name, result in results.items():
-        print(f"{name:16} {result['seconds']:7.1f} s  VmHWM {result['megabytes']:7.0f} MB  {result['rows']:>10,} rows")
+        print(
+            f"{name:16} {result['seconds']:7.1f} s  VmHWM {result['megabytes']:7.0f} MB  {result['rows']:>10,} rows"
+        )
     for name in ("scan as strings", "scan with types"):
         print(f"profile / {name}: {results['profile']['seconds'] / results[name]['seconds']:.2f} x")
     print(json.dumps(results["profile"]["types"]))

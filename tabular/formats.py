@@ -81,7 +81,7 @@ def guess(counted: Mapping[str, float]) -> Guess:
         return Guess()
     if len(values) > MOST_VALUES:
         stride = len(values) / MOST_VALUES
-        keys = list(values)
+        keys = sorted(values)
         values = {
             keys[int(index * stride)]: values[keys[int(index * stride)]] for index in range(MOST_VALUES)
         }
@@ -181,7 +181,10 @@ def _swapped(form: str) -> str:
 def _datetime_formats(example: str) -> Iterator[str]:
     letters = re.search(r"[^\W\d_]{3,}", example)
     clock = ":" in example
+    year = "%Y" if re.search(r"\d{4}", example) else "%y"
     for day in _NAMED if letters else _DAYS:
+        if year not in day:
+            continue
         for time in _TIMES if clock else _TIMES[:1]:
             yield day + time
     yield ISO  # last: it is slower to parse, and fits where zones, fractions or bare dates are mixed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -52,12 +53,17 @@ class ImageTally:
             self.used.update(match.path for match in found)
             if missing or not found:
                 self.missing += rows
-                if len(self.missing_examples) < _EXAMPLES:
-                    self.missing_examples.append(value)
+                self._show(value)
             else:
                 self.matched += rows
                 for reason in {reason for match in found for reason in match.forgiven}:
                     self.forgiven[reason] += rows
+
+    def _show(self, value: str) -> None:
+        """Keep the first examples in sorted order, whatever the order in which they come."""
+        if len(self.missing_examples) < _EXAMPLES or value < self.missing_examples[-1]:
+            insort(self.missing_examples, value)
+            del self.missing_examples[_EXAMPLES:]
 
     def result(self) -> ImageMatch | None:
         """Give the counts, or None where there were no files to look among."""
@@ -78,7 +84,7 @@ def names_images(cell: str) -> bool:
 
 def may_be_images(counted: Mapping[str, int], index: ImageIndex) -> bool:
     """Tell from some values whether a column is worth matching: by their endings, or because nearly all are files."""
-    tried = list(islice((value for value in counted if value), _TRIED))
+    tried = list(islice(sorted(filter(None, counted)), _TRIED))
     if not tried:
         return False
     if sum(map(names_images, tried)) >= NAMED * len(tried):

@@ -96,11 +96,11 @@ class ImageIndex:
 
     def _closest(self, text: str, parts: list[str], files: list[str]) -> str | None:
         def rank(file: str) -> tuple[int, bool, int]:
+            own = _key(file).split("/")
             same_extension = PurePosixPath(file).suffix.lower() == PurePosixPath(text).suffix.lower()
-            same_letters = sum(
-                one == other for one, other in zip(reversed(text), reversed(file), strict=False)
-            )
-            return _shared(parts, _key(file).split("/")), same_extension, same_letters
+            # Only among spellings of the very same path does the case decide.
+            same_letters = sum(map(str.__eq__, text, file)) if own == parts else 0
+            return _shared(parts, own), same_extension, same_letters
 
         ranked = sorted(files, key=rank, reverse=True)
         if len(ranked) > 1 and rank(ranked[0]) == rank(ranked[1]):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from contracts.schema import NumberFormat
 
 ISO = "iso8601"
+_EARLIEST = pl.date(1000, 1, 1)  # polars reads "20" as the year 20 where four digits are meant
 _SPACES = " \u00a0\u202f\u2009"
 _ISO_PARTS = (
     r"^(?P<day>[0-9]{4}-[0-9]{2}(?:-[0-9]{2})?)(?:[Tt ]\s*(?P<clock>[0-9]{2}:[0-9]{2})(?P<second>:[0-9]{2})?(?P<fraction>[.,][0-9]{1,9})?"
@@ -55,7 +56,9 @@ def numeric(
         and not number_format.prefix
         and not number_format.suffix
     )
-    if not plain and number_format is not None:
+    if plain or number_format is None:
+        text = _negative(text)
+    else:
         text = _plain_number(text, number_format)
     number = text.cast(pl.Float64, strict=False)
     number = pl.when(number.is_finite()).then(number)
@@ -64,13 +67,18 @@ def numeric(
     return number
 
 
+def _negative(text: pl.Expr) -> pl.Expr:
+    """Accountants write -5 as (5)."""
+    return text.str.replace("(", "-", literal=True).str.strip_suffix(")")
+
+
 def _plain_number(text: pl.Expr, form: NumberFormat) -> pl.Expr:
     prefix, suffix = form.prefix.strip(), form.suffix.strip()
     if prefix:
         text = text.str.replace(prefix, "", literal=True).str.replace(r"^([-+(]?)\s+", "${1}")
     if suffix:
         text = text.str.strip_suffix(suffix).str.strip_chars_end()
-    text = text.str.replace("(", "-", literal=True).str.strip_suffix(")")  # accountants write -5 as (5)
+    text = _negative(text)
     if form.thousands:
         marks = list(_SPACES) if form.thousands.isspace() else [form.thousands]
         allowed = re.escape("".join(marks))
@@ -122,11 +130,14 @@ def moment(value: pl.Expr, fmt: str) -> pl.Expr:
 
 def _with_format(text: pl.Expr, fmt: str) -> pl.Expr:
     if "%z" in fmt or "%#z" in fmt:
-        zoned = text.str.to_datetime(fmt, strict=False, time_unit="us", time_zone="UTC")
-        return zoned.dt.replace_time_zone(None)
-    if any(mark in fmt for mark in ("%H", "%I")):
-        return text.str.to_datetime(fmt, strict=False, time_unit="us")
-    return text.str.to_date(fmt, strict=False).cast(pl.Datetime("us"))
+        parsed = text.str.to_datetime(
+            fmt, strict=False, time_unit="us", time_zone="UTC"
+        ).dt.replace_time_zone(None)
+    elif any(mark in fmt for mark in ("%H", "%I")):
+        parsed = text.str.to_datetime(fmt, strict=False, time_unit="us")
+    else:
+        parsed = text.str.to_date(fmt, strict=False).cast(pl.Datetime("us"))
+    return pl.when(parsed >= _EARLIEST).then(parsed) if "%Y" in fmt else parsed
 
 
 def parse_boolean(series: pl.Series) -> pl.Series:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from contracts.schema import ColumnProfile, ColumnType, DatasetSchema
+from tabular.blocks import BLOCK_BYTES
 from tabular.dialect import detect_dialect
 from tabular.evidence import Evidence, evidence_of
 from tabular.findings import findings_about
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from contracts.schema import Dialect, TargetCandidate
     from tabular.formats import Guess
 
+_BLOCK_BYTES = BLOCK_BYTES
+_HEAD_BYTES = 1 << 20
 _UNUSED_EXAMPLES = 20
 _LEAST_BUDGET = 16 << 10
 
@@ -85,8 +88,8 @@ class _Sweep:
 
     def run(self, path: Path, dialect: Dialect) -> None:
         """Feed every block to the tallies."""
-        small_file = {} if self._max_rows is None else {"block_bytes": 1 << 20}
-        for batch in scan(path, dialect, **small_file):
+        block_bytes = _BLOCK_BYTES if self._max_rows is None else _HEAD_BYTES
+        for batch in scan(path, dialect, block_bytes=block_bytes):
             frame = batch.frame
             if self._max_rows is not None and self.rows + frame.height > self._max_rows:
                 frame = frame.head(self._max_rows - self.rows)

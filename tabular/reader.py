@@ -285,9 +285,9 @@ def _parse_by_csv(blocks: Iterable[bytes], names: list[str], dialect: Dialect, s
             last = rows[-1]
     except csv.Error as error:
         raise Unreadable(f"Row near line {reader.line_num} cannot be read: {error}.") from error
-    if any(cell.count("\n") > _SWALLOWED_LINES for cell in last):
-        opened = reader.line_num - max(cell.count("\n") for cell in last)
-        raise Unreadable(f"A quote opened near line {opened} of the table is never closed.")
+    swallowed = max(last, key=len, default="")
+    if swallowed.count("\n") > _SWALLOWED_LINES:
+        raise Unreadable(f"A quote is opened and never closed; the text behind it starts {swallowed[:60]!r}.")
 
 
 class _Lines:

@@ -59,6 +59,8 @@ class Sample:
 
     def _thin(self) -> None:
         while len(self.values) > 2 * self.size:
+            if len(self.values) % 2:
+                self._skip += self.stride  # the next one would stand right behind the last that is kept
             self.values = self.values[::2]
             self.stride *= 2
 
@@ -154,7 +156,7 @@ class ColumnTally:
     def _enlarge(self) -> None:
         filled = {value: rows for value, rows in self.counts.items() if value}
         state = self.running = Running(guess(filled), Distinct(self._most))
-        frequent = sorted(filled.items(), key=lambda item: -item[1])[:FREQUENT]
+        frequent = sorted(filled.items(), key=lambda item: (-item[1], item[0]))[:FREQUENT]
         state.frequent = {value: rows for value, rows in frequent if rows > 1}
         if may_be_images(filled, self._index):
             self.images = ImageTally(self._index)

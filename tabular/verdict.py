@@ -14,7 +14,7 @@ from contracts.schema import ColumnType
 from tabular.cells import BOOLEANS, EMAIL, URL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from tabular.evidence import Evidence
     from tabular.imagecolumn import ImageTally
@@ -39,6 +39,7 @@ LONG_TEXT_WORDS = 6
 CODE_LENGTH = 4.5
 CODE_SHARE = 0.7
 LONG_CODE = 9
+SHOWN = 10
 _NAME_PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _ID_NAMES = {
     "id",
@@ -112,7 +113,7 @@ def _image(facts: Evidence, images: ImageTally) -> Verdict:
         why = f"{images.matched:,} of {facts.present:,} values name an uploaded image ({_percent(found)})"
     return Verdict(
         ColumnType.IMAGE, "image-files", why + ".", {"named_share": named, "found_share": found},
-        images.missing_examples[:10], images.missing,
+        images.missing_examples[:SHOWN], images.missing,
     )  # fmt: skip
 
 
@@ -158,7 +159,7 @@ def _datetime(facts: Evidence) -> Verdict | None:
         "dates",
         why,
         {"parsed_share": facts.parsed_share},
-        list(facts.odd)[:10],
+        _most_frequent(facts.odd),
         facts.odd_rows,
     )
 
@@ -227,7 +228,7 @@ def _code(facts: Evidence, rule: str, reason: str, figures: dict[str, float]) ->
         rule,
         f"{reason}; {facts.distinct:,} are distinct.",
         figures,
-        list(facts.odd)[:10],
+        _most_frequent(facts.odd),
         facts.odd_rows,
     )
 
@@ -274,7 +275,7 @@ def _numeric(facts: Evidence) -> Verdict | None:
     written = f" ({', '.join(notes)})" if notes else ""
     why = f"{_percent(facts.parsed_share)} of its values are numbers{written}, {facts.distinct:,} distinct."
     figures = {"parsed_share": facts.parsed_share, "distinct": facts.distinct}
-    return Verdict(ColumnType.NUMERIC, rule, why, figures, list(facts.odd)[:10], facts.odd_rows)
+    return Verdict(ColumnType.NUMERIC, rule, why, figures, _most_frequent(facts.odd), facts.odd_rows)
 
 
 def _addresses(facts: Evidence) -> Verdict | None:
@@ -319,6 +320,10 @@ def _strings(facts: Evidence) -> Verdict:
                 ColumnType.TEXT, "short-phrases", f"Short texts that seldom repeat: {described}.", figures
             )
     return Verdict(ColumnType.CATEGORICAL, "repeated-values", f"Values that repeat: {described}.", figures)
+
+
+def _most_frequent(odd: Mapping[str, int]) -> list[str]:
+    return sorted(odd, key=lambda value: (-odd[value], value))[:SHOWN]
 
 
 def _percent(share: float) -> str:

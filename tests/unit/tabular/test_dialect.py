@@ -47,15 +47,39 @@ FILES = {
     "one column of phrases": (b"city\nNew York\nLos Angeles\nLas Vegas\n", ",", '"', 0, 1, 3, 1),
     "one column of moments": (b"when\n2020-01-01 10:00:00\n2020-01-02 10:00:00\n", ",", '"', 0, 1, 2, 1),
     "row of units": (b"time,speed,mass\ns,m/s,kg\n1,2.5,3\n2,3.5,4\n3,4.5,5\n", ",", '"', 0, 2, 3, 3),
-    "row of groups": (b"Site,Site,Soil,Soil\nid,code,ph,cm\nA,1,7.1,10\nB,2,6.5,20\nC,3,6.9,30\n", ",", '"', 0, 2, 3, 4),
+    "row of groups": (
+        b"Site,Site,Soil,Soil\nid,code,ph,cm\nA,1,7.1,10\nB,2,6.5,20\nC,3,6.9,30\n",
+        ",",
+        '"',
+        0,
+        2,
+        3,
+        4,
+    ),
     "years as names": (b"country,2001,2002,2003\nA,1,2,3\nB,4,5,6\n", ",", '"', 0, 1, 2, 4),
-    "words only": (b"first,last,city\nJohn,Smith,Paris\nMary,Jones,Rome\nAnn,Lee,Oslo\n", ",", '"', 0, 1, 3, 3),
+    "words only": (
+        b"first,last,city\nJohn,Smith,Paris\nMary,Jones,Rome\nAnn,Lee,Oslo\n",
+        ",",
+        '"',
+        0,
+        1,
+        3,
+        3,
+    ),
     "escaped delimiters": (b"a,b,c\nx\\,y,1,2\nz\\,w,3,4\nq,5,6\n", ",", '"', 0, 1, 3, 3),
     "escaped quotes": (b'a,b\n"he said \\"hi, you\\"",1\n"x",3\n"q",5\n', ",", '"', 0, 1, 3, 2),
     "line ends in cells": (b'id,text\n1,"one\ntwo, and\n\nthree"\n2,"x"\n3,"y\nz"\n', ",", '"', 0, 1, 3, 2),
     "line ends in names": (b'"id\nnumber",text\n1,a\n2,b\n', ",", '"', 0, 1, 2, 2),
     "decimal commas": (b"x;y\n1,5;2,5\n3,5;4,5\n5,5;6,5\n", ";", '"', 0, 1, 3, 2),
-    "commas in tabbed text": (b"name\tnote\nA\thello, world, you\nB\tfoo, bar\nC\tx\n", "\t", '"', 0, 1, 3, 2),
+    "commas in tabbed text": (
+        b"name\tnote\nA\thello, world, you\nB\tfoo, bar\nC\tx\n",
+        "\t",
+        '"',
+        0,
+        1,
+        3,
+        2,
+    ),
     "json in cells": (b'id,data\n1,"{""a"": 1, ""b"": 2}"\n2,"{""a"": 3, ""b"": 4}"\n', ",", '"', 0, 1, 2, 2),
     "inch marks": (b'id,size,c\n1,5" disk,x\n2,3" disk,y\n3,7 in,z\n', ",", '"', 0, 1, 3, 3),
     "apostrophes": (b"id,text,n\n1,don't do it,4\n2,it's 'fine',5\n3,ok,6\n", ",", '"', 0, 1, 3, 3),
@@ -161,7 +185,11 @@ def test_what_a_writer_wrote_under_any_dialect_is_read_back(
 ):
     text = io.StringIO(newline="")
     writer = csv.writer(
-        text, delimiter=delimiter, quotechar=quotechar, lineterminator=lineterminator, quoting=csv.QUOTE_NONNUMERIC
+        text,
+        delimiter=delimiter,
+        quotechar=quotechar,
+        lineterminator=lineterminator,
+        quoting=csv.QUOTE_NONNUMERIC,
     )
     writer.writerow(["number", "word", "day", "remark"])
     writer.writerows(rows)
