@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import dash_mantine_components as dmc
+import httpx
 from dash import html
 
 from ui import wording
@@ -40,7 +41,7 @@ def state_badge(state: str, **props: Any) -> Node:
         color=wording.STATE_COLORS.get(state, "gray"),
         variant="light",
         radius="sm",
-        className="state-badge",
+        className="badge",
         **props,
     )
 
@@ -80,21 +81,27 @@ def message(level: str, title: str, detail: Node = None, *, urgent: bool | None 
     return html.Div([html.Strong(title), html.Div(detail)], className=f"message {level}", role=role)
 
 
-def failure(error: ApiError, *, retry: bool = False) -> Node:
-    """Say what the API answered instead of what was asked for, and what to do now."""
+def failure(error: ApiError, *, retry: bool = False, back: str = "") -> Node:
+    """Say what the API answered instead of what was asked for, and what to do now.
+
+    Args:
+        error: What was raised.
+        retry: Whether to offer asking again.
+        back: An address to go to instead, for what does not exist.
+    """
     if isinstance(error, ApiAway):
-        title, hint = "The platform does not answer", "Nothing is lost. See that it runs, then try again."
-        detail: Node = [html.P(str(error)), html.P(hint)]
+        hint = "Nothing is lost. See that it runs, then try again."
+        detail: list[Node] = [html.P(str(error)), html.P(hint)]
+        title = "The platform does not answer"
     else:
-        title = error.title if isinstance(error, ApiProblem) and error.detail else "That did not work"
-        title = {"NotFound": "Not found", "Conflict": "Not possible now", "Invalid": "Not accepted"}.get(
-            title, title
-        )
+        status = error.status if isinstance(error, ApiProblem) else 0
+        title = {404: "Not found", 409: "Not possible now", 422: "Not accepted"}.get(status, "That did not work")
         detail = [html.P(str(error))]
+        if status == httpx.codes.NOT_FOUND and back:
+            return message("error", title, [*detail, html.Div(link_button("Back to the list", back), className="actions")])
     if retry:
-        detail.append(
-            dmc.Button("Try again", id={"part": "retry", "index": 0}, size="xs", variant="default", mt="xs")
-        )
+        again = dmc.Button("Try again", id={"part": "retry", "index": 0}, size="xs", variant="default")
+        detail.append(html.Div(again, className="actions"))
     return message("error", title, detail)
 
 
@@ -119,7 +126,12 @@ def facts(pairs: Sequence[tuple[str, Node]]) -> Node:
 
 
 def table(
-    header: Sequence[Node], rows: Sequence[Sequence[Node]], label: str, *, numeric: Sequence[int] = ()
+    header: Sequence[str | Node],
+    rows: Sequence[Sequence[Node]],
+    label: str,
+    *,
+    numeric: Sequence[int] = (),
+    stacked: bool = False,
 ) -> Node:
     """Make a table that scrolls sideways by itself where it is too wide.
 
@@ -128,6 +140,7 @@ def table(
         rows: Cells.
         label: What the table shows, for screen readers.
         numeric: Positions of the columns that are set flush right.
+        stacked: Show each row as a block, with the headings beside the cells, where the screen is narrow.
     """
 
     def side(position: int) -> str:
@@ -141,12 +154,17 @@ def table(
                 ),
                 html.Tbody(
                     [
-                        html.Tr([html.Td(cell, className=side(i)) for i, cell in enumerate(row)])
+                        html.Tr(
+                            [
+                                html.Td(cell, className=side(i), **({"data-label": header[i]} if stacked else {}))
+                                for i, cell in enumerate(row)
+                            ]
+                        )
                         for row in rows
                     ]
                 ),
             ],
-            className="table",
+            className="table stacked" if stacked else "table",
         ),
         className="table-scroll",
         role="region",

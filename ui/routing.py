@@ -58,7 +58,7 @@ def show(api: Api, path: str, search: str) -> tuple[Node, str]:
             groups = tuple(unquote(group) for group in match.groups())
             return page.layout(api, groups, dict(parse_qsl(search.lstrip("?")))), page.title
         except ApiError as error:
-            return failure(error, retry=True), page.title
+            return failure(error, retry=True, back=section(path)), page.title
         except Exception:
             # without this the old page would stay, as if nothing had been clicked
             log.exception("a page failed", extra={"path": path})

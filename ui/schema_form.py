@@ -44,6 +44,8 @@ class Field:
     @property
     def range(self) -> str:
         """Say in words which numbers are allowed, or nothing where all are."""
+        if self.low is not None and self.high is not None:
+            return f"{wording.number(self.low)} to {wording.number(self.high)}"
         parts = []
         if self.low is not None:
             parts.append(f"at least {wording.number(self.low)}")
@@ -82,7 +84,7 @@ def _field(name: str, raw: JSON, schema: JSON) -> Field:
         kind = "text"
     return Field(
         name=name,
-        title=_title(raw.get("title") or name),
+        title=_title(name, raw.get("title", "")),
         help=raw.get("description") or shape.get("description", ""),
         kind=kind,
         default=raw.get("default"),
@@ -102,9 +104,11 @@ def _resolve(raw: JSON, schema: JSON) -> JSON:
     return {**schema["$defs"][reference.removeprefix("#/$defs/")], **raw}
 
 
-def _title(text: str) -> str:
-    words = text.replace("_", " ")
-    return words[:1].upper() + words[1:]
+def _title(name: str, given: str) -> str:
+    words = name.replace("_", " ")
+    # pydantic makes "Learning Rate" of learning_rate; a title that someone wrote is kept as it is
+    text = words if given.casefold() in {"", words.casefold()} else given
+    return text[:1].upper() + text[1:]
 
 
 def control(field: Field, group: str, value: Any = None) -> Node:
@@ -116,11 +120,12 @@ def control(field: Field, group: str, value: Any = None) -> Node:
     if field.kind == "boolean":
         return dmc.Switch(**common, checked=bool(shown), persistence=True, persistence_type="session")
     if field.kind == "choice":
-        return dmc.Select(**common, data=list(field.choices), value=str(shown), allowDeselect=field.optional)
+        return dmc.Select(**common, data=list(field.choices), value=str(shown), allowDeselect=field.optional, inputWrapperOrder=["label", "input", "description", "error"])
     # text, not a number control: that one swallows "1e-4", and changes what it takes for a slip
     return dmc.TextInput(
         **common,
         value=_text(field, shown),
+        inputWrapperOrder=["label", "input", "description", "error"],
         placeholder="not set" if field.optional else "",
         inputProps={"inputMode": "decimal"} if field.kind in {"integer", "number"} else {},
     )
@@ -157,7 +162,9 @@ def parse(field: Field, raw: Any) -> Any:
 
 def _number(field: Field, text: str) -> float:
     try:
-        value = int(text) if field.kind == "integer" and text.isascii() else float(text)
+        if not text.isascii() or "_" in text:  # Python would take 1_000 and other scripts' digits
+            raise ValueError(text)
+        value = int(text) if field.kind == "integer" else float(text)
     except ValueError:
         kind = "a whole number" if field.kind == "integer" else "a number, like 0.001 or 1e-3"
         raise NotAllowed(f"This must be {kind}.") from None

@@ -10,8 +10,16 @@ from dash import dcc, html
 from ui.parts import icon
 
 THEME: dict[str, Any] = {
-    "primaryColor": "indigo",
-    "primaryShade": {"light": 6, "dark": 5},
+    "colors": {
+        "dark": [
+            "#e7eaf1", "#c3cad8", "#a0a9ba", "#7d879b", "#3a4254", "#2d3342", "#232836", "#1b1f2a", "#161a23", "#12151d",
+        ],
+        "brand": [
+            "#eceffd", "#dde2fb", "#bcc5f7", "#9aa7f2", "#7d8dee", "#6172e4", "#4254d6", "#3546c0", "#2c3aa1", "#232e80",
+        ],
+    },
+    "primaryColor": "brand",
+    "primaryShade": 6,
     "defaultRadius": "md",
     "fontFamily": "Inter, system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', Arial, sans-serif",
     "headings": {"fontWeight": "650"},

@@ -104,7 +104,7 @@ def sample_csv(rows: int = 120) -> str:
     for i in range(rows):
         kind = kinds[i % 3]
         age = "" if i % 9 == 0 else f"{(i * 37) % 83 / 4}"
-        text = f"A {kind} seen in the garden on the {i % 28 + 1}. of the month, not shy at all"
+        text = f"A {kind} seen in the garden on the {i % 28 + 1}. of the month and not shy at all"
         lines.append(f"img/{i:03}.png,animal {i},{[2, 0, 4][i % 3]},{['red', 'green', 'blue', 'grey'][i * 7 % 4]},{text},{kind},{age}")
     return "\n".join(lines) + "\n"
 

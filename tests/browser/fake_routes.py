@@ -19,6 +19,7 @@ JOB_SUMMARY = ("id", "name", "dataset_id", "dataset_name", "model", "target", "s
 def create_api(platform: FakePlatform) -> Flask:
     """Make the API's app, to be mounted under /api."""
     app = Flask("fake_api")
+    app.json.sort_keys = False  # type: ignore[attr-defined]
 
     @app.before_request
     def down() -> Response | None:

@@ -65,7 +65,10 @@ window.triptych = window.triptych || {};
     }
 
     function draw() {
-      for (const key of keys) plotly.newPlot(target(key), traces(), triptych.chartLayout(), OPTIONS);
+      for (const key of keys) {
+        target(key).classList.add("waiting");
+        plotly.newPlot(target(key), traces(), triptych.chartLayout(), OPTIONS);
+      }
     }
 
     function flush() {
@@ -75,13 +78,14 @@ window.triptych = window.triptych || {};
       for (const key of Object.keys(batch)) {
         const element = target(key);
         if (!element || !element.data) continue;
+        element.classList.remove("waiting");
         const touched = [0, 1].filter(function (i) { return batch[key].x[i].length; });
         plotly.extendTraces(
           element,
           { x: touched.map(function (i) { return batch[key].x[i]; }), y: touched.map(function (i) { return batch[key].y[i]; }) },
           touched,
         );
-        triptych.setText("chart-" + key + "-now", "now " + triptych.number(batch[key].now));
+        triptych.setText("chart-" + key + "-now", "latest " + triptych.number(batch[key].now));
       }
     }
 
@@ -130,7 +134,9 @@ window.triptych = window.triptych || {};
         waiting = {};
         for (const key of keys) {
           triptych.setText("chart-" + key + "-now", "");
-          if (target(key)) plotly.react(target(key), traces(), triptych.chartLayout(), OPTIONS);
+          if (!target(key)) continue;
+          target(key).classList.add("waiting");
+          plotly.react(target(key), traces(), triptych.chartLayout(), OPTIONS);
         }
       },
       close: function () {

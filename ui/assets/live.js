@@ -60,6 +60,7 @@ window.triptych = window.triptych || {};
     page.over = ENDED.includes(state);
     const card = byId("live-progress");
     if (card) card.classList.toggle("over", page.over);
+    if (page.over && !page.best) triptych.setText("live-matrix-note", "It ended before a validation pass did.");
     if (state === "queued" || state === "launching") {
       triptych.setText("live-phase", state === "queued" ? "Waiting for a free place" : "Starting the trainer");
       progress(0);
@@ -87,7 +88,7 @@ window.triptych = window.triptych || {};
       page.drawing = false;
       if (active !== page || !byId("live-matrix") || !page.best) return;
       triptych.drawMatrix(page.plotly, byId("live-matrix"), page.best);
-      triptych.setText("live-matrix-note", "Best validation pass so far, epoch " + triptych.number(page.best.epoch) + ". Colour: share of the true class.");
+      triptych.setText("live-matrix-note", "Best validation pass, epoch " + triptych.number(page.best.epoch) + ". Colour: share of the true class.");
     });
   }
 

@@ -219,7 +219,7 @@ def _content(column: JSON, schema: JSON) -> Node:
 
 
 def _words(column: JSON, schema: JSON) -> Node:
-    target = dmc.Badge("target", size="sm", radius="sm") if column["name"] == schema["target"] else None
+    target = dmc.Badge("target", size="sm", radius="sm", className="badge") if column["name"] == schema["target"] else None
     return [
         html.H3([name(column["name"]), target]),
         html.P(column["why"], className="why", dir="auto"),

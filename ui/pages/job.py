@@ -23,6 +23,7 @@ CHARTS = (("loss", "Loss"), ("accuracy", "Accuracy"), ("macro_f1", "Macro F1"))
 def layout(api: Api, job_id: str) -> Node:
     """Give the page."""
     job = api.job(job_id)
+    result = job_result.result(api, job)
     return html.Div(
         [
             # live.js opens the stream when this is set; a new attempt sets it again
@@ -34,13 +35,9 @@ def layout(api: Api, job_id: str) -> Node:
             html.Div(id="job-action-error"),
             _progress(),
             html.Div([_chart(key, title) for key, title in CHARTS], className="charts"),
-            html.Div(job_result.summary(api, job), id="job-summary"),
-            card(
-                html.Div(id="live-matrix", className="matrix"),
-                html.P("The first validation pass has not ended yet.", id="live-matrix-note", className="quiet"),
-                title="Confusion matrix",
-                className="matrix-card",
-            ),
+            html.Div(result.figures, id="job-figures"),
+            html.Div([_matrix(), html.Div(result.report, id="job-report")], className="result"),
+            html.Div(result.artifacts, id="job-artifacts"),
             html.Div(
                 [
                     html.Div(html.Div(_details(job), id="job-details"), className="wide"),
@@ -137,6 +134,14 @@ def _chart(key: str, title: str) -> Node:
     )
 
 
+def _matrix() -> Node:
+    return card(
+        html.Div(id="live-matrix", className="matrix"),
+        html.P("The first validation pass has not ended yet.", id="live-matrix-note", className="quiet"),
+        title="Confusion matrix",
+    )
+
+
 def _details(job: JSON) -> Node:
     return [job_result.timeline(job), _settings(job)]
 
@@ -193,7 +198,9 @@ def register(app: Dash, api: Api) -> None:
 
     @app.callback(
         Output("job-state", "children"),
-        Output("job-summary", "children"),
+        Output("job-figures", "children"),
+        Output("job-report", "children"),
+        Output("job-artifacts", "children"),
         Output("job-details", "children"),
         Output("job-start-now", "style"),
         Output("job-retry", "style"),
@@ -205,12 +212,12 @@ def register(app: Dash, api: Api) -> None:
     def _again(_changed: Any, live: JSON) -> tuple[Any, ...]:
         try:
             job = api.job(live["id"])
-            summary = job_result.summary(api, job)
         except ApiError as error:
-            return (no_update, failure(error), *[no_update] * 4)
+            return (no_update, failure(error), *[no_update] * 6)
+        result = job_result.result(api, job)
         shown = visible_actions(job["state"])
         styles = [_shown(shown[action]) for action in ("start", "retry", "cancel")]
-        return _state(job), summary, _details(job), *styles
+        return _state(job), result.figures, result.report, result.artifacts, _details(job), *styles
 
     app.clientside_callback(
         ClientsideFunction("triptych", "mountJob"), Output("live-mounted", "children"), Input("live-job", "data")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import dash_mantine_components as dmc
@@ -20,23 +21,26 @@ WORDS = {"majority_rate": "Always the most frequent class", "macro_f1": "Macro F
 MAX_CLASSES = 200
 
 
-def summary(api: Api, job: JSON) -> Node:
-    """Give what stands between curves and settings; empty while there is nothing to tell."""
-    parts: list[Node] = []
-    if job["metrics"]:
-        parts.append(_figures(job["metrics"]))
+@dataclass(frozen=True)
+class Result:
+    """The parts of the page that come with the end of a job; each may be nothing."""
+
+    figures: Node = None
+    report: Node = None
+    artifacts: Node = None
+
+
+def result(api: Api, job: JSON) -> Result:
+    """Give what there is to tell of a job."""
+    figures = _figures(job["metrics"]) if job["metrics"] else None
     if job["state"] not in wording.ENDED:
-        return parts
+        return Result(figures)
     try:
         report = api.report(job["id"]) if job["state"] == "succeeded" else None
         artifacts = api.artifacts(job["id"])
     except ApiError as error:
-        return [*parts, failure(error)]
-    if report:
-        parts.append(_report(report))
-    if artifacts:
-        parts.append(_artifacts(artifacts))
-    return parts
+        return Result(figures, None, failure(error))
+    return Result(figures, _report(report) if report else None, _artifacts(artifacts) if artifacts else None)
 
 
 def _figures(metrics: JSON) -> Node:
@@ -47,7 +51,7 @@ def _figures(metrics: JSON) -> Node:
                 html.Dt(WORDS.get(key, wording.metric_name(key).capitalize().replace("f1", "F1"))),
                 html.Dd(wording.percent(metrics[key]) if key in SHARES else wording.number(metrics[key])),
             ],
-            className="tile main" if key in {"accuracy", "macro_f1"} else "tile",
+            className="tile tile-main" if key in {"accuracy", "macro_f1"} else "tile",
         )
         for key in keys
     ]
@@ -116,7 +120,7 @@ def _artifacts(artifacts: list[JSON]) -> Node:
         ]
         for entry in artifacts
     ]
-    return card(table(("File", "Size", "SHA-256"), rows, "Artifacts", numeric=(1,)), title="Artifacts")
+    return card(table(("File", "Size", "SHA-256"), rows, "Artifacts", numeric=(1,), stacked=True), title="Artifacts")
 
 
 def timeline(job: JSON) -> Node:

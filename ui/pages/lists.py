@@ -24,7 +24,7 @@ def jobs_table(jobs: Sequence[JSON]) -> Node:
     header = ("Job", "State", "Predicts", "Accuracy", "Macro F1", "Took", "Created")
     active = [job["id"] for job in jobs if job["state"] in wording.ACTIVE][:FOLLOWED]
     rows = [_job_row(job, followed=job["id"] in active) for job in jobs]
-    return table(header, rows, "Jobs", numeric=(3, 4, 5))
+    return table(header, rows, "Jobs", numeric=(3, 4, 5), stacked=True)
 
 
 def _job_row(job: JSON, *, followed: bool) -> list[Node]:
@@ -91,7 +91,7 @@ def datasets_table(datasets: Sequence[JSON]) -> Node:
         for dataset in datasets
     ]
     header = ("Data set", "State", "Rows", "Columns", "Files", "Size", "Created")
-    return table(header, rows, "Data sets", numeric=(2, 3, 4, 5))
+    return table(header, rows, "Data sets", numeric=(2, 3, 4, 5), stacked=True)
 
 
 def _dataset_state(dataset: JSON) -> Node:

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import BaseModel, Field
+
+from ui.schema_form import NotAllowed, control, fields_of, parse
+
+
+class Params(BaseModel):
+    layers: int = Field(default=2, ge=1, le=8, description="hidden layers")
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    rate: float = Field(default=1e-3, gt=0)
+    augment: bool = True
+    title: str = "x"
+    limit: int | None = None
+    sizes: list[int] = [1, 2]
+
+
+FIELDS = {field.name: field for field in fields_of(Params.model_json_schema())}
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "value"),
+    [
+        ("layers", "3", 3),
+        ("layers", " 8 ", 8),
+        ("dropout", "0", 0.0),
+        ("rate", "1e-4", 1e-4),
+        ("augment", None, False),
+        ("augment", True, True),
+        ("title", "", ""),
+        ("limit", "", None),
+        ("limit", "5", 5),
+        ("sizes", "[3]", [3]),
+    ],
+)
+def test_what_is_typed_becomes_a_value(name, raw, value):
+    assert parse(FIELDS[name], raw) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "said"),
+    [
+        ("layers", "", "needed"),
+        ("layers", "2.5", "whole number"),
+        ("layers", "\u0663", "whole number"),  # an Arabic-Indic digit, which int() would take
+        ("layers", "9", "1 to 8"),
+        ("dropout", "1", "at least 0, below 1"),
+        ("dropout", "nan", "at least 0, below 1"),
+        ("rate", "0", "above 0"),
+        ("rate", "fast", "1e-3"),
+        ("sizes", "1, 2", "JSON"),
+    ],
+)
+def test_what_does_not_fit_is_told_with_what_does(name, raw, said):
+    with pytest.raises(NotAllowed, match=said):
+        parse(FIELDS[name], raw)
+
+
+def test_enums_behind_a_reference_become_choices():
+    schema = {
+        "$defs": {"Net": {"enum": ["small", "large"], "type": "string"}},
+        "properties": {"net": {"$ref": "#/$defs/Net", "default": "small", "description": "which"}},
+    }
+    (field,) = fields_of(schema)
+    assert (field.kind, field.choices, field.default, field.help) == ("choice", ("small", "large"), "small", "which")
+
+
+def test_titles_read_like_sentences():
+    schema = {"properties": {"learning_rate": {"title": "Learning Rate"}, "lr": {"title": "Rate of Ada"}, "two_words": {}}}
+    assert [field.title for field in fields_of(schema)] == ["Learning rate", "Rate of Ada", "Two words"]
+
+
+def test_every_control_shows_default_range_and_help():
+    shown = control(FIELDS["layers"], "job").to_plotly_json()["props"]
+    assert shown["value"] == "2"
+    assert shown["description"] == "Hidden layers; 1 to 8"
+    assert shown["id"] == {"form": "job", "field": "layers"}

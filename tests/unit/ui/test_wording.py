@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from ui import wording
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("count", "written"),
+    [(None, "–"), (0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (612_345, "612 kB"), (45_000_000, "45.0 MB"), (2.5e12, "2.5 TB")],
+)
+def test_sizes_use_decimal_units(count, written):
+    assert wording.size(count) == written
+
+
+@pytest.mark.parametrize(
+    ("seconds", "written"),
+    [(None, "–"), (-3, "0 s"), (42.4, "42 s"), (185, "3 min 5 s"), (7800, "2 h 10 min"), (90_000, "1 d 1 h")],
+)
+def test_durations(seconds, written):
+    assert wording.duration(seconds) == written
+
+
+@pytest.mark.parametrize(
+    ("at", "written"),
+    [
+        (None, "–"),
+        ("2026-11-23T11:59:30+00:00", "just now"),
+        ("2026-11-23T13:00:00+00:00", "just now"),  # this machine's clock is behind
+        ("2026-11-23T11:30:00Z", "30 min ago"),
+        ("2026-11-23T09:30:00", "2 h ago"),  # without a zone it is UTC
+        ("2026-11-23T12:30:00+02:00", "1 h ago"),
+        ("2026-11-20T12:00:00Z", "3 d ago"),
+        ("2026-01-05T12:00:00Z", "2026-01-05"),
+    ],
+)
+def test_times_are_written_as_distances(at, written):
+    assert wording.ago(at, NOW) == written
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [(None, "–"), (float("nan"), "–"), (3.0, "3"), (0.123456, "0.1235"), (12345, "12\u202f345"), (1e-5, "1e-05"), (2e12, "2e+12")],
+)
+def test_numbers_keep_four_digits(value, written):
+    assert wording.number(value) == written
+
+
+def test_every_state_of_a_job_has_a_colour():
+    states = {"created", *wording.ACTIVE, *wording.ENDED}
+    assert states <= set(wording.STATE_COLORS)
+    assert set(wording.RETRYABLE) < set(wording.ENDED)
