@@ -56,10 +56,7 @@ def numeric(
         and not number_format.prefix
         and not number_format.suffix
     )
-    if plain or number_format is None:
-        text = _negative(text)
-    else:
-        text = _plain_number(text, number_format)
+    text = _negative(text) if plain or number_format is None else _plain_number(text, number_format)
     number = text.cast(pl.Float64, strict=False)
     number = pl.when(number.is_finite()).then(number)
     if missing_tokens:

@@ -26,7 +26,7 @@ from tabular.reader import Header, read_header, scan
 from tabular.roles import rank_targets, suggest_role
 from tabular.statistics import statistics_of
 from tabular.tally import COLUMNS_BUDGET, ColumnTally
-from tabular.verdict import Verdict, decide
+from tabular.verdict import decide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from contracts.schema import Dialect, TargetCandidate
     from tabular.formats import Guess
+    from tabular.rulebook import Verdict
 
 _BLOCK_BYTES = BLOCK_BYTES
 _HEAD_BYTES = 1 << 20

@@ -7,8 +7,6 @@ front of quotes, stray quotes) is read by Python's csv module, from the first su
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,12 +14,12 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tabular.blocks import BLOCK_BYTES, blocks_of
-from tabular.dialect import FIELD_LIMIT, Format
-from tabular.errors import Unreadable
+from tabular.csvmodule import Batch, is_ragged, parse_by_csv
+from tabular.dialect import Format
 from tabular.header import usual_width
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from contracts.schema import Dialect
@@ -29,18 +27,7 @@ if TYPE_CHECKING:
 BATCH_ROWS = 65536
 HEAD_ROWS = 50
 _HEAD_BLOCK = 1 << 20
-_CSV_ROWS = 8192
-_SWALLOWED_LINES = 1000
 _EXTRA = "\x00extra"
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Some rows of a table: every column a string, never null; rows that are wholly blank are left out."""
-
-    frame: pl.DataFrame
-    ragged: int
-    bytes_read: int
 
 
 @dataclass(frozen=True)
@@ -120,7 +107,7 @@ def scan(path: Path, dialect: Dialect, *, block_bytes: int = BLOCK_BYTES) -> Ite
             yield batch
         else:
             return
-    yield from _parse_by_csv(rest, names, dialect, spent)
+    yield from parse_by_csv(rest, names, dialect, spent)
 
 
 def unique_names(written: Sequence[str]) -> list[str]:
@@ -227,7 +214,7 @@ def _parse_block(block: bytes, names: list[str], dialect: Dialect, spent: int) -
     ragged = int((extra != "").sum())
     if _rows_fall_short(frame, block, dialect, extra):
         ragged = sum(
-            _is_ragged(record.cells, len(names))
+            is_ragged(record.cells, len(names))
             for record in _format(dialect).records(block.decode("utf-8", "replace"))
         )
     return Batch(_without_blank_rows(frame), ragged, spent)
@@ -247,57 +234,8 @@ def _rows_fall_short(frame: pl.DataFrame, block: bytes, dialect: Dialect, extra:
     return delimiters - int((extra != "").sum()) < frame.height * (frame.width - 1)
 
 
-def _is_ragged(cells: list[str], width: int) -> bool:
-    if not any(cell.strip() for cell in cells):
-        return False
-    return len(cells) < width or any(cells[width:])
-
-
 def _without_blank_rows(frame: pl.DataFrame) -> pl.DataFrame:
     first = frame.to_series(0)
     if first.len() == 0 or not (first.str.strip_chars() == "").any():
         return frame  # a row with a first cell is not blank
     return frame.filter(pl.any_horizontal(pl.all().str.strip_chars() != ""))
-
-
-def _parse_by_csv(blocks: Iterable[bytes], names: list[str], dialect: Dialect, spent: int) -> Iterator[Batch]:
-    csv.field_size_limit(FIELD_LIMIT)
-    lines = _Lines(blocks, spent)
-    reader = csv.reader(
-        lines,
-        delimiter=dialect.delimiter,
-        quotechar=dialect.quotechar,
-        escapechar=dialect.escapechar,
-        doublequote=dialect.doublequote,
-        skipinitialspace=dialect.skip_initial_space,
-        quoting=csv.QUOTE_NONE if dialect.quotechar is None else csv.QUOTE_MINIMAL,
-    )
-    width = len(names)
-    last: list[str] = []
-    try:
-        while rows := list(itertools.islice(reader, _CSV_ROWS)):
-            ragged = sum(_is_ragged(row, width) for row in rows)
-            filled = [
-                row[:width] + [""] * (width - len(row)) for row in rows if any(cell.strip() for cell in row)
-            ]
-            frame = pl.DataFrame(filled, schema=dict.fromkeys(names, pl.String), orient="row")
-            yield Batch(frame, ragged, lines.spent)
-            last = rows[-1]
-    except csv.Error as error:
-        raise Unreadable(f"Row near line {reader.line_num} cannot be read: {error}.") from error
-    swallowed = max(last, key=len, default="")
-    if swallowed.count("\n") > _SWALLOWED_LINES:
-        raise Unreadable(f"A quote is opened and never closed; the text behind it starts {swallowed[:60]!r}.")
-
-
-class _Lines:
-    """The lines of a stream of blocks, with the bytes counted that were given out."""
-
-    def __init__(self, blocks: Iterable[bytes], spent: int) -> None:
-        self._blocks = blocks
-        self.spent = spent
-
-    def __iter__(self) -> Iterator[str]:
-        for block in self._blocks:
-            self.spent += len(block)
-            yield from io.StringIO(block.decode("utf-8", errors="replace"), newline="\n")

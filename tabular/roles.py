@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from contracts.schema import ColumnType, Role, TargetCandidate
-from tabular.verdict import name_words
+from tabular.rulebook import name_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tabular.evidence import Evidence
-    from tabular.verdict import Verdict
+    from tabular.rulebook import Verdict
 
 MOST_CLASSES = 200
 EASY_CLASSES = 20

@@ -10,7 +10,7 @@ import pytest
 from contracts.schema import ColumnType
 from tabular import profile, reader, tally
 from tabular.profile import profile_table
-from tabular.tally import Distinct, Sample
+from tabular.sketches import Distinct, Sample
 
 ROWS = 4000
 

@@ -114,5 +114,5 @@ def test_a_quote_never_closed_is_named(table):
 
 def test_undecodable_bytes_become_replacement_characters(tmp_path):
     path = tmp_path / "table.csv"
-    path.write_bytes("a,b\n".encode() + "é,è\n".encode() * 100 + b"\xff,x\n")
+    path.write_bytes(b"a,b\n" + "é,è\n".encode() * 100 + b"\xff,x\n")
     assert read_table(path, detect_dialect(path))["a"][-1] == "\ufffd"
