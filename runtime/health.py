@@ -29,10 +29,14 @@ def probe(checks: Checks) -> tuple[int, dict[str, str]]:
     return (200 if all(result == "ok" for result in results.values()) else 503), results
 
 
-def serve(port: int, checks: Checks) -> None:
-    """Answer /healthz and /readyz from a thread, for a process that has no HTTP of its own; port 0 means none."""
+def serve(port: int, checks: Checks) -> Callable[[], None]:
+    """Answer /healthz and /readyz from a thread, for a process that has no HTTP of its own; port 0 means none.
+
+    Returns:
+        What ends it.
+    """
     if not port:
-        return
+        return lambda: None
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -52,3 +56,9 @@ def serve(port: int, checks: Checks) -> None:
 
     server = ThreadingHTTPServer(("0.0.0.0", port), Handler)  # noqa: S104 - the orchestrator probes from outside
     threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
+
+    def stop() -> None:
+        server.shutdown()
+        server.server_close()
+
+    return stop

@@ -1,0 +1,87 @@
+"""Writes the README's table of environment variables from the settings classes, or checks that it is up to date.
+
+`python scripts/environment_table.py --write` rewrites the README between its two markers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+from pydantic_core import PydanticUndefined
+
+from contracts.job import JobSpec
+from runtime.settings import Settings
+from services.api.settings import ApiSettings
+from services.ingest.settings import IngestSettings
+from services.launcher.settings import LauncherSettings
+from services.metrics.settings import MetricsSettings
+from ui.settings import UiSettings
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from pydantic.fields import FieldInfo
+
+README = Path(__file__).parents[1] / "README.md"
+BEGIN, END = "<!-- environment: begin (make docs writes this) -->\n", "<!-- environment: end -->"
+GROUPS: list[tuple[str, type[BaseModel]]] = [
+    ("every service", Settings),
+    ("api and its worker", ApiSettings),
+    ("ingest", IngestSettings),
+    ("launcher", LauncherSettings),
+    ("metrics", MetricsSettings),
+    ("ui", UiSettings),
+    ("trainer", JobSpec),
+]
+
+
+def table() -> str:
+    """Make the tables, one for each part."""
+    parts = []
+    for title, cls in GROUPS:
+        fields = {
+            name: field
+            for name, field in cls.model_fields.items()
+            if cls is Settings or not (issubclass(cls, Settings) and name in Settings.model_fields)
+        }
+        rows = [
+            f"| `{name.upper()}` | {_default(field)} | {_escape(field.description or '')} |"
+            for name, field in fields.items()
+        ]
+        head = f"<details>\n<summary>{title}</summary>\n\n| variable | default | meaning |\n|---|---|---|\n"
+        parts.append(head + "\n".join(rows) + "\n\n</details>\n")
+    return "\n".join(parts)
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    value = field.get_default(call_default_factory=True)
+    if value is PydanticUndefined or value is None or value in ("", [], {}, ()):
+        return ""
+    return f"`{'…' if isinstance(value, SecretStr) else value}`"
+
+
+def _escape(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+
+
+def main() -> None:
+    """Write or check."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true", help="rewrite the README instead of checking it")
+    write = parser.parse_args().write
+    text = README.read_text("utf-8")
+    before, rest = text.split(BEGIN)
+    current, after = rest.split(END)
+    if write:
+        README.write_text(before + BEGIN + table() + END + after, "utf-8")
+    elif current != table():
+        sys.exit("README.md: the environment table is out of date; run `make docs`")
+
+
+if __name__ == "__main__":
+    main()
