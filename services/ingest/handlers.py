@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from boto3.exceptions import Boto3Error
+from botocore.exceptions import BotoCoreError, ClientError
 
 from contracts.events import (
     DatasetDeleted,
@@ -16,22 +19,22 @@ from contracts.events import (
     DatasetStagingProgressed,
     DatasetUploaded,
 )
-from runtime.errors import Invalid
+from runtime.errors import Invalid, Transient
+from runtime.storage import Corrupt
 from services.ingest.staging import stage, unstage
 from tabular.errors import Unreadable
 from tabular.profile import profile_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from typing import Any
 
     from contracts.events import Event
     from runtime.bus import Work
     from runtime.storage import ObjectStore
-    from services.ingest.staging import StagingSettings
+    from services.ingest.staging import Limits
 
-_log = logging.getLogger(__name__)
 
 
 def schema_handlers(spool_dir: Path, store: ObjectStore) -> dict[str, Callable[[Any, Work], None]]:
@@ -55,7 +58,8 @@ def schema_handlers(spool_dir: Path, store: ObjectStore) -> dict[str, Callable[[
             _end(work, DatasetSchemaFailed(dataset_id=event.dataset_id, reason=str(error)))
             return
         key = f"datasets/{event.dataset_id}/schema.json"
-        store.put_bytes(key, schema.model_dump_json().encode(), content_type="application/json")
+        with _trouble_may_pass():
+            store.put_bytes(key, schema.model_dump_json().encode(), content_type="application/json")
         _end(
             work,
             DatasetSchemaDetected(
@@ -70,14 +74,14 @@ def schema_handlers(spool_dir: Path, store: ObjectStore) -> dict[str, Callable[[
 
 
 def staging_handlers(
-    spool_dir: Path, store: ObjectStore, settings: StagingSettings, progress_seconds: float
+    spool_dir: Path, store: ObjectStore, limits: Limits, progress_seconds: float
 ) -> dict[str, Callable[[Any, Work], None]]:
     """Give the handlers of the queue ingest.staging.
 
     Args:
         spool_dir: Where uploads lie.
         store: Where they go, under datasets/<id>/.
-        settings: How they are packed.
+        limits: How they are packed.
         progress_seconds: Least time between two progress events.
     """
 
@@ -88,7 +92,8 @@ def staging_handlers(
             return
         progress = _Progress(event.dataset_id, work, progress_seconds)
         try:
-            staged = stage(folder, event.dataset_id, store, progress=progress, settings=settings)
+            with _trouble_may_pass():
+                staged = stage(folder, event.dataset_id, store, progress=progress, limits=limits)
         except Invalid as error:
             _end(work, DatasetStagingFailed(dataset_id=event.dataset_id, reason=str(error)))
             return
@@ -104,12 +109,22 @@ def staging_handlers(
         )
 
     def deleted(event: DatasetDeleted, work: Work) -> None:
-        unstage(event.dataset_id, store)
-        for job_id in event.job_ids:
-            store.delete_prefix(f"jobs/{job_id}")
+        with _trouble_may_pass():
+            unstage(event.dataset_id, store)
+            for job_id in event.job_ids:
+                store.delete_prefix(f"jobs/{job_id}")
         _end(work, None)
 
     return {DatasetUploaded.NAME: uploaded, DatasetDeleted.NAME: deleted}
+
+
+@contextmanager
+def _trouble_may_pass() -> Iterator[None]:
+    """Ask for another try where the store failed in a way that is not about the data set; see stage for the others."""
+    try:
+        yield
+    except (BotoCoreError, ClientError, Boto3Error, Corrupt, OSError) as error:
+        raise Transient(f"{type(error).__name__}: {error}") from error
 
 
 def _end(work: Work, told: Event | None) -> None:

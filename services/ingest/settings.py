@@ -21,9 +21,7 @@ class IngestSettings(Settings):
         default=1.0, gt=0, description="least time between two reports of staging progress"
     )
     shard_from_files: int = Field(
-        default=64, ge=2, description="from so many files on, small ones are packed into tar shards"
+        default=256, ge=2, description="from so many files on, small ones go into tar shards"
     )
-    shard_mean_bytes: int = Field(
-        default=1_000_000, gt=0, description="files of at most this mean size are packed into shards"
-    )
-    shard_bytes: int = Field(default=64 * 1024**2, ge=1024**2, description="size of a shard")
+    shard_below_bytes: int = Field(default=1 << 20, gt=0, description="files are small below this mean size")
+    shard_bytes: int = Field(default=64 << 20, ge=1 << 20, description="size from which a shard is closed")

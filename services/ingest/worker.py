@@ -13,7 +13,7 @@ from runtime.settings import load
 from runtime.storage import open_store
 from services.ingest.handlers import schema_handlers, staging_handlers
 from services.ingest.settings import IngestSettings
-from services.ingest.staging import StagingSettings
+from services.ingest.staging import Limits
 
 
 def main() -> None:
@@ -32,12 +32,12 @@ def main() -> None:
         handlers = schema_handlers(settings.spool_dir, store)
         concurrency = settings.schema_concurrency
     else:
-        packing = StagingSettings(
+        limits = Limits(
             shard_from_files=settings.shard_from_files,
-            shard_mean_bytes=settings.shard_mean_bytes,
+            shard_below_bytes=settings.shard_below_bytes,
             shard_bytes=settings.shard_bytes,
         )
-        handlers = staging_handlers(settings.spool_dir, store, packing, settings.progress_seconds)
+        handlers = staging_handlers(settings.spool_dir, store, limits, settings.progress_seconds)
         concurrency = settings.staging_concurrency
     consumer = Consumer(db, Outbox(bell.ring), queue, handlers)
     checks = {"database": db.check, "objects": store.check}
