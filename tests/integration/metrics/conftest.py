@@ -1,0 +1,71 @@
+"""The metrics service, in this process and in processes of its own."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import pytest
+from integration.metrics.running import ROOT, Service
+
+from runtime.db import Database
+from services.metrics.app import EXTENSION, create_app
+from services.metrics.settings import MetricsSettings
+from support.redis_server import RedisServer, redis_binary
+
+NO_REDIS = "redis://127.0.0.1:1/0"
+
+
+@pytest.fixture
+def app(database, migrated_url, tmp_path):
+    """The app without Redis, for everything that does not need to be live."""
+    settings = MetricsSettings(
+        database_url=migrated_url,
+        redis_url=NO_REDIS,
+        objects_url=f"file://{tmp_path}",
+        callback_root_secret=ROOT,
+        callback_secret="f" * 32,
+        max_body_bytes=200_000,
+        history_max_items=50,
+        callback_grace_seconds=0,
+    )
+    flask_app = create_app(settings)
+    yield flask_app
+    flask_app.extensions[EXTENSION].close()
+
+
+@pytest.fixture
+def client(app):
+    return app.test_client()
+
+
+@pytest.fixture
+def start(database, migrated_url, redis_server, tmp_path):
+    """Start services on one database and one Redis; they are killed at the end."""
+    with ExitStack() as stack:
+
+        def begin(**settings):
+            service = Service(tmp_path, migrated_url, redis_server.url, **settings)
+            stack.callback(service.kill)
+            service.start()
+            return service
+
+        yield begin
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """One running service for tests that use a job of their own each and leave it running."""
+    if redis_binary() is None:
+        pytest.skip("no redis-server on this machine")
+    folder = tmp_path_factory.mktemp("shared")
+    url = f"sqlite:///{folder}/test.db"
+    db = Database(url)
+    db.migrate()
+    db.engine.dispose()
+    redis_server = RedisServer(folder)
+    redis_server.start()
+    service = Service(folder, url, redis_server.url)
+    service.start()
+    yield service
+    service.kill()
+    redis_server.kill()
