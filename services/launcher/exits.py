@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from contracts.callback import Outcome
 from services.launcher.backend import Cause
@@ -61,7 +61,7 @@ def _by_code(status: RunStatus, tail: Sequence[str]) -> tuple[Outcome, str]:
         reason = "stopped by SIGTERM, but nobody cancelled the job: the machine or the platform was shut down; retry it"
         return Outcome.FAILED, f"exit {code}: {reason}"
     meaning = _MEANINGS.get(code) or _signal(code) or "the trainer failed"
-    last = " | ".join(_plain(line) for line in tail if line.strip()) if code == 64 else _last(tail)  # noqa: PLR2004 - EX_USAGE, as in the table above
+    last = " | ".join(_plain(line) for line in tail[-_LINES:] if line.strip()) if code == 64 else _last(tail)  # noqa: PLR2004 - EX_USAGE, as in the table above
     return Outcome.FAILED, f"exit {code}: {meaning}{f': {last}' if last else ''}"[:_CHARACTERS]
 
 
@@ -85,13 +85,20 @@ def _signal(code: int) -> str:
 
 
 def _last(tail: Sequence[str]) -> str:
-    return next((_plain(line) for line in reversed(tail) if line.strip()), "")
+    """Give the last error of a log in JSON, else its last line."""
+    written = [line for line in tail if line.strip()]
+    errors = [line for line in written if _record(line).get("level") in ("ERROR", "CRITICAL")]
+    return _plain((errors or written or [""])[-1])
 
 
 def _plain(line: str) -> str:
     """Take the message out of a JSON log line; any other line is itself."""
+    return str(_record(line).get("message", line)).strip()
+
+
+def _record(line: str) -> dict[str, Any]:
     try:
-        message = json.loads(line)["message"]
-    except (ValueError, KeyError, TypeError):
-        return line.strip()
-    return str(message)
+        record = json.loads(line)
+    except ValueError:
+        return {}
+    return record if isinstance(record, dict) else {}

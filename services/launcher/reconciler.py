@@ -239,7 +239,7 @@ class Reconciler:
             reason = f"lost: {self._backend.name} no longer knows {run.handle}; it may have been removed by hand, or its machine died. Retry it"
             return JobLost(job_id=run.job_id, attempt=run.attempt, reason=reason)
         tail = self._backend.logs(run.handle or "", _EXPLAIN_BYTES)
-        outcome, reason = explain(status, tail[-5:])
+        outcome, reason = explain(status, tail)
         return _finished(run, outcome, reason)
 
 

@@ -8,7 +8,7 @@ from contracts.callback import Outcome
 from services.launcher.backend import Cause, RunState, RunStatus
 from services.launcher.exits import explain
 
-TAIL = ['{"message": "EPOCHS: 0 is less than 1", "level": "ERROR"}', "MODEL: is required", ""]
+TAIL = ['{"message": "EPOCHS: 0 is less than 1", "level": "INFO"}', "MODEL: is required", ""]
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,16 @@ def test_codes(code, told):
 )
 def test_memory(status, told):
     assert explain(RunStatus(RunState.EXITED, 137, **status), []) == (Outcome.FAILED, told)
+
+
+def test_an_error_record_tells_more_than_what_follows_it():
+    tail = [
+        '{"level": "ERROR", "message": "column x is empty"}',
+        '{"level": "WARNING", "message": "bye"}',
+        "end",
+    ]
+    told = "exit 2: the data cannot be trained on: column x is empty"
+    assert explain(RunStatus(RunState.EXITED, 2), tail) == (Outcome.FAILED, told)
 
 
 def test_a_reason_stays_short():
