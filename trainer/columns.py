@@ -32,8 +32,8 @@ def choose_columns(spec: JobSpec, schema: DatasetSchema) -> tuple[list[Column], 
     """Choose the features of a job, in the table's order.
 
     Args:
-        spec: FEATURE_COLUMNS names them, else MODALITY_COLUMNS, else every column counts that has a modality and
-            that detection does not suggest to leave out.
+        spec: FEATURE_COLUMNS names them, else MODALITY_COLUMNS, else every column counts that has a modality,
+            save those that detection suggests to leave out and COLUMN_TYPES does not name.
         schema: What was detected in the table.
 
     Returns:
@@ -49,7 +49,7 @@ def choose_columns(spec: JobSpec, schema: DatasetSchema) -> tuple[list[Column], 
     for profile in schema.columns:
         if profile.name in {spec.target_col, spec.split_column} or (asked and profile.name not in asked):
             continue
-        if not asked and profile.role is Role.LEAVE_OUT:
+        if not asked and profile.name not in spec.column_types and profile.role is Role.LEAVE_OUT:
             notes.append(f"column {profile.name!r} is left out: {profile.role_why or profile.why}")
             continue
         column = _column(spec, profile)

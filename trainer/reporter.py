@@ -134,6 +134,7 @@ class HttpReporter:
         self._seq_lock = threading.Lock()
         self._dropped = 0
         self._closing = threading.Event()
+        self._give_up_at = math.inf  # monotonic seconds
         self._process = psutil.Process()
         self._process.cpu_percent()  # its first answer is always 0
         self._thread = threading.Thread(target=self._run, name="reporter", daemon=True)
@@ -180,6 +181,7 @@ class HttpReporter:
 
     def close(self) -> None:
         """Wait until everything is sent, or FLUSH_SECONDS are over."""
+        self._give_up_at = time.monotonic() + self._flush_seconds
         self._closing.set()
         self._thread.join(self._flush_seconds)
         if self._spool.waiting:
@@ -201,7 +203,7 @@ class HttpReporter:
 
     def _run(self) -> None:
         next_beat = 0.0
-        while True:
+        while time.monotonic() < self._give_up_at:
             try:
                 if time.monotonic() >= next_beat:
                     next_beat = time.monotonic() + self._heartbeat_seconds

@@ -33,7 +33,9 @@ def tiny_dataset(folder: Path, rows: int = 90) -> Path:
             weight = f"{number % 3 * 10 + chance.random() * 15:.2f}" if number % 11 else ""
             day = f"2024-{chance.randrange(1, 13):02}-{chance.randrange(1, 28):02}"
             shown = "gone.png" if number % 17 == 5 else name
-            table.writerow([f"images/{shown}", remark, weight, chance.choice(["here", "there", "nowhere"]), day, label])
+            table.writerow(
+                [f"images/{shown}", remark, weight, chance.choice(["here", "there", "nowhere"]), day, label]
+            )
     return folder
 
 

@@ -123,7 +123,7 @@ def _scale(values: NDArray[np.float64], scale: dict[str, Any]) -> NDArray[np.flo
     gone = ~np.isfinite(values)
     filled = np.where(gone, scale["center"], values)
     scaled = (filled - scale["center"]) / scale["spread"]
-    features = [scaled / np.sqrt(1 + (scaled / CLIP) ** 2)]
+    features = [scaled / np.hypot(1, scaled / CLIP)]
     edges = np.array(scale["edges"])
     for low, high in pairwise(edges):
         features.append(np.where(gone, 0.0, np.clip((filled - low) / (high - low), 0, 1)))

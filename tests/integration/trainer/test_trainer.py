@@ -1,0 +1,189 @@
+"""The trainer as the platform runs it: a process, with its inputs on disk or in S3, reporting to a service."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import boto3
+import polars as pl
+import pytest
+import torch
+from safetensors.numpy import load_file
+
+from contracts.callback import Outcome, from_json
+from support.trainer_jobs import job_env, tiny_dataset
+from support.wait import until
+
+CONTENTS = {"model.pt", "model.safetensors", "id2label.json", "preprocessing.json", "report.json", "model_card.md", "validation_predictions.csv"}  # fmt: skip
+
+
+@pytest.fixture
+def reports():
+    """A service that takes every report; ``.url`` and ``.bodies``."""
+    bodies = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_PATCH(self):
+            bodies.append(from_json(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(202)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.bodies = bodies
+    server.url = f"http://127.0.0.1:{server.server_port}"
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def environment(env):
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith("AWS_") or name in {"PATH", "HOME"}
+    }
+    return {**kept, **env}
+
+
+@pytest.fixture
+def trainer():
+    """Start trainers; none outlives its test."""
+    processes = []
+
+    def start(env):
+        command = [sys.executable, "-m", "trainer"]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        processes.append(subprocess.Popen(command, env=environment(env), **pipes))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+def finished(process):
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
+
+
+def points(bodies, split):
+    return [point for body in bodies for point in body.points if point.split == split]
+
+
+def test_multimodal_learns_from_files_reports_and_predicts_the_same_again(tmp_path, reports, trainer):
+    folder = tiny_dataset(tmp_path)
+    env = job_env(
+        folder,
+        MODEL="multimodal",
+        EPOCHS="6",
+        MODEL_PARAMS='{"image_size": 16, "width": 32, "steps_per_epoch": 8}',
+        API_BASE=reports.url,
+        CALLBACK_SECRET="secret",
+    )
+    code, out, err = finished(trainer(env))
+    assert (code, err) == (0, ""), out
+
+    report = json.loads((folder / "out" / "report.json").read_text())
+    assert report["metrics"]["accuracy"] > 0.8 > report["metrics"]["majority_rate"]
+    assert {path.name for path in (folder / "out").iterdir()} == CONTENTS
+    weights = torch.load(folder / "out" / "model.pt", weights_only=True)
+    assert weights.keys() == load_file(folder / "out" / "model.safetensors").keys()
+
+    finals = [body.final for body in reports.bodies if body.final]
+    assert [final.outcome for final in finals] == [Outcome.SUCCEEDED]
+    assert {info.name for info in finals[0].artifacts} == CONTENTS
+    assert finals[0].metrics["accuracy"] == report["metrics"]["accuracy"]
+    val = points(reports.bodies, "val")
+    assert [point.values["accuracy"] for point in val] == [
+        record["val_accuracy"] for record in report["history"]
+    ]
+    assert set(points(reports.bodies, "train")[0].values) == {
+        "loss",
+        "accuracy",
+        "learning_rate",
+        "samples_per_second",
+    }
+    assert points(reports.bodies, "system")
+    assert sum(len(body.evaluations) for body in reports.bodies) == len(report["history"])
+
+    arguments = [
+        "--artifacts",
+        f"file://{folder}/out",
+        "--table",
+        f"{folder}/table.csv",
+        "--images",
+        f"{folder}/images",
+    ]
+    subprocess.run(
+        [sys.executable, "-m", "trainer.predict", *arguments, "--out", f"{folder}/predictions.csv"],
+        env=environment({}),
+        check=True,
+    )
+    again = pl.read_csv(folder / "predictions.csv")
+    trained = pl.read_csv(folder / "out" / "validation_predictions.csv")
+    both = trained.join(again, on="row", suffix="_again")
+    assert (len(again), len(both)) == (90, 18)
+    assert both["prediction"].to_list() == both["prediction_again"].to_list()
+    assert (both["probability"] - both["probability_again"]).abs().max() < 1e-5
+
+
+def test_inputs_and_artifacts_may_lie_in_s3(tmp_path, s3_url, trainer):
+    folder = tiny_dataset(tmp_path)
+    client = boto3.client("s3")
+    client.upload_file(str(folder / "table.csv"), "test-bucket", "d/table.csv")
+    for image in (folder / "images").iterdir():
+        client.upload_file(str(image), "test-bucket", f"d/images/{image.name}")
+    assets = [
+        {"key": "train_file", "s3_uri": f"{s3_url}/d/table.csv"},
+        {"key": "train_folder", "s3_uri": f"{s3_url}/d/images"},
+    ]
+    env = job_env(folder, ASSETS=json.dumps(assets), ARTIFACTS_URI="", S3_BUCKET="test-bucket")
+    code, out, err = finished(trainer(env))
+    assert (code, err) == (0, ""), out
+    listed = client.list_objects_v2(Bucket="test-bucket", Prefix="jobs/job-1/1/")["Contents"]
+    assert {item["Key"].rpartition("/")[2] for item in listed} == CONTENTS
+    report = json.loads(
+        client.get_object(Bucket="test-bucket", Key="jobs/job-1/1/report.json")["Body"].read()
+    )
+    assert "5 rows have no image in 'picture'" in report["notes"]
+
+
+@pytest.mark.parametrize(
+    ("key", "bucket", "reason"),
+    [("none.csv", "test-bucket", "does not exist"), ("x.csv", "no-such-bucket", "does not exist")],
+)
+def test_an_object_that_is_not_there_is_named(tmp_path, s3_url, trainer, key, bucket, reason):
+    assets = json.dumps([{"key": "train_file", "s3_uri": f"s3://{bucket}/{key}"}])
+    code, out, _ = finished(trainer(job_env(tmp_path, ASSETS=assets)))
+    assert code == 2, out
+    assert f"s3://{bucket}/{key} {reason}" in out
+
+
+def test_a_stop_in_the_midst_of_training_is_reported_at_once(tmp_path, reports, trainer):
+    folder = tiny_dataset(tmp_path)
+    env = job_env(
+        folder,
+        EPOCHS="500",
+        MODEL_PARAMS='{"seconds_per_epoch": 0.05}',
+        API_BASE=reports.url,
+        CALLBACK_SECRET="secret",
+    )
+    process = trainer(env)
+    until(lambda: points(reports.bodies, "val"), "the first epoch", seconds=60)
+    process.send_signal(signal.SIGTERM)
+    code, _, err = finished(process)
+    assert (code, err) == (143, "")
+    assert [body.final.outcome for body in reports.bodies if body.final] == [Outcome.CANCELLED]
+    assert not (folder / "out").exists()

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from trainer.cpu import cpu_limit
+
+CPUS = len(os.sched_getaffinity(0))
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("50000 100000", 1),
+        ("100000 100000", 1),
+        ("max 100000", CPUS),
+        ("99900000 100000", CPUS),
+        ("junk", CPUS),
+    ],
+)
+def test_the_control_group_limits_the_cpus(tmp_path, content, expected):
+    (tmp_path / "cpu.max").write_text(content)
+    assert cpu_limit(tmp_path) == expected
+
+
+def test_the_older_files_are_read_too(tmp_path):
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("10000")
+    (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000")
+    assert cpu_limit(tmp_path) == 1
+
+
+def test_without_a_control_group_every_cpu_counts(tmp_path):
+    assert cpu_limit(tmp_path) == CPUS

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+import pytest
+
+from trainer.columns import Column
+from trainer.models.multimodal.features import Features
+from trainer.models.multimodal.params import Params
+from trainer.models.multimodal.tabular import MISSING, UNKNOWN, TabularEncoder
+
+COLUMNS = [
+    Column(name="size", type="numeric", modality="tabular"),
+    Column(name="kind", type="categorical", modality="tabular"),
+    Column(name="day", type="datetime", modality="tabular"),
+    Column(name="words", type="text", modality="text"),
+]
+
+
+def rows(sizes, kinds, words):
+    days = [datetime(2024, 1 + number % 12, 1) for number in range(len(sizes))]  # noqa: DTZ001 - tables know no zones
+    return pl.DataFrame(
+        {"size": sizes, "kind": kinds, "day": days, "words": words},
+        schema_overrides={"size": pl.Float64, "kind": pl.String, "words": pl.String},
+    )
+
+
+TRAIN = rows(
+    [1.0, 2.0, 3.0, None] * 5, ["a", "a", "b", None] * 5, ["red rose", "blue sea", "red fire", None] * 5
+)
+
+
+def encoded(features, frame, tmp_path):
+    return features.encode(frame, None, tmp_path / "cache.npy")[0]
+
+
+def test_other_rows_leave_no_trace_in_what_was_fitted(tmp_path):
+    features = Features.fit(TRAIN, COLUMNS, Params())
+    fitted = json.dumps(features.to_json())
+    encoded(features, rows([1e9], ["z"], ["green leaf"]), tmp_path)
+    assert json.dumps(features.to_json()) == fitted
+    alone = encoded(features, TRAIN[:2], tmp_path)
+    beside = encoded(features, pl.concat([TRAIN[:2], rows([1e9], ["z"], ["green"])]), tmp_path)
+    assert np.array_equal(alone.reals.numpy(), beside.reals.numpy()[:2])
+
+
+def test_levels_and_words_never_seen_are_unknown_and_blanks_are_missing(tmp_path):
+    features = Features.fit(TRAIN, COLUMNS, Params())
+    some = encoded(features, rows([1.0, 1.0], ["z", None], ["qqq", None]), tmp_path)
+    assert some.codes[:, 0].tolist() == [UNKNOWN, MISSING]
+    assert some.texts[0].offsets.tolist() == [0, 0, 0]
+
+
+def test_extreme_and_missing_numbers_stay_small(tmp_path):
+    features = Features.fit(TRAIN, COLUMNS, Params())
+    some = encoded(features, rows([1e300, -1e300, None], ["a"] * 3, ["red"] * 3), tmp_path)
+    assert np.isfinite(some.reals.numpy()).all()
+    assert np.abs(some.reals.numpy()[:, 0]).max() <= 3
+
+
+def test_rare_levels_are_pooled_with_unknown_ones():
+    frame = pl.DataFrame({"kind": ["a", "a", "once"]})
+    encoder = TabularEncoder.fit(frame, [COLUMNS[1]])
+    assert encoder.encode(frame)[1][:, 0].tolist() == [2, 2, UNKNOWN]
+
+
+@pytest.mark.parametrize("sizes", [[None, None], [5.0, 5.0], [0.0, 1e12]])
+def test_columns_without_spread_can_be_fitted(sizes):
+    frame = pl.DataFrame({"size": sizes}, schema={"size": pl.Float64})
+    reals, _ = TabularEncoder.fit(frame, [COLUMNS[0]]).encode(frame)
+    assert np.isfinite(reals).all()
+
+
+def test_saved_and_made_again_it_encodes_the_same(tmp_path):
+    features = Features.fit(TRAIN, COLUMNS, Params())
+    again = Features.from_json(json.loads(json.dumps(features.to_json())))
+    one, other = encoded(features, TRAIN, tmp_path), encoded(again, TRAIN, tmp_path)
+    assert np.array_equal(one.reals.numpy(), other.reals.numpy())
+    assert np.array_equal(one.codes.numpy(), other.codes.numpy())
+    assert np.array_equal(one.texts[0].features, other.texts[0].features)
+    assert np.allclose(one.texts[0].weights, other.texts[0].weights, atol=1e-6)

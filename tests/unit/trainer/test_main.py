@@ -1,0 +1,167 @@
+"""Every end of a run, in this process: exit code, what is said, what is reported."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+
+import pytest
+
+from contracts.callback import Outcome
+from support.trainer_jobs import job_env, tiny_dataset
+from trainer import main as entry
+from trainer import pipeline
+from trainer.reporter import SilentReporter
+
+
+class Listener(SilentReporter):
+    def __init__(self):
+        self.ends = []
+
+    def final(self, outcome, reason="", metrics=None, artifacts=()):
+        self.ends.append((outcome, reason, metrics, artifacts))
+
+
+@pytest.fixture
+def listener(monkeypatch):
+    listening = Listener()
+    monkeypatch.setattr(entry, "_reporter", lambda _spec, _settings: listening)
+    return listening
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """Run a job with exactly these variables, and put logging and signals back."""
+    root, handler = logging.getLogger(), signal.getsignal(signal.SIGTERM)
+    handlers, level = root.handlers[:], root.level
+
+    def start(env, *arguments):
+        for name in list(os.environ):
+            if name.isupper() and name not in {"PATH", "HOME"}:
+                monkeypatch.delenv(name)
+        for name, value in env.items():
+            monkeypatch.setenv(name, value)
+        return entry.main(list(arguments))
+
+    yield start
+    root.handlers[:], root.level = handlers, level
+    signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    return tiny_dataset(tmp_path)
+
+
+def test_success_leaves_every_artifact_and_reports_them(run, dataset, listener):
+    assert run(job_env(dataset)) == 0
+    ((outcome, _, metrics, artifacts),) = listener.ends
+    assert outcome is Outcome.SUCCEEDED
+    assert metrics["accuracy"] == pytest.approx(metrics["majority_rate"])
+    expected = {"model.pt", "model.safetensors", "id2label.json", "preprocessing.json", "report.json", "model_card.md", "validation_predictions.csv"}  # fmt: skip
+    assert {info.name for info in artifacts} == expected
+    for info in artifacts:
+        assert (dataset / "out" / info.name).stat().st_size == info.size
+        assert info.uri == f"file://{dataset}/out/{info.name}"
+
+
+def test_the_report_tells_everything_but_the_secret(run, dataset, listener):
+    run(job_env(dataset, CALLBACK_SECRET="hush"))
+    text = (dataset / "out" / "report.json").read_text()
+    report = json.loads(text)
+    assert "hush" not in text
+    assert report["labels"] == ["blue", "green", "red"]
+    assert report["split"] == {"train": 72, "val": 18}
+    assert report["columns"] == {
+        "image": ["picture"],
+        "text": ["remark"],
+        "tabular": ["weight", "origin", "seen"],
+    }
+    assert len(report["history"]) == 2
+    assert sum(map(sum, report["confusion_matrix"])) == 18
+    assert {row["label"]: row["support"] for row in report["per_class"]} == {"blue": 6, "green": 6, "red": 6}
+    assert set(report["durations"]) == {"downloading", "preparing", "training"}
+    assert report["settings"]["target_col"] == "label"
+
+
+def test_every_mistake_of_the_environment_is_told_at_once(run, dataset, capsys):
+    env = job_env(dataset, EPOCHS="many", BATCH_SIZE="0", TARGET_COL="", LOG_FORMAT="xml")
+    assert run(env) == 64
+    told = capsys.readouterr().err
+    for name in ("EPOCHS", "BATCH_SIZE", "TARGET_COL", "LOG_FORMAT"):
+        assert f"{name}: " in told
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "reason"),
+    [
+        ({"MODEL": "resnet"}, 64, "there is no model 'resnet'; there are dummy_model"),
+        ({"MODEL_PARAMS": '{"speed": 1}'}, 64, "has no parameter 'speed'"),
+        ({"TARGET_COL": "lable"}, 2, "TARGET_COL 'lable' is not a column"),
+        (
+            {"ASSETS": '[{"key": "train_file", "s3_uri": "file:///nowhere.csv"}]'},
+            2,
+            "file:///nowhere.csv does not exist",
+        ),
+        ({"ARTIFACTS_URI": "file:///proc/none"}, 2, "cannot be written"),
+        ({"MODEL_PARAMS": '{"fail_at_epoch": 2}'}, 1, "RuntimeError: asked to fail at epoch 2"),
+    ],
+)
+def test_a_failure_is_reported_with_a_reason(run, dataset, listener, changes, code, reason):
+    assert run(job_env(dataset, **changes)) == code
+    ((outcome, told, _, _),) = listener.ends
+    assert outcome is Outcome.FAILED
+    assert reason in told
+
+
+def test_a_stop_is_reported_as_cancelled(run, dataset, listener, monkeypatch):
+    def stopped(*_):
+        os.kill(os.getpid(), signal.SIGTERM)
+        signal.pause()
+
+    monkeypatch.setattr(pipeline, "run_job", stopped)
+    assert run(job_env(dataset)) == 143
+    assert listener.ends[0][0] is Outcome.CANCELLED
+
+
+def test_logs_carry_the_ids(run, dataset, listener, capfd):
+    run(job_env(dataset, TRIPTYCH_REQUEST_ID="req-9"))
+    lines = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert lines
+    assert {(line["job_id"], line["attempt"], line["request_id"]) for line in lines} == {
+        ("job-1", 1, "req-9")
+    }
+
+
+def test_an_env_file_is_read_and_the_environment_wins(run, dataset, listener, tmp_path):
+    lines = [f"export {name}={value}" for name, value in job_env(dataset, JOB_ID="from-file").items()]
+    (tmp_path / "job.env").write_text("# a job\n\n" + "\n".join(lines) + "\nLOG_LEVEL='ERROR'\n")
+    assert run({"JOB_ID": "from-environment"}, "--env-file", str(tmp_path / "job.env")) == 0
+    assert json.loads((dataset / "out" / "report.json").read_text())["job_id"] == "from-environment"
+
+
+def test_a_spec_object_is_read_and_the_environment_wins(run, dataset, listener, tmp_path):
+    document = {
+        **job_env(dataset, JOB_ID="from-object"),
+        "EPOCHS": 3,
+        "ASSETS": json.loads(job_env(dataset)["ASSETS"]),
+    }
+    (tmp_path / "spec.json").write_text(json.dumps(document))
+    assert run({"JOB_SPEC_URI": f"file://{tmp_path}/spec.json", "JOB_ID": "from-environment"}) == 0
+    report = json.loads((dataset / "out" / "report.json").read_text())
+    assert (report["job_id"], report["settings"]["epochs"]) == ("from-environment", 3)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "does not exist"), ("{", "does not hold JSON"), ("[]", "holds no JSON object")],
+)
+def test_a_spec_object_that_cannot_be_read_is_told(run, tmp_path, capsys, content, message):
+    if content is not None:
+        (tmp_path / "spec.json").write_text(content)
+    assert run({"JOB_SPEC_URI": f"file://{tmp_path}/spec.json"}) == 64
+    told = capsys.readouterr().err
+    assert "JOB_SPEC_URI" in told
+    assert message in told
