@@ -124,10 +124,14 @@ def guess_number(values: Mapping[str, float]) -> NumberFormat | None:
 def _one_affix(affixes: Counter[str]) -> str | None:
     """Give the affix nearly all values share ('' is allowed beside it); None if there are several."""
     named = Counter({affix: rows for affix, rows in affixes.items() if affix})
-    if named.total() < (1 - MOSTLY) * affixes.total():
+    if not named:
         return ""
     affix, rows = named.most_common(1)[0]
-    return affix if rows >= MOSTLY * named.total() and rows >= affixes.total() / 2 else None
+    shared = rows >= MOSTLY * named.total()
+    # A sign like "$" or "%" may stand on few values ("0" beside "$4.99"); letters must be on most to be a unit.
+    if shared and (rows >= affixes.total() / 2 or not any(character.isalnum() for character in affix)):
+        return affix
+    return "" if named.total() < (1 - MOSTLY) * affixes.total() else None
 
 
 def _best_style(bodies: Mapping[str, float], total: float) -> tuple[str, str | None] | None:
