@@ -10,12 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cli.errors import CommandFailed
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 
-class AlreadyRunning(Exception):
+class AlreadyRunning(CommandFailed):
     """Another process runs a platform on this data folder; `url` is where, as far as it has said."""
 
     def __init__(self, root: Path, pid: int | None, url: str) -> None:

@@ -2,46 +2,99 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from cli.data_dir import AlreadyRunning, DataDir
-from cli.ports import PortTaken
-from cli.redis_server import NoRedis
-from cli.runner import StartFailed
+from cli import dataset_commands, job_commands
+from cli.data_dir import DataDir
+from cli.demo import demo as run_demo
+from cli.errors import CommandFailed
+from cli.output import Output
+from cli.session import Session, session_of
+from cli.train_command import train
 from cli.up import up as run_up
 
-app = typer.Typer(name="triptych", help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
-_err = Console(stderr=True, highlight=False)
+app = typer.Typer(
+    name="triptych",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(dataset_commands.app)
+app.add_typer(job_commands.app)
+app.command()(train)
+app.command()(job_commands.logs)
+app.command()(job_commands.artifacts)
+
+DataDirOption = Annotated[Path, typer.Option(help="Where the platform keeps everything.")]
+PortOption = Annotated[int, typer.Option(min=1, max=65535, help="Where the platform listens.")]
 
 
 @app.callback()
-def options() -> None:
+def options(
+    context: typer.Context,
+    url: Annotated[
+        str, typer.Option(envvar="TRIPTYCH_URL", help="Where the platform is.")
+    ] = "http://localhost:8080",
+    *,
+    json: Annotated[
+        bool, typer.Option("--json", help="Results as JSON; progress goes to standard error.")
+    ] = False,
+) -> None:
     """Train classifiers on tables of text, numbers, categories and images."""
+    context.obj = Session(url, Output(as_json=json))
 
 
 @app.command()
 def up(
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Where the platform listens.")] = 8080,
+    context: typer.Context,
+    port: PortOption = 8080,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "localhost",
-    data_dir: Annotated[Path, typer.Option(help="Where everything is kept.")] = Path("var"),
+    data_dir: DataDirOption = Path("var"),
     *,
     open_: Annotated[bool, typer.Option("--open", help="Show it in the browser once it is ready.")] = False,
 ) -> None:
     """Run the whole platform on this machine, until Ctrl-C."""
-    try:
-        code = run_up(
-            DataDir(data_dir), host, port, lambda text: _err.print(text, markup=False), open_browser=open_
+    output = session_of(context).output
+    raise typer.Exit(run_up(DataDir(data_dir), host, port, output.say, open_browser=open_))
+
+
+@app.command()
+def demo(context: typer.Context, port: PortOption = 8080, data_dir: DataDirOption = Path("var")) -> None:
+    """Train a model on real data, on a platform started for it if none runs."""
+    raise typer.Exit(run_demo(DataDir(data_dir), port, session_of(context).output))
+
+
+@app.command()
+def models(context: typer.Context) -> None:
+    """List the models and their parameters."""
+    session = session_of(context)
+    answer = session.client.get("models/")
+    if session.output.as_json:
+        session.output.json(answer)
+        return
+    for model in answer["items"]:
+        session.output.line(f"{model['name']}: {model['description']}")
+        session.output.table(
+            ("  parameter", "default", "what it does"),
+            (
+                (f"  {name}", schema.get("default"), schema.get("description"))
+                for name, schema in model["params_schema"].get("properties", {}).items()
+            ),
         )
-    except (AlreadyRunning, PortTaken, NoRedis, StartFailed) as error:
-        _err.print(str(error), style="red", markup=False)
-        code = 1
-    raise typer.Exit(code)
 
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line; what stops a command is one line on standard error and an exit status of its own."""
+    try:
+        app()
+    except CommandFailed as error:
+        Output().fail(str(error))
+        sys.exit(error.status)
+
+
+if __name__ == "__main__":
+    main()

@@ -7,8 +7,10 @@ from contextlib import ExitStack, suppress
 
 import psutil
 
+from cli.errors import CommandFailed
 
-class PortTaken(Exception):
+
+class PortTaken(CommandFailed):
     """Something else listens there."""
 
     def __init__(self, port: int) -> None:

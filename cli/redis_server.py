@@ -8,11 +8,13 @@ import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from cli.errors import CommandFailed
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-class NoRedis(Exception):
+class NoRedis(CommandFailed):
     """No redis-server anywhere."""
 
 

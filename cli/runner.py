@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from cli import leftovers
+from cli.errors import CommandFailed
 from cli.supervision import Supervised, explain_exit, last_lines, open_log
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ _POLL_SECONDS = 0.2
 _HOPELESS_DEATHS = 3
 
 
-class StartFailed(Exception):
+class StartFailed(CommandFailed):
     """A part did not come up; the text names it and ends with its last log lines."""
 
 

@@ -1,0 +1,177 @@
+"""A thin client of the REST API: one method a call, problem documents turned into errors with one clear line."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import httpx
+
+from cli import sse
+from cli.errors import ApiError, CommandFailed, ServerError, Unreachable
+from cli.upload import parts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+JSON = dict[str, Any]
+_CHUNK = 1 << 20
+
+
+class Client:
+    """The REST API at one origin."""
+
+    def __init__(self, url: str, transport: httpx.BaseTransport | None = None) -> None:
+        """Take the origin.
+
+        Args:
+            url: e.g. http://localhost:8080.
+            transport: Replaces the network in tests.
+
+        Raises:
+            CommandFailed: The URL is none.
+        """
+        self.url = url.rstrip("/")
+        # Uploads and streams take as long as they take; only connecting has a limit
+        timeout = httpx.Timeout(None, connect=10)
+        try:
+            self._http = httpx.Client(base_url=self.url + "/api/", timeout=timeout, transport=transport)
+        except httpx.InvalidURL as error:
+            raise CommandFailed(f"--url {url!r} is not a URL: {error}") from None
+        if self._http.base_url.scheme not in {"http", "https"}:
+            raise CommandFailed(f"--url {url!r} is not an http:// or https:// URL.")
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def get(self, path: str, **query: Any) -> Any:
+        """GET a path under /api/, e.g. "datasets/"; query values that are None are left out."""
+        wanted = {name: value for name, value in query.items() if value is not None}
+        return self._call("GET", path, params=wanted)
+
+    def post(self, path: str, body: JSON | None = None) -> Any:
+        """POST JSON to a path under /api/."""
+        return self._call("POST", path, json=body) if body is not None else self._call("POST", path)
+
+    def patch(self, path: str, body: JSON) -> Any:
+        """PATCH a path under /api/ with JSON."""
+        return self._call("PATCH", path, json=body)
+
+    def delete(self, path: str) -> None:
+        """DELETE a path under /api/."""
+        self._call("DELETE", path)
+
+    def upload(
+        self,
+        table: Path,
+        images: Path | None,
+        *,
+        name: str | None = None,
+        begin: Callable[[int], object] = lambda _total: None,
+        advance: Callable[[int], object] = lambda _bytes: None,
+    ) -> JSON:
+        """Upload a table and its images, streamed from disk.
+
+        Args:
+            table: The CSV.
+            images: A folder or a zip, or None.
+            name: Name of the data set; by default the table's.
+            begin: Told the total of bytes.
+            advance: Told the bytes of each read.
+
+        Returns:
+            The data set.
+
+        Raises:
+            CommandFailed: The files are not what they should be, or the platform refuses them.
+        """
+        files, total = parts(table, images, advance)
+        begin(total)
+        data = {"name": name} if name else {}
+        dataset: JSON = self._call("POST", "datasets/upload_and_detect/", files=files, data=data)
+        return dataset
+
+    def download(
+        self, url: str, target: Path, advance: Callable[[int], object] = lambda _bytes: None
+    ) -> None:
+        """Fetch a file.
+
+        Args:
+            url: Absolute, or relative to the origin.
+            target: File to write; it appears whole or not at all.
+            advance: Told the bytes of each write.
+        """
+        draft = target.with_name(target.name + ".part")
+        with (
+            _explained(self.url),
+            self._http.stream("GET", httpx.URL(self.url).join(url), follow_redirects=True) as answer,
+        ):
+            _refuse(answer)
+            with draft.open("wb") as file:
+                for chunk in answer.iter_bytes(_CHUNK):
+                    file.write(chunk)
+                    advance(len(chunk))
+        draft.replace(target)
+
+    def events(self, job_id: str, last_id: str | None = None) -> Iterator[sse.Message]:
+        """Follow a job's event stream from an id to its end, through reconnects."""
+
+        def connect(after: str | None) -> Iterator[str]:
+            headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": after} if after else {})
+            # The server sends a comment every 15 s; a connection silent for long is dead
+            timeout = httpx.Timeout(None, connect=10, read=60)
+            path = f"training_jobs/{segment(job_id)}/events/"
+            with self._http.stream("GET", path, headers=headers, timeout=timeout) as answer:
+                if answer.status_code >= 500 or answer.status_code == 429:  # noqa: PLR2004 - HTTP's own numbers
+                    raise sse.Retry(f"the event stream answers {answer.status_code}")
+                _refuse(answer)
+                yield from answer.iter_lines()
+
+        with _explained(self.url):
+            yield from sse.follow(connect, last_id=last_id)
+
+    def _call(self, method: str, path: str, **arguments: Any) -> Any:
+        with _explained(self.url):
+            answer = self._http.request(method, path, **arguments)
+            _refuse(answer)
+            if answer.status_code == 204:  # noqa: PLR2004 - HTTP No Content
+                return None
+            try:
+                return answer.json()
+            except ValueError:
+                raise CommandFailed(
+                    f"{self.url} answers {path} with something that is not JSON; is it Triptych?"
+                ) from None
+
+
+def segment(text: str) -> str:
+    """Quote text as one segment of a path."""
+    return quote(text, safe="")
+
+
+@contextmanager
+def _explained(url: str) -> Iterator[None]:
+    try:
+        yield
+    except httpx.ConnectError as error:
+        raise Unreachable(f"Nothing answers at {url} ({error}). Start it with: triptych up") from None
+    except (httpx.TransportError, sse.Retry) as error:
+        raise Unreachable(f"The connection to {url} broke off: {error or type(error).__name__}") from None
+
+
+def _refuse(answer: httpx.Response) -> None:
+    if answer.is_success:
+        return
+    answer.read()
+    try:
+        problem = answer.json()
+    except ValueError:
+        problem = None
+    if not isinstance(problem, dict):
+        problem = {}
+    detail = str(problem.get("detail") or problem.get("title") or answer.reason_phrase)
+    kind = ServerError if answer.is_server_error else ApiError
+    raise kind(answer.status_code, f"{detail} (HTTP {answer.status_code})", problem)

@@ -1,0 +1,194 @@
+"""`triptych jobs …`, `logs` and `artifacts`."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli import waiting
+from cli.client import segment
+from cli.errors import CommandFailed
+from cli.output import moment, size
+from cli.result import print_result
+from cli.session import session_of
+
+if TYPE_CHECKING:
+    from cli.session import Session
+
+app = typer.Typer(name="jobs", help="Training jobs.", no_args_is_help=True)
+_POLL_SECONDS = 1.0
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    state: Annotated[str | None, typer.Option(help="Only those in this state.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Only those on this data set.")] = None,
+    page: Annotated[int, typer.Option(min=1)] = 1,
+) -> None:
+    """List jobs, newest first."""
+    session = session_of(context)
+    answer = session.client.get("training_jobs/", state=state, dataset_id=dataset, page=page)
+    if session.output.as_json:
+        session.output.json(answer)
+        return
+    session.output.table(
+        ("id", "name", "data set", "model", "target", "state", "accuracy", "created"),
+        (
+            (
+                *(job[key] for key in ("id", "name", "dataset_name", "model", "target", "state")),
+                _figure((job["metrics"] or {}).get("accuracy")),
+                moment(job["created_at"]),
+            )
+            for job in answer["items"]
+        ),
+    )
+
+
+@app.command()
+def show(context: typer.Context, job: str) -> None:
+    """Show a job: its settings, what it went through, its result."""
+    session = session_of(context)
+    answer = _job(session, job)
+    if session.output.as_json:
+        session.output.json(answer)
+        return
+    session.output.line(
+        f"{answer['name']}: {answer['model']} on {answer['dataset_name']}, target {answer['target']}"
+    )
+    session.output.table(
+        ("state", "at", "attempt", "reason"),
+        ((step["state"], moment(step["at"]), step["attempt"], step["reason"]) for step in answer["history"]),
+    )
+    session.output.table(("setting", "value"), answer["settings"].items())
+    session.output.table(("metric", "value"), ((k, _figure(v)) for k, v in (answer["metrics"] or {}).items()))
+
+
+@app.command()
+def start(context: typer.Context, job: str) -> None:
+    """Start a job that was created and not started."""
+    _act(session_of(context), job, "start")
+
+
+@app.command()
+def cancel(context: typer.Context, job: str) -> None:
+    """Stop a job."""
+    _act(session_of(context), job, "cancel")
+
+
+@app.command()
+def retry(context: typer.Context, job: str) -> None:
+    """Try a job again that failed, was cancelled or ran out of time."""
+    _act(session_of(context), job, "retry")
+
+
+@app.command()
+def watch(context: typer.Context, job: str) -> None:
+    """Follow a job to its end; the exit status is 0 where it succeeds."""
+    finish(session_of(context), job)
+
+
+def finish(session: Session, job_id: str) -> None:
+    """Follow a job, print its result, and fail where it did.
+
+    Raises:
+        CommandFailed: The job did not succeed.
+    """
+    job = waiting.watch(session.client, session.output, job_id)
+    if session.output.as_json:
+        session.output.json(job)
+    else:
+        print_result(session.client, session.output, job)
+    if job["state"] != "succeeded":
+        raise CommandFailed(
+            f"The job {job['state'].replace('_', ' ')}: {job['reason'] or 'no reason is known'}"
+        )
+
+
+def logs(
+    context: typer.Context,
+    job: str,
+    tail: Annotated[int, typer.Option(min=1, max=10_000, help="Lines from the end.")] = 200,
+    *,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Until the job ends.")] = False,
+) -> None:
+    """Print the log of a job."""
+    session = session_of(context)
+    path = f"training_jobs/{segment(job)}/logs/"
+    answer = session.client.get(path, tail=tail)
+    if session.output.as_json and not follow:
+        session.output.json(answer)
+        return
+    shown: list[str] = []
+    while True:
+        fresh = _beyond(shown, answer["lines"])
+        for line in fresh:
+            session.output.json(line) if session.output.as_json else session.output.line(line)
+        shown = answer["lines"]
+        if not follow:
+            return
+        ended = _job(session, job)["state"] in waiting.ENDS
+        time.sleep(_POLL_SECONDS)
+        answer = session.client.get(path, tail=10_000)
+        if ended and not _beyond(shown, answer["lines"]):
+            return
+
+
+def artifacts(
+    context: typer.Context,
+    job: str,
+    download: Annotated[Path | None, typer.Option(metavar="DIR", help="Fetch them into this folder.")] = None,
+) -> None:
+    """List a job's artifacts, or fetch them."""
+    session = session_of(context)
+    items: list[dict[str, Any]] = session.client.get("artifacts/", job=job)["items"]
+    if download is not None:
+        _fetch(session, items, download)
+    if session.output.as_json:
+        session.output.json({"items": items})
+    else:
+        session.output.table(
+            ("name", "size", "where"),
+            ((item["name"], size(item["size"]), item["uri"]) for item in items),
+        )
+
+
+def _fetch(session: Session, items: list[dict[str, Any]], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with session.output.transfer() as progress:
+        for item in items:
+            task = progress.add_task(item["name"], total=item["size"])
+            # Whatever a server says, files land in this folder only
+            target = folder / Path(item["name"]).name
+            session.client.download(item["download_url"], target, partial(progress.advance, task))
+            item["path"] = str(target)
+
+
+def _beyond(shown: list[str], lines: list[str]) -> list[str]:
+    """Give what a log's tail has more than what was shown, even where its beginning has moved on."""
+    for start in range(len(shown) + 1):
+        overlap = shown[start:]
+        if lines[: len(overlap)] == overlap:
+            return lines[len(overlap) :]
+    return lines
+
+
+def _act(session: Session, job_id: str, action: str) -> None:
+    job = session.client.post(f"training_jobs/{segment(job_id)}/{action}/")
+    if session.output.as_json:
+        session.output.json(job)
+    else:
+        session.output.line(f"{job['id']}  {job['state']}")
+
+
+def _job(session: Session, job_id: str) -> dict[str, Any]:
+    job: dict[str, Any] = session.client.get(f"training_jobs/{segment(job_id)}/")
+    return job
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"

@@ -1,0 +1,43 @@
+"""Prints how a training went, from its report.json."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cli.client import segment
+
+if TYPE_CHECKING:
+    from cli.client import Client
+    from cli.output import Output
+
+JSON = dict[str, Any]
+
+
+def print_result(client: Client, output: Output, job: JSON) -> None:
+    """Print a finished job: figures against the majority rate, a line for each class, its artifacts."""
+    if job["state"] != "succeeded":
+        return
+    items: list[JSON] = client.get("artifacts/", job=job["id"])["items"]
+    if any(item["name"] == "report.json" for item in items):
+        _print_report(output, client.get(f"artifacts/{segment(job['id'])}/report.json"))
+    if items:
+        output.line(f"\n{len(items)} artifacts under {items[0]['uri'].rpartition('/')[0]}/")
+        output.line("  " + "  ".join(item["name"] for item in items))
+        output.line(f"  fetch them: triptych artifacts {job['id']} --download DIR")
+    output.line(f"See it at {client.url}/jobs/{job['id']}")
+
+
+def _print_report(output: Output, report: JSON) -> None:
+    metrics, split = report["metrics"], report["split"]
+    output.line(
+        f"\n{report['target']}: accuracy {metrics['accuracy']:.3f}, macro-F1 {metrics['macro_f1']:.3f} on "
+        f"{split['val']:,} held-out rows (always the most frequent class: {metrics['majority_rate']:.3f}); "
+        f"trained on {split['train']:,}, best epoch {report['best_epoch']}\n"
+    )
+    output.table(
+        ("class", "precision", "recall", "F1", "rows"),
+        (
+            (row["label"], *(f"{row[key]:.3f}" for key in ("precision", "recall", "f1")), row["support"])
+            for row in report["per_class"]
+        ),
+    )

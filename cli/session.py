@@ -1,0 +1,35 @@
+"""What every command gets: the client of the platform that --url names, and where to write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from cli.client import Client
+
+if TYPE_CHECKING:
+    import typer
+
+    from cli.output import Output
+
+
+@dataclass
+class Session:
+    """One call of the command line."""
+
+    url: str
+    output: Output
+
+    @cached_property
+    def client(self) -> Client:
+        """The platform at `url`."""
+        return Client(self.url)
+
+
+def session_of(context: typer.Context) -> Session:
+    """Give the session of a command's context."""
+    session = context.obj
+    if not isinstance(session, Session):
+        raise TypeError("the command runs outside `triptych`")
+    return session

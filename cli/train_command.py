@@ -1,0 +1,90 @@
+"""`triptych train`: from a CSV to a trained model in one command."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from typing import Annotated, Any
+
+import typer
+
+from cli import waiting
+from cli.client import segment
+from cli.errors import CommandFailed
+from cli.job_commands import finish
+from cli.session import session_of
+
+# What --set gives to the job itself; every other key is a parameter of the model
+_JOB_SETTINGS = frozenset(
+    ("learning_rate", "batch_size", "validation_split", "split_column", "seed", "eval_steps", "resources")
+)
+
+
+def train(
+    context: typer.Context,
+    table: Annotated[Path, typer.Argument(metavar="CSV")],
+    target: Annotated[str, typer.Option(metavar="COL", help="The column to predict.")],
+    images: Annotated[Path | None, typer.Option(metavar="DIR|ZIP", help="The table's images.")] = None,
+    model: Annotated[str, typer.Option(help="See `triptych models`.")] = "multimodal",
+    epochs: Annotated[int | None, typer.Option(min=1)] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A setting of the job or a parameter of the model."),
+    ] = None,
+    leave_out: Annotated[
+        list[str] | None, typer.Option(metavar="COL", help="A column not to learn from; may be repeated.")
+    ] = None,
+    type_: Annotated[
+        list[str] | None,
+        typer.Option("--type", metavar="COL=TYPE", help="What a column is, where detection is wrong."),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the job.")] = None,
+    *,
+    wait: Annotated[bool, typer.Option(help="Follow the training to its end.")] = True,
+) -> None:
+    """Upload a table, train a model on it, print the result."""
+    session = session_of(context)
+    client, output = session.client, session.output
+    changes: dict[str, dict[str, str]] = {column: {"role": "leave_out"} for column in leave_out or ()}
+    for text in type_ or ():
+        column, kind = _pair(text, "--type")
+        changes.setdefault(column, {})["type"] = kind
+    wish = _wish(set_ or ())
+    dataset = waiting.upload(client, output, table, images)
+    waiting.until_ready(client, output, dataset["id"])
+    if changes:
+        client.patch(f"datasets/{segment(dataset['id'])}/schema/", {"columns": changes})
+    wish |= {"dataset_id": dataset["id"], "model": model, "target": target, "start": True}
+    wish |= {key: value for key, value in (("epochs", epochs), ("name", name)) if value is not None}
+    job = client.post("training_jobs/", wish)
+    output.say(f"Job {job['id']}: {client.url}/jobs/{job['id']}")
+    if wait:
+        finish(session, job["id"])
+    elif output.as_json:
+        output.json(job)
+    else:
+        output.line(job["id"])
+
+
+def _wish(settings: list[str] | tuple[()]) -> dict[str, Any]:
+    wish: dict[str, Any] = {}
+    params: dict[str, Any] = {}
+    for text in settings:
+        key, value = _pair(text, "--set")
+        (wish if key in _JOB_SETTINGS else params)[key] = _value(value)
+    return wish | ({"params": params} if params else {})
+
+
+def _pair(text: str, option: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not (key and equals):
+        raise CommandFailed(f"{option} {text!r} is not of the form key=value.")
+    return key, value
+
+
+def _value(text: str) -> Any:
+    """Read a value as JSON (3, 0.1, true, [..]); anything else is text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
