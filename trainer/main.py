@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import shutil
 import signal
 import sys
 import traceback
@@ -53,6 +54,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return _attempt(spec, reporter)
     finally:
+        # the largest of what lies in WORKDIR; unsent reports and artifacts that could not be uploaded stay
+        for leftover in ("inputs", "cache"):
+            shutil.rmtree(_workdir(spec) / leftover, ignore_errors=True)
         reporter.close()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel, Field
@@ -100,5 +100,5 @@ class Artifacts:
     model_type: str
     state_dict: Mapping[str, NDArray[Any]]
     id2label: dict[int, str]
-    preprocessing: dict[str, Any] = field(metadata={"is": "JSON of the model's own fitted transforms"})
-    val_probabilities: NDArray[np.float32] = field(metadata={"is": "of shape (validation rows, classes)"})
+    preprocessing: dict[str, Any]  # the model's own fitted transforms, as JSON
+    val_probabilities: NDArray[np.float32]  # (validation rows, classes)

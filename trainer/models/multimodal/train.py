@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
+from contracts.callback import Phase
 from trainer.models.multimodal.batches import Augmentation, gather, shuffled
 from trainer.models.multimodal.evaluation import choose_device, predict_logits, seeded
 from trainer.models.multimodal.features import Features
@@ -19,6 +20,7 @@ from trainer.models.multimodal.tracking import Best, Meter
 from trainer.results import Artifacts, EpochRecord, TrainingReport
 
 if TYPE_CHECKING:
+    from trainer.models.multimodal.batches import Encoded
     from trainer.models.multimodal.params import Params
     from trainer.results import TrainParams
 
@@ -40,12 +42,12 @@ def train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
 
     # encoders fitted on the training rows alone, then every row encoded once
     features = Features.fit(data.frame[train_rows], data.columns, options)
-    encoded, broken = features.encode(data.frame, data.images, params.workdir / "cache" / "images.npy")
+    encoded, notes = _encode(features, params)
     target = torch.tensor(data.target)
-    val_truth = target[val_rows]
     batch_size = choose_batch_size(len(train_rows), spec.batch_size, options.steps_per_epoch)
     steps_per_epoch = math.ceil(len(train_rows) / batch_size)
-    notes = _notes(broken, batch_size, spec.batch_size)
+    if batch_size < spec.batch_size:
+        notes.append(f"batches of {batch_size} rows instead of {spec.batch_size}: the table is small")
 
     classes = len(data.labels)
     network = Network(
@@ -86,7 +88,7 @@ def train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
             )
         if epoch % spec.eval_steps == 0 or epoch == spec.epochs:
             val_logits = predict_logits(average.module, encoded, val_rows, device)
-            scheduler.after_evaluation(best.consider(record, val_logits, val_truth, average.module))
+            scheduler.after_evaluation(best.consider(record, val_logits, target[val_rows], average.module))
         log.info("epoch %d of %d", epoch, spec.epochs, extra=record.model_dump(exclude={"epoch"}))
         if options.scheduler == "plateau" and 0 < options.patience <= best.stale and epoch < spec.epochs:
             notes.append(
@@ -115,10 +117,12 @@ def train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
     return report, artifacts
 
 
-def _notes(broken: list[str], batch_size: int, wanted: int) -> list[str]:
-    notes = []
-    if broken:
-        notes.append(f"{len(broken)} images cannot be decoded and count as missing, e.g. {broken[0]}")
-    if batch_size < wanted:
-        notes.append(f"batches of {batch_size} rows instead of {wanted}: the table is small")
-    return notes
+def _encode(features: Features, params: TrainParams[Params]) -> tuple[Encoded, list[str]]:
+    reporter, data = params.reporter, params.data
+    reporter.phase(Phase.PREPARING, "decoding images and encoding rows")
+    cache = params.workdir / "cache" / "images.npy"
+    encoded, broken = features.encode(data.frame, data.images, cache, reporter.progress)
+    reporter.phase(Phase.TRAINING)
+    if not broken:
+        return encoded, []
+    return encoded, [f"{len(broken)} images cannot be decoded and count as missing, e.g. {broken[0]}"]
