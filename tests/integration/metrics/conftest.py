@@ -45,7 +45,7 @@ def start(database, migrated_url, redis_server, tmp_path):
 
         def begin(**settings):
             service = Service(tmp_path, migrated_url, redis_server.url, **settings)
-            stack.callback(service.kill)
+            stack.callback(service.close)
             service.start()
             return service
 
@@ -67,5 +67,5 @@ def shared(tmp_path_factory):
     service = Service(folder, url, redis_server.url)
     service.start()
     yield service
-    service.kill()
+    service.close()
     redis_server.kill()

@@ -69,6 +69,8 @@ class Service:
             **{name.upper(): str(value) for name, value in settings.items()},
         }
         self.process: subprocess.Popen[bytes] | None = None
+        # One for all calls: making a client takes longer than a callback
+        self.client = httpx.Client(base_url=self.url, timeout=30)
 
     def start(self) -> None:
         with self._log.open("ab") as log:
@@ -91,14 +93,15 @@ class Service:
     def send(self, raw: bytes, job_id: str = "j", attempt: int = 1) -> int:
         """Send one signed callback and give the status; 0 where nobody answers."""
         try:
-            return httpx.patch(
-                f"{self.url}/api/training_jobs/{job_id}/metrics/",
-                content=raw,
-                headers=signed(raw, job_id, attempt),
-                timeout=30,
+            return self.client.patch(
+                f"/api/training_jobs/{job_id}/metrics/", content=raw, headers=signed(raw, job_id, attempt)
             ).status_code
         except httpx.TransportError:
             return 0
+
+    def close(self) -> None:
+        self.kill()
+        self.client.close()
 
     def log(self) -> str:
         return self._log.read_text()
@@ -107,7 +110,7 @@ class Service:
         if self.process is not None and self.process.poll() is not None:
             raise AssertionError(self.log())
         with suppress(httpx.TransportError):
-            return httpx.get(f"{self.url}/healthz").status_code == 200
+            return self.client.get("/healthz").status_code == 200
         return False
 
 
@@ -118,6 +121,7 @@ class Viewer:
         self._url = f"{url}/api/training_jobs/{job_id}/events/{query}"
         self._leave_after = leave_after
         self._stop = False
+        self._pause = threading.Event()
         self.seqs: list[int] = []
         self.items: list[dict[str, object]] = []
         self.heartbeats: list[dict[str, object]] = []
@@ -133,14 +137,17 @@ class Viewer:
         assert not self.thread.is_alive()
 
     def _run(self) -> None:
-        while not (self.ended or self._stop):
-            self.visits += 1
-            with suppress(httpx.TransportError):
-                self._visit()
+        with httpx.Client(timeout=30) as client:
+            while not (self.ended or self._stop):
+                self.visits += 1
+                try:
+                    self._visit(client)
+                except httpx.TransportError:
+                    self._pause.wait(0.1)  # as a browser does, instead of spinning while the service is away
 
-    def _visit(self) -> None:
+    def _visit(self, client: httpx.Client) -> None:
         headers = {"Last-Event-ID": str(self.seqs[-1])} if self.seqs else {}
-        with httpx.stream("GET", self._url, headers=headers, timeout=30) as response:
+        with client.stream("GET", self._url, headers=headers) as response:
             if response.status_code != 200:
                 return
             seen, event = 0, {}
