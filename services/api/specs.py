@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from contracts.job import MODALITY_OF, Asset, JobSpec
-from contracts.schema import ColumnProfile, ColumnType, Role
+from contracts.schema import ColumnType, Role
 from runtime.errors import Invalid
 from services.api.schemas import detected, effective, target_of, unknown_column, why_no_target
 
@@ -47,8 +47,13 @@ def settle(dataset: Dataset, catalogue: Catalogue, wish: dict[str, Any]) -> tupl
     split_column = wish.get("split_column")
     if split_column and split_column not in columns:
         errors["split_column"] = [unknown_column(split_column, list(columns))]
-    features = wish.get("feature_columns") or _default_features(columns, types, {target, split_column})
-    errors.update(_check_features(features, columns, types, target))
+    usable = {kind for kind in MODALITY_OF if kind is not ColumnType.IMAGE or dataset.files}
+    features = wish.get("feature_columns") or [
+        name
+        for name, column in columns.items()
+        if name not in {target, split_column} and column.role is not Role.LEAVE_OUT and types[name] in usable
+    ]
+    errors.update(_check_features(features, types, usable, target))
     if errors:
         raise Invalid("; ".join(f"{field}: {texts[0]}" for field, texts in errors.items()), errors)
     settings = {name: wish[name] for name in _PLAIN if wish.get(name) is not None}
@@ -61,32 +66,25 @@ def settle(dataset: Dataset, catalogue: Catalogue, wish: dict[str, Any]) -> tupl
     return str(target), settings
 
 
-def _default_features(
-    columns: dict[str, ColumnProfile], types: dict[str, ColumnType], taken: set[str | None]
-) -> list[str]:
-    return [
-        name
-        for name, column in columns.items()
-        if name not in taken and column.role is not Role.LEAVE_OUT and types[name] in MODALITY_OF
-    ]
-
-
 def _check_features(
-    features: list[str], columns: dict[str, ColumnProfile], types: dict[str, ColumnType], target: str | None
+    features: list[str], types: dict[str, ColumnType], usable: set[ColumnType], target: str | None
 ) -> dict[str, list[str]]:
     errors: dict[str, list[str]] = {}
     if not features:
         errors["feature_columns"] = ["no column is left to learn from; choose at least one"]
     for name in features:
-        if name not in columns:
-            errors[f"feature_columns.{name}"] = [unknown_column(name, list(columns))]
+        if name not in types:
+            problem = unknown_column(name, list(types))
         elif name == target:
-            errors[f"feature_columns.{name}"] = ["it is the target, and cannot be a feature too"]
-        elif types[name] not in MODALITY_OF:
-            usable = ", ".join(kind.value for kind in MODALITY_OF)
-            errors[f"feature_columns.{name}"] = [
-                f"its type is {types[name].value}; a feature is one of {usable}"
-            ]
+            problem = "it is the target, and cannot be a feature too"
+        elif types[name] is ColumnType.IMAGE and ColumnType.IMAGE not in usable:
+            problem = "it names images, and the data set was uploaded without any file"
+        elif types[name] not in usable:
+            allowed = ", ".join(kind.value for kind in MODALITY_OF)
+            problem = f"its type is {types[name].value}; a feature is one of {allowed}"
+        else:
+            continue
+        errors[f"feature_columns.{name}"] = [problem]
     return errors
 
 

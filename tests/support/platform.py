@@ -53,6 +53,11 @@ class Platform:
             )
         until(self._is_up, f"the platform to be up; see {self.log}", seconds=120)
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self) -> None:
         self.client.close()
         if self._process is not None:

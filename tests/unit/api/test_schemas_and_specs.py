@@ -59,6 +59,7 @@ def dataset(**changes):
     values = {
         "id": "d",
         "name": "d",
+        "files": 3,
         "detected": found.model_dump(mode="json"),
         "overrides": {},
         "target": None,
@@ -125,6 +126,13 @@ def test_a_bad_wish_names_its_field(wish, field, complaint):
     with pytest.raises(Invalid, match=complaint) as caught:
         specs.settle(dataset(), CATALOGUE, {"model": "multimodal", **wish})
     assert field in caught.value.errors
+
+
+def test_image_columns_of_a_data_set_without_files_are_no_features():
+    _, settings = specs.settle(dataset(files=0), CATALOGUE, {"model": "multimodal"})
+    assert settings["feature_columns"] == ["price", "story"]
+    with pytest.raises(Invalid, match="uploaded without any file"):
+        specs.settle(dataset(files=0), CATALOGUE, {"model": "multimodal", "feature_columns": ["photo"]})
 
 
 def test_a_table_without_a_candidate_asks_for_a_target():
