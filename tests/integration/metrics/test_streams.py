@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import random
 import signal
+import socket
 import threading
 
 import pytest
 import redis
 from integration.metrics.running import Viewer, body, final, heartbeat, points
 
+from contracts.callback import Evaluation
 from support.wait import until
 
 
@@ -196,6 +198,28 @@ class TestThreads:
         third = Viewer(service.url)
         until(lambda: third.seqs, "the place to become free")
         for viewer in (second, third):
+            viewer.stop()
+
+    def test_a_viewer_that_takes_nothing_is_cut_off(self, start):
+        service = start(events_max_streams=1, metrics_threads=4, events_send_timeout_seconds=1)
+        size = 150
+        evaluations = [
+            Evaluation(step=0, seq=0, epoch=0, labels=["x"] * size, matrix=[[0] * size] * size)
+            for _ in range(20)
+        ]
+        for step in range(10):  # more than the kernel buffers for a connection
+            numbered = [
+                evaluation.model_copy(update={"step": step, "seq": seq})
+                for seq, evaluation in enumerate(evaluations)
+            ]
+            assert service.send(body(evaluations=numbered)) == 204
+        with socket.socket() as idle:
+            idle.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            idle.connect(("127.0.0.1", int(service.url.rpartition(":")[2])))
+            idle.sendall(b"GET /api/training_jobs/j/events/ HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert idle.recv(15) == b"HTTP/1.1 200 OK"
+            viewer = Viewer(service.url)
+            until(lambda: len(viewer.seqs) == 201, "the idle viewer's place", seconds=60)
             viewer.stop()
 
     def test_sigterm_ends_streams_and_the_service(self, service):
