@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
 from runtime.settings import Settings
@@ -29,10 +29,9 @@ class LauncherSettings(Settings):
         pattern=r"^https?://.+",
         description="origin of the platform as trainers reach it, e.g. http://gateway:8080",
     )
-    callback_root_secret: str = Field(
-        min_length=16,
-        repr=False,
-        description="what callback secrets are derived from; at least 16 characters, the metrics service's too",
+    callback_root_secret: SecretStr = Field(
+        min_length=32,
+        description="root of every job's callback secret, the metrics service's too; at least 32 characters",
     )
     max_running: int = Field(
         default=0, ge=0, description="most jobs that run at a time, others wait; 0: 2 (local), 100 (ecs)"

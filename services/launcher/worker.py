@@ -37,7 +37,10 @@ def main() -> None:
     outbox = Outbox(bell.ring)
     backend = make_backend(settings, store)
     environments = Environments(
-        settings.trainer_api_base, settings.callback_root_secret, settings.log_format, settings.log_level
+        settings.trainer_api_base,
+        settings.callback_root_secret.get_secret_value(),
+        settings.log_format,
+        settings.log_level,
     )
     logs = JobLogs(db, backend, store, tail_bytes=settings.log_tail_bytes)
     reconciler = Reconciler(db, outbox, backend, environments.of, logs, limits(settings))

@@ -55,8 +55,8 @@ class Launcher:
         return self.successors[-1]
 
     def reap(self) -> None:
-        """Collect the processes it has started, which have ended."""
-        self.backend.status([])
+        """Collect the supervisors it has started, which have been told to end."""
+        until(lambda: not self.backend.status([]) and not self.backend._children, "supervisors to end")
         for successor in self.successors:
             successor.reap()
 

@@ -97,7 +97,7 @@ class LocalBackend(Backend):
 
     def _supervise(self, folder: Path, run: RunSpec) -> None:
         threads = str(max(1, math.ceil(run.cpus)))
-        own = {"WORKDIR": str(folder / "work"), "OMP_NUM_THREADS": threads}
+        own = {"WORKDIR": str(folder / supervisor.WORK), "OMP_NUM_THREADS": threads}
         with (folder / supervisor.LOG).open("ab") as log:
             process = subprocess.Popen(  # noqa: S603 - the command is a setting
                 [

@@ -10,8 +10,10 @@ from __future__ import annotations
 import os
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import boto3
+import psutil
 import pytest
 
 from runtime.storage import open_store
@@ -186,6 +188,33 @@ def test_a_second_launch_of_an_attempt_gives_the_first_one(local):
     until(lambda: state(local, first) is RunState.EXITED, "its end")
     assert local.launch("a", ["twice"]) == first
     assert local.backend.logs(first, 100) == ["once"]
+
+
+def test_launchers_that_start_the_same_attempt_at_once_start_one_process(tmp_path):
+    code = "print('once', flush=True)"
+    backends = [LocalBackend(tmp_path, COMMAND, passed_on(os.environ)) for _ in range(6)]
+    with ThreadPoolExecutor(len(backends)) as pool:
+        handles = list(pool.map(lambda b: b.launch(RunSpec("a", 1, {"TEST_CODE": code}, 1, 512)), backends))
+    assert set(handles) == {"a/1"}
+    until(lambda: backends[0].status(["a/1"])["a/1"].state is RunState.EXITED, "its end")
+    for backend in backends:
+        until(lambda b=backend: not b.status([]) and not b._children, "the supervisors to be collected")
+    assert backends[0].logs("a/1", 1000) == ["once"]
+
+
+def test_what_a_command_leaves_behind_ends_with_it(tmp_path):
+    code = "import subprocess; os.mkdir(os.environ['WORKDIR']); print(subprocess.Popen(['sleep', '1000']).pid, flush=True); os._exit(3)"
+    backend = LocalBackend(tmp_path, COMMAND, passed_on(os.environ))
+    handle = backend.launch(RunSpec("a", 1, {"TEST_CODE": code}, 1, 512))
+    until(lambda: backend.status([handle])[handle].exit_code == 3, "its end")
+    until(lambda: not backend.status([]) and not backend._children, "the supervisor to be collected")
+    until(lambda: not psutil.pid_exists(int(backend.logs(handle, 100)[0])), "what it left behind to end")
+    assert sorted(path.name for path in (tmp_path / handle).iterdir()) == [
+        "child.json",
+        "exit.json",
+        "log.txt",
+        "run.json",
+    ]
 
 
 @pytest.mark.parametrize("job_id", ["../a", "a/b", "", "a b", "x" * 65])

@@ -35,7 +35,7 @@ class Platform:
             "OBJECTS_URL": (folder / "objects").as_uri(),
             "RUNS_DIR": str(folder / "runs"),
             "TRAINER_API_BASE": "http://127.0.0.1:9",  # nobody: trainers run on without being heard
-            "CALLBACK_ROOT_SECRET": "root-secret-of-the-tests",
+            "CALLBACK_ROOT_SECRET": "root-secret-of-the-tests" * 2,
             "RECONCILE_SECONDS": "0.1",
             "REPORT_GRACE_SECONDS": "0.5",
             "LOG_SECONDS": "0.1",

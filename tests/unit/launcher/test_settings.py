@@ -16,7 +16,7 @@ COMMON = {
     "REDIS_URL": "redis://h",
     "OBJECTS_URL": "file:///o",
     "TRAINER_API_BASE": "http://gateway:8080",
-    "CALLBACK_ROOT_SECRET": "0123456789abcdef",
+    "CALLBACK_ROOT_SECRET": "0123456789abcdef" * 2,
 }
 LOCAL = {**COMMON, "RUNS_DIR": "/runs"}
 ECS = {
