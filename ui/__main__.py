@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
 
-class _Server(BaseApplication):  # type: ignore[misc] - gunicorn is not typed
+class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn is not typed
     def __init__(self, settings: UiSettings, bind: str) -> None:
         self._settings = settings
         self._bind = bind
@@ -45,7 +45,11 @@ class _Server(BaseApplication):  # type: ignore[misc] - gunicorn is not typed
 
 
 def _log_config(settings: UiSettings) -> dict[str, Any]:
-    form = {"()": JsonFormatter, "fmt": "%(asctime)s %(levelname)s %(name)s %(message)s", "static_fields": {"service": "ui"}}
+    form = {
+        "()": JsonFormatter,
+        "fmt": "%(asctime)s %(levelname)s %(name)s %(message)s",
+        "static_fields": {"service": "ui"},
+    }
     text = {"format": "%(asctime)s %(levelname)-7s ui %(message)s"}
     return {
         "version": 1,
@@ -61,7 +65,9 @@ def _log_config(settings: UiSettings) -> dict[str, Any]:
 def main() -> None:
     """Read the settings and serve until stopped."""
     parser = argparse.ArgumentParser(prog="python -m ui", description="Serve the Triptych UI.")
-    parser.add_argument("--bind", default="127.0.0.1:8050", metavar="HOST:PORT", help="where to listen (%(default)s)")
+    parser.add_argument(
+        "--bind", default="127.0.0.1:8050", metavar="HOST:PORT", help="where to listen (%(default)s)"
+    )
     arguments = parser.parse_args()
     settings = load()
     logging.captureWarnings(capture=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import httpx
 from dash import Dash
 from flask import Flask, Response, jsonify
@@ -9,7 +11,11 @@ from flask import Flask, Response, jsonify
 from ui import routing, shell
 from ui.api import Api
 from ui.pages import dataset, datasets, home, job, jobs, new_job
-from ui.settings import UiSettings
+
+if TYPE_CHECKING:
+    from ui.settings import UiSettings
+
+ASSET_SECONDS = 30 * 86_400
 
 
 def create_app(settings: UiSettings) -> Dash:
@@ -34,6 +40,8 @@ def create_app(settings: UiSettings) -> Dash:
         index_string=shell.INDEX,
     )
     app.layout = shell.shell
+    # assets are asked for by the time they changed, so a browser may keep them
+    app.server.config["SEND_FILE_MAX_AGE_DEFAULT"] = ASSET_SECONDS
     routing.register(app, api)
     for page in (home, datasets, dataset, new_job, jobs, job):
         page.register(app, api)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from dash import html
 
 from ui import wording
-from ui.parts import Node, name
+from ui.parts import Node, attributes, name
 
 if TYPE_CHECKING:
     from ui.api import JSON
@@ -44,7 +44,7 @@ def _histogram(column: JSON, statistics: JSON) -> Node:
     label = f"Histogram from {low} to {high}{unit}"
     return html.Figure(
         [
-            html.Div(bars, className="histogram", role="img", **{"aria-label": label}),
+            html.Div(bars, className="histogram", role="img", **attributes(aria_label=label)),
             html.Figcaption([html.Span(low), html.Span(_middle(column, statistics)), html.Span(high + unit)]),
         ],
         className="distribution",

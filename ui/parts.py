@@ -22,9 +22,14 @@ def name(text: str, **props: Any) -> Node:
     return html.Span(text, dir="auto", className="name", title=text, **props)
 
 
+def attributes(**values: str) -> dict[str, Any]:
+    """Make aria and data attributes, whose names are no Python names: aria_label becomes aria-label."""
+    return {key.replace("_", "-"): value for key, value in values.items()}
+
+
 def icon(which: str) -> Node:
     """Show one of assets/icons.css; it says nothing to a screen reader."""
-    return html.Span(className=f"icon icon-{which}", **{"aria-hidden": "true"})
+    return html.Span(className=f"icon icon-{which}", **attributes(aria_hidden="true"))
 
 
 def link_button(text: str, href: str, *, primary: bool = False, icon_name: str | None = None) -> Node:
@@ -95,10 +100,16 @@ def failure(error: ApiError, *, retry: bool = False, back: str = "") -> Node:
         title = "The platform does not answer"
     else:
         status = error.status if isinstance(error, ApiProblem) else 0
-        title = {404: "Not found", 409: "Not possible now", 422: "Not accepted"}.get(status, "That did not work")
+        title = {404: "Not found", 409: "Not possible now", 422: "Not accepted"}.get(
+            status, "That did not work"
+        )
         detail = [html.P(str(error))]
         if status == httpx.codes.NOT_FOUND and back:
-            return message("error", title, [*detail, html.Div(link_button("Back to the list", back), className="actions")])
+            return message(
+                "error",
+                title,
+                [*detail, html.Div(link_button("Back to the list", back), className="actions")],
+            )
     if retry:
         again = dmc.Button("Try again", id={"part": "retry", "index": 0}, size="xs", variant="default")
         detail.append(html.Div(again, className="actions"))
@@ -156,7 +167,11 @@ def table(
                     [
                         html.Tr(
                             [
-                                html.Td(cell, className=side(i), **({"data-label": header[i]} if stacked else {}))
+                                html.Td(
+                                    cell,
+                                    className=side(i),
+                                    **(attributes(data_label=header[i]) if stacked else {}),
+                                )
                                 for i, cell in enumerate(row)
                             ]
                         )
@@ -169,7 +184,7 @@ def table(
         className="table-scroll",
         role="region",
         tabIndex=0,
-        **{"aria-label": label},
+        **attributes(aria_label=label),
     )
 
 
@@ -180,4 +195,4 @@ def when(text: str | None) -> Node:
 
 def progress(value: float, label: str) -> Node:
     """Show a bar, value in per cent."""
-    return dmc.Progress(value=value, size="sm", radius="xl", **{"aria-label": label})
+    return dmc.Progress(value=value, size="sm", radius="xl", **attributes(aria_label=label))

@@ -41,7 +41,9 @@ class Page:
 PAGES = (
     Page(re.compile(r"/"), "Home", lambda api, _path, _query: home.layout(api)),
     Page(re.compile(r"/datasets/?"), "Data sets", lambda api, _path, query: datasets.layout(api, query)),
-    Page(re.compile(r"/datasets/([^/]+)/?"), "Data set", lambda api, path, _query: dataset.layout(api, *path)),
+    Page(
+        re.compile(r"/datasets/([^/]+)/?"), "Data set", lambda api, path, _query: dataset.layout(api, *path)
+    ),
     Page(re.compile(r"/jobs/?"), "Jobs", lambda api, _path, query: jobs.layout(api, query)),
     Page(re.compile(r"/jobs/new/?"), "New job", lambda api, _path, query: new_job.layout(api, query)),
     Page(re.compile(r"/jobs/([^/]+)/?"), "Job", lambda api, path, _query: job.layout(api, *path)),
@@ -63,7 +65,9 @@ def show(api: Api, path: str, search: str) -> tuple[Node, str]:
             # without this the old page would stay, as if nothing had been clicked
             log.exception("a page failed", extra={"path": path})
             return message("error", "This page has a defect", "The UI's log says where."), page.title
-    nothing = empty("There is no such page", f"Nothing is at {path}.", link_button("Go home", "/", primary=True))
+    nothing = empty(
+        "There is no such page", f"Nothing is at {path}.", link_button("Go home", "/", primary=True)
+    )
     return nothing, "Not found"
 
 
@@ -90,7 +94,7 @@ def register(app: Dash, api: Api) -> None:
         return children, f"{title} · Triptych", classes
 
     # Also moves the focus to the new page, as a full page load would do
-    app.clientside_callback(
+    app.clientside_callback(  # type: ignore[no-untyped-call]
         ClientsideFunction("triptych", "pageShown"),
         Output("page", "data-shown"),
         Input("page-title", "data"),

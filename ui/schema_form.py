@@ -116,11 +116,21 @@ def control(field: Field, group: str, value: Any = None) -> Node:
     identity = {"form": group, "field": field.name}
     described = "; ".join(part for part in (field.help, field.range) if part)
     shown = field.default if value is None else value
-    common: dict[str, Any] = {"id": identity, "label": field.title, "description": described[:1].upper() + described[1:]}
+    common: dict[str, Any] = {
+        "id": identity,
+        "label": field.title,
+        "description": described[:1].upper() + described[1:],
+    }
     if field.kind == "boolean":
         return dmc.Switch(**common, checked=bool(shown), persistence=True, persistence_type="session")
     if field.kind == "choice":
-        return dmc.Select(**common, data=list(field.choices), value=str(shown), allowDeselect=field.optional, inputWrapperOrder=["label", "input", "description", "error"])
+        return dmc.Select(
+            **common,
+            data=list(field.choices),
+            value=str(shown),
+            allowDeselect=field.optional,
+            inputWrapperOrder=["label", "input", "description", "error"],
+        )
     # text, not a number control: that one swallows "1e-4", and changes what it takes for a slip
     return dmc.TextInput(
         **common,
@@ -161,9 +171,9 @@ def parse(field: Field, raw: Any) -> Any:
 
 
 def _number(field: Field, text: str) -> float:
+    if not text.isascii() or "_" in text:
+        text = "no number"  # Python would take 1_000 and other scripts' digits
     try:
-        if not text.isascii() or "_" in text:  # Python would take 1_000 and other scripts' digits
-            raise ValueError(text)
         value = int(text) if field.kind == "integer" else float(text)
     except ValueError:
         kind = "a whole number" if field.kind == "integer" else "a number, like 0.001 or 1e-3"

@@ -18,7 +18,9 @@ class UiSettings(BaseSettings):
         default="http://localhost:8080",
         description="origin of the REST API as this process reaches it, e.g. http://gateway:8080",
     )
-    api_timeout_seconds: float = Field(default=10, gt=0, le=120, description="longest wait for one API answer")
+    api_timeout_seconds: float = Field(
+        default=10, gt=0, le=120, description="longest wait for one API answer"
+    )
     ui_workers: int = Field(default=1, ge=1, le=64, description="processes that answer HTTP")
     ui_threads: int = Field(default=8, ge=1, le=256, description="requests each of them answers at a time")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(

@@ -7,15 +7,33 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash import dcc, html
 
-from ui.parts import icon
+from ui.parts import attributes, icon
 
 THEME: dict[str, Any] = {
     "colors": {
         "dark": [
-            "#e7eaf1", "#c3cad8", "#a0a9ba", "#7d879b", "#3a4254", "#2d3342", "#232836", "#1b1f2a", "#161a23", "#12151d",
+            "#e7eaf1",
+            "#c3cad8",
+            "#a0a9ba",
+            "#7d879b",
+            "#3a4254",
+            "#2d3342",
+            "#232836",
+            "#1b1f2a",
+            "#161a23",
+            "#12151d",
         ],
         "brand": [
-            "#eceffd", "#dde2fb", "#bcc5f7", "#9aa7f2", "#7d8dee", "#6172e4", "#4254d6", "#3546c0", "#2c3aa1", "#232e80",
+            "#eceffd",
+            "#dde2fb",
+            "#bcc5f7",
+            "#9aa7f2",
+            "#7d8dee",
+            "#6172e4",
+            "#4254d6",
+            "#3546c0",
+            "#2c3aa1",
+            "#232e80",
         ],
     },
     "primaryColor": "brand",
@@ -79,7 +97,7 @@ def shell() -> Any:
 def _brand() -> Any:
     return dcc.Link(
         [
-            html.Span([html.I(), html.I(), html.I()], className="logo", **{"aria-hidden": "true"}),
+            html.Span([html.I(), html.I(), html.I()], className="logo", **attributes(aria_hidden="true")),
             html.Span("Triptych", className="brand-name"),
         ],
         href="/",
@@ -93,7 +111,7 @@ def _navigation() -> Any:
         dcc.Link(text, href=href, className="nav-link", id={"part": "nav", "index": href})
         for text, href in NAVIGATION
     ]
-    return html.Nav(links, className="nav", **{"aria-label": "Main"})
+    return html.Nav(links, className="nav", **attributes(aria_label="Main"))
 
 
 def _scheme_toggle() -> Any:
@@ -104,5 +122,5 @@ def _scheme_toggle() -> Any:
         variant="subtle",
         color="gray",
         size="lg",
-        **{"aria-label": "Switch between light and dark"},
+        **attributes(aria_label="Switch between light and dark"),
     )

@@ -34,6 +34,12 @@ class FakePlatform:
         self.heartbeats: dict[str, JSON] = {}
         self.down = False
         self.refuse_upload: tuple[int, str] | None = None
+        self.refuse_job: JSON | None = None  # errors of the next job's problem document
+        self.open_streams: dict[str, int] = defaultdict(int)
+        self.hold_uploads = threading.Event()  # cleared, it makes uploads wait before their answer
+        self.hold_uploads.set()
+        self.broken_image = ""  # path of a file that does not decode
+        self.uploaded_names: list[str | None] = []
         self.cut_streams = 0  # raised by one, it makes every open stream end as a broken connection does
         self.changed = threading.Condition()
         self._ids = count(1)
@@ -56,7 +62,12 @@ class FakePlatform:
     def finish_dataset(self, dataset_id: str) -> None:
         """End both tracks well."""
         record = self.datasets[dataset_id]
-        record |= {"state": "ready", "schema_state": "detected", "staging_state": "staged", "bytes_done": record["bytes"]}
+        record |= {
+            "state": "ready",
+            "schema_state": "detected",
+            "staging_state": "staged",
+            "bytes_done": record["bytes"],
+        }
         self.schemas[dataset_id]["complete"] = True
 
     def add_job(self, dataset_id: str, body: JSON | None = None) -> str:
@@ -68,7 +79,11 @@ class FakePlatform:
         features = [c["name"] for c in schema["columns"] if c["name"] != target]
         settings = {"epochs": 20, "learning_rate": 0.001, "batch_size": 64, "validation_split": 0.2, "seed": 0,
                     "params": {}, "feature_columns": features, "column_types": {}, "resources": {}}  # fmt: skip
-        settings |= {key: value for key, value in body.items() if key not in {"dataset_id", "name", "model", "target", "start"}}
+        settings |= {
+            key: value
+            for key, value in body.items()
+            if key not in {"dataset_id", "name", "model", "target", "start"}
+        }
         self.jobs[job_id] = {
             "id": job_id, "name": body.get("name") or f"{self.datasets[dataset_id]['name']} · {body['model']}",
             "dataset_id": dataset_id, "dataset_name": self.datasets[dataset_id]["name"], "model": body["model"],
@@ -83,7 +98,9 @@ class FakePlatform:
         targets = self.schemas[dataset_id]["targets"]
         return self.datasets[dataset_id]["target"] or (targets[0]["column"] if targets else None)
 
-    def set_state(self, job_id: str, state: str, reason: str | None = None, metrics: JSON | None = None) -> None:
+    def set_state(
+        self, job_id: str, state: str, reason: str | None = None, metrics: JSON | None = None
+    ) -> None:
         """Move a job to a state, and tell its stream."""
         job = self.jobs[job_id]
         job |= {"state": state, "reason": reason, "metrics": metrics or {}}
@@ -91,20 +108,33 @@ class FakePlatform:
             job["started_at"] = _ago(0)
         job["finished_at"] = _ago(0) if state in ENDED else None
         self._step(job_id, state, reason)
-        self.emit(job_id, {"kind": "state", "data": {"state": state, "reason": reason or "", "metrics": metrics or {}}})
+        self.emit(
+            job_id,
+            {"kind": "state", "data": {"state": state, "reason": reason or "", "metrics": metrics or {}}},
+        )
 
     def emit(self, job_id: str, *items: JSON) -> None:
         """Append items to a job's stream."""
         with self.changed:
             stream = self.streams[job_id]
             for item in items:
-                stream.append({"seq": len(stream) + 1, "attempt": self.jobs[job_id]["attempt"], "at": _ago(0), **item})
+                stream.append(
+                    {"seq": len(stream) + 1, "attempt": self.jobs[job_id]["attempt"], "at": _ago(0), **item}
+                )
             self.changed.notify_all()
 
-    def beat(self, job_id: str, phase: str, progress: float, eta: float | None = None, message: str = "") -> None:
+    def beat(
+        self, job_id: str, phase: str, progress: float, eta: float | None = None, message: str = ""
+    ) -> None:
         """Send a heartbeat."""
         with self.changed:
-            self.heartbeats[job_id] = {"at": _ago(0), "phase": phase, "progress": progress, "eta_seconds": eta, "message": message}
+            self.heartbeats[job_id] = {
+                "at": _ago(0),
+                "phase": phase,
+                "progress": progress,
+                "eta_seconds": eta,
+                "message": message,
+            }
             self.changed.notify_all()
 
     def start(self, job_id: str) -> None:
@@ -116,7 +146,14 @@ class FakePlatform:
         """Send everything of a training that ends well."""
         names = labels or ["bird", "cat", "fish"]
         self.emit(job_id, *fake_data.training_items(epochs, names))
-        metrics = {"accuracy": 0.917, "macro_f1": 0.887, "weighted_f1": 0.89, "loss": 0.41, "best_epoch": epochs - 1, "majority_rate": 0.34}
+        metrics = {
+            "accuracy": 0.917,
+            "macro_f1": 0.887,
+            "weighted_f1": 0.89,
+            "loss": 0.41,
+            "best_epoch": epochs - 1,
+            "majority_rate": 0.34,
+        }
         self.emit(job_id, {"kind": "artifact", "data": {"items": []}})
         self.set_state(job_id, "succeeded", "finished after 6 epochs", metrics)
 
@@ -126,8 +163,24 @@ class FakePlatform:
             self.cut_streams += 1
             self.changed.notify_all()
 
+    def wait_until_no_stream(self, job_id: str) -> None:
+        """Wait until no browser follows a job."""
+        with self.changed:
+            self.changed.notify_all()
+            if not self.changed.wait_for(lambda: not self.open_streams[job_id], timeout=30):
+                raise AssertionError(f"{self.open_streams[job_id]} streams of {job_id} are still open")
+
     def events(self, job_id: str, after: int) -> Iterator[str]:
         """Give a job's stream as Server-Sent Events from behind a sequence number on."""
+        self.open_streams[job_id] += 1
+        try:
+            yield from self._events(job_id, after)
+        finally:
+            with self.changed:
+                self.open_streams[job_id] -= 1
+                self.changed.notify_all()
+
+    def _events(self, job_id: str, after: int) -> Iterator[str]:
         generation, sent_beat = self.cut_streams, None
         yield "retry: 300\n\n"
         while True:
@@ -146,7 +199,12 @@ class FakePlatform:
                 sent_beat = beat
                 yield f"event: heartbeat\ndata: {json.dumps(beat)}\n\n"
             stream = self.streams[job_id]
-            if stream and after == len(stream) and stream[-1]["kind"] == "state" and stream[-1]["data"]["state"] in ENDED:
+            if (
+                stream
+                and after == len(stream)
+                and stream[-1]["kind"] == "state"
+                and stream[-1]["data"]["state"] in ENDED
+            ):
                 yield "event: end\ndata: {}\n\n"
                 return
             yield ": keep-alive\n\n"
@@ -169,7 +227,9 @@ def problem(status: int, title: str, detail: str, **extra: Any) -> Response:
 
 def picture(seed: int, size: int = 96) -> bytes:
     """Draw something to see."""
-    image = Image.new("RGB", (size, size), ((seed * 53) % 200 + 30, (seed * 97) % 200 + 30, (seed * 31) % 200 + 30))
+    image = Image.new(
+        "RGB", (size, size), ((seed * 53) % 200 + 30, (seed * 97) % 200 + 30, (seed * 31) % 200 + 30)
+    )
     raw = io.BytesIO()
     image.save(raw, "WEBP")
     return raw.getvalue()

@@ -80,8 +80,15 @@ def schema_of(text: str, *, complete: bool = True) -> JSON:
     header, body = rows[0], rows[1:]
     columns = [profile(name, i, [row[i] for row in body]) for i, name in enumerate(header)]
     targets = [
-        {"column": column["name"], "confidence": 0.9 - 0.2 * i, "classes": column["distinct"], "why": "Few values, each often."}
-        for i, column in enumerate(c for c in columns if c["type"] == "categorical" and 2 <= c["distinct"] <= 20)
+        {
+            "column": column["name"],
+            "confidence": 0.9 - 0.2 * i,
+            "classes": column["distinct"],
+            "why": "Few values, each often.",
+        }
+        for i, column in enumerate(
+            c for c in columns if c["type"] == "categorical" and 2 <= c["distinct"] <= 20
+        )
     ]
     return {
         "version": 1,
@@ -105,7 +112,9 @@ def sample_csv(rows: int = 120) -> str:
         kind = kinds[i % 3]
         age = "" if i % 9 == 0 else f"{(i * 37) % 83 / 4}"
         text = f"A {kind} seen in the garden on the {i % 28 + 1}. of the month and not shy at all"
-        lines.append(f"img/{i:03}.png,animal {i},{[2, 0, 4][i % 3]},{['red', 'green', 'blue', 'grey'][i * 7 % 4]},{text},{kind},{age}")
+        lines.append(
+            f"img/{i:03}.png,animal {i},{[2, 0, 4][i % 3]},{['red', 'green', 'blue', 'grey'][i * 7 % 4]},{text},{kind},{age}"
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -119,11 +128,36 @@ MODELS: list[JSON] = [
             "type": "object",
             "$defs": {"Backbone": {"enum": ["small_cnn", "resnet18", "mobilenet_v3"], "type": "string"}},
             "properties": {
-                "backbone": {"$ref": "#/$defs/Backbone", "default": "small_cnn", "description": "network that reads images"},
-                "image_size": {"type": "integer", "minimum": 16, "maximum": 512, "default": 64, "description": "side of an image, pixels"},
-                "dropout": {"type": "number", "minimum": 0, "exclusiveMaximum": 1, "default": 0.1, "title": "Dropout", "description": "share of activations dropped while training"},
-                "augment": {"type": "boolean", "default": True, "description": "flip and shift images while training"},
-                "max_tokens": {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "null"}], "default": None, "description": "words kept of a text; empty: all"},
+                "backbone": {
+                    "$ref": "#/$defs/Backbone",
+                    "default": "small_cnn",
+                    "description": "network that reads images",
+                },
+                "image_size": {
+                    "type": "integer",
+                    "minimum": 16,
+                    "maximum": 512,
+                    "default": 64,
+                    "description": "side of an image, pixels",
+                },
+                "dropout": {
+                    "type": "number",
+                    "minimum": 0,
+                    "exclusiveMaximum": 1,
+                    "default": 0.1,
+                    "title": "Dropout",
+                    "description": "share of activations dropped while training",
+                },
+                "augment": {
+                    "type": "boolean",
+                    "default": True,
+                    "description": "flip and shift images while training",
+                },
+                "max_tokens": {
+                    "anyOf": [{"type": "integer", "minimum": 1}, {"type": "null"}],
+                    "default": None,
+                    "description": "words kept of a text; empty: all",
+                },
             },
         },
     },
@@ -132,7 +166,18 @@ MODELS: list[JSON] = [
         "title": "Class frequencies",
         "description": "Always answers with the most frequent class. A baseline.",
         "modalities": ["image", "text", "tabular"],
-        "params_schema": {"type": "object", "properties": {"seconds_per_epoch": {"type": "number", "default": 0, "minimum": 0, "maximum": 3600, "description": "wait this long in every epoch"}}},
+        "params_schema": {
+            "type": "object",
+            "properties": {
+                "seconds_per_epoch": {
+                    "type": "number",
+                    "default": 0,
+                    "minimum": 0,
+                    "maximum": 3600,
+                    "description": "wait this long in every epoch",
+                }
+            },
+        },
     },
 ]
 
@@ -146,13 +191,37 @@ def training_items(epochs: int, labels: list[str], rows: int = 60) -> list[JSON]
         for part in (1, 2, 3):
             at = epoch - 1 + part / 3
             wave = 0.04 * math.sin(epoch * 5 + part * 2)
-            values = {"loss": 0.15 + math.exp(-at / (epochs / 3)) + wave, "accuracy": min(1.0, 0.97 - 0.6 * fade - wave)}
+            values = {
+                "loss": 0.15 + math.exp(-at / (epochs / 3)) + wave,
+                "accuracy": min(1.0, 0.97 - 0.6 * fade - wave),
+            }
             items.append(_point("train", int(at * 10), at, values | {"learning_rate": 1e-3}))
         hits = round(rows / classes * (0.95 - 0.55 * fade))
-        matrix = [[hits if i == j else (rows // classes - hits) // max(1, classes - 1) for j in range(classes)] for i in range(classes)]
+        matrix = [
+            [hits if i == j else (rows // classes - hits) // max(1, classes - 1) for j in range(classes)]
+            for i in range(classes)
+        ]
         accuracy = 0.95 - 0.55 * fade
-        items.append(_point("val", epoch * 10, epoch, {"loss": 0.3 + fade * 1.1, "accuracy": accuracy, "macro_f1": accuracy - 0.03}))
-        items.append({"kind": "evaluation", "data": {"step": epoch * 10, "epoch": epoch, "labels": labels, "matrix": matrix, "best": True}})
+        items.append(
+            _point(
+                "val",
+                epoch * 10,
+                epoch,
+                {"loss": 0.3 + fade * 1.1, "accuracy": accuracy, "macro_f1": accuracy - 0.03},
+            )
+        )
+        items.append(
+            {
+                "kind": "evaluation",
+                "data": {
+                    "step": epoch * 10,
+                    "epoch": epoch,
+                    "labels": labels,
+                    "matrix": matrix,
+                    "best": True,
+                },
+            }
+        )
         items.append(_point("system", epoch * 10, epoch, {"cpu_percent": 97.0 + epoch % 3, "rss_mb": 612.5}))
     return items
 
@@ -163,7 +232,16 @@ def _point(split: str, step: int, epoch: float, values: dict[str, float]) -> JSO
 
 def report(job: JSON, labels: list[str]) -> JSON:
     """Make the report.json of a job that ended well."""
-    per_class = [{"label": label, "precision": 0.95 - i * 0.06, "recall": 0.9 - i * 0.05, "f1": 0.92 - i * 0.05, "support": 20} for i, label in enumerate(labels)]
+    per_class = [
+        {
+            "label": label,
+            "precision": 0.95 - i * 0.06,
+            "recall": 0.9 - i * 0.05,
+            "f1": 0.92 - i * 0.05,
+            "support": 20,
+        }
+        for i, label in enumerate(labels)
+    ]
     return {
         "version": 1,
         "job_id": job["id"],

@@ -11,7 +11,18 @@ from flask import Flask, Response, jsonify, request
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-SUMMARY = ("id", "name", "state", "created_at", "rows", "n_columns", "files", "bytes", "schema_state", "staging_state")
+SUMMARY = (
+    "id",
+    "name",
+    "state",
+    "created_at",
+    "rows",
+    "n_columns",
+    "files",
+    "bytes",
+    "schema_state",
+    "staging_state",
+)
 JOB_SUMMARY = ("id", "name", "dataset_id", "dataset_name", "model", "target", "state", "reason", "attempt",
                "created_at", "started_at", "finished_at", "metrics")  # fmt: skip
 
@@ -35,7 +46,9 @@ def create_api(platform: FakePlatform) -> Flask:
 def _page(items: Iterable[JSON]) -> Response:
     number, size = int(request.args.get("page", 1)), int(request.args.get("page_size", 50))
     every = list(items)[::-1]
-    return jsonify(items=every[(number - 1) * size : number * size], total=len(every), page=number, page_size=size)
+    return jsonify(
+        items=every[(number - 1) * size : number * size], total=len(every), page=number, page_size=size
+    )
 
 
 def _dataset(platform: FakePlatform, dataset_id: str) -> JSON:
@@ -65,6 +78,8 @@ def _datasets(app: Flask, platform: FakePlatform) -> None:
     def upload() -> Any:
         table = request.files.get("file")
         images = request.files.getlist("images")
+        platform.uploaded_names = [image.filename for image in images]
+        platform.hold_uploads.wait(timeout=30)
         if platform.refuse_upload:
             status, detail = platform.refuse_upload
             return problem(status, "Invalid", detail)
@@ -80,21 +95,28 @@ def _datasets(app: Flask, platform: FakePlatform) -> None:
             return problem(404, "NotFound", f"There is no data set '{dataset_id}'.")
         if request.method == "GET":
             return jsonify(_dataset(platform, dataset_id))
-        busy = [job["name"] for job in platform.jobs.values() if job["dataset_id"] == dataset_id and job["state"] not in ENDED]
+        busy = [
+            job["name"]
+            for job in platform.jobs.values()
+            if job["dataset_id"] == dataset_id and job["state"] not in ENDED
+        ]
         if busy:
-            return problem(409, "Conflict", f"The job '{busy[0]}' uses this data set and has not ended; cancel it first.")
+            return problem(
+                409, "Conflict", f"The job '{busy[0]}' uses this data set and has not ended; cancel it first."
+            )
         del platform.datasets[dataset_id]
         return "", 204
 
 
-def _schemas(app: Flask, platform: FakePlatform) -> None:
+def _schemas(app: Flask, platform: FakePlatform) -> None:  # noqa: C901 - one closure for each route
     @app.get("/datasets/<dataset_id>/preview/")
     def preview(dataset_id: str) -> Response:
         lines = [line.split(",") for line in platform.tables[dataset_id].strip().split("\n")]
         rows = lines[1 : 1 + int(request.args.get("rows", 20))]
         images = [c["name"] for c in platform.schemas[dataset_id]["columns"] if c["type"] == "image"]
         thumbnails = [
-            {name: f"/api/datasets/{dataset_id}/files/{row[lines[0].index(name)]}?size=96" for name in images} for row in rows
+            {name: f"/api/datasets/{dataset_id}/files/{row[lines[0].index(name)]}?size=96" for name in images}
+            for row in rows
         ]
         return jsonify(columns=lines[0], rows=[[cell or None for cell in row] for row in rows], thumbnails=thumbnails,
                        schema_complete=platform.schemas[dataset_id]["complete"], column_stats=[])  # fmt: skip
@@ -102,7 +124,7 @@ def _schemas(app: Flask, platform: FakePlatform) -> None:
     @app.get("/datasets/<dataset_id>/files/<path:path>")
     def file(dataset_id: str, path: str) -> Response:
         digits = int("".join(c for c in path if c.isdigit()) or 0)
-        if digits == 3:
+        if path == platform.broken_image:
             return problem(422, "Invalid", "It is not an image that can be decoded.")
         return Response(picture(digits), mimetype="image/webp")
 
@@ -121,25 +143,34 @@ def _schemas(app: Flask, platform: FakePlatform) -> None:
                 platform.datasets[dataset_id]["target"] = target
             for name, change in request.json.get("columns", {}).items():
                 overrides[name] = overrides.get(name, {}) | change
-        columns = [c | overrides.get(c["name"], {}) | {"overridden": c["name"] in overrides} for c in detected["columns"]]
-        return jsonify(detected=detected, overrides=overrides, columns=columns, target=platform.target(dataset_id))
+        columns = [
+            c | overrides.get(c["name"], {}) | {"overridden": c["name"] in overrides}
+            for c in detected["columns"]
+        ]
+        return jsonify(
+            detected=detected, overrides=overrides, columns=columns, target=platform.target(dataset_id)
+        )
 
     @app.get("/models/")
     def models() -> Response:
         return jsonify(items=fake_data.MODELS)
 
 
-def _jobs(app: Flask, platform: FakePlatform) -> None:
+def _jobs(app: Flask, platform: FakePlatform) -> None:  # noqa: C901 - one closure for each route
     @app.post("/training_jobs/")
     def create() -> Any:
         body = request.json
         if body["dataset_id"] not in platform.datasets:
             return problem(404, "NotFound", f"There is no data set '{body['dataset_id']}'.")
-        if body.get("params", {}).get("image_size") == 13:
-            text = "13 is an unlucky number"
-            return problem(422, "Invalid", text, errors={"json": {"params": {"image_size": [text]}}})
+        if platform.refuse_job:
+            return problem(422, "Invalid", "The settings do not fit.", errors=platform.refuse_job)
         if body.get("seed") == 666:
-            return problem(422, "Invalid", "The training rows would hold one class only.", errors={"split": ["one class"]})
+            return problem(
+                422,
+                "Invalid",
+                "The training rows would hold one class only.",
+                errors={"split": ["one class"]},
+            )
         job_id = platform.add_job(body["dataset_id"], body)
         if body.get("start"):
             platform.set_state(job_id, "queued")
@@ -171,19 +202,33 @@ def _jobs(app: Flask, platform: FakePlatform) -> None:
 
     @app.get("/training_jobs/<job_id>/logs/")
     def logs(job_id: str) -> Response:
-        lines = [f"2026-11-23T10:00:{i:02}Z INFO trainer epoch {i} of 20" for i in range(len(platform.streams[job_id]) or 1)]
+        lines = [
+            f"2026-11-23T10:00:{i:02}Z INFO trainer epoch {i} of 20"
+            for i in range(len(platform.streams[job_id]) or 1)
+        ]
         return jsonify(lines=lines[-int(request.args.get("tail", 200)) :], source="local", truncated=False)
 
 
 def _results(app: Flask, platform: FakePlatform) -> None:
-    names = ("model.safetensors", "model.pt", "id2label.json", "preprocessing.json", "report.json", "model_card.md")
+    names = (
+        "model.safetensors",
+        "model.pt",
+        "id2label.json",
+        "preprocessing.json",
+        "report.json",
+        "model_card.md",
+    )
 
     @app.get("/training_jobs/<job_id>/events/")
     def events(job_id: str) -> Any:
         if job_id not in platform.jobs:
             return problem(404, "NotFound", f"There is no job '{job_id}'.")
-        after = int(request.headers.get("Last-Event-ID", 0))
-        return Response(platform.events(job_id, after), mimetype="text/event-stream", headers={"Cache-Control": "no-store"})
+        after = int(request.headers.get("Last-Event-ID") or request.args.get("after", 0))
+        return Response(
+            platform.events(job_id, after),
+            mimetype="text/event-stream",
+            headers={"Cache-Control": "no-store"},
+        )
 
     @app.get("/artifacts/")
     def artifacts() -> Response:

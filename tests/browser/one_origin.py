@@ -53,14 +53,34 @@ def served(platform: FakePlatform, port: int | None = None) -> Iterator[str]:
 
 def furnish(platform: FakePlatform) -> dict[str, str]:
     """Add one of everything worth seeing; gives ids by a short name."""
+    platform.broken_image = "img/003.png"
     animals = platform.add_dataset("animals.csv", fake_data.sample_csv(), files=120)
     platform.schemas[animals]["findings"] = [
-        {"level": "warning", "code": "unused-files", "message": "4 uploaded images are named by no row.", "column": "picture"},
-        {"level": "info", "code": "unique-values", "message": "Every row has a different value; it cannot help to predict.", "column": "name"},
+        {
+            "level": "warning",
+            "code": "unused-files",
+            "message": "4 uploaded images are named by no row.",
+            "column": "picture",
+        },
+        {
+            "level": "info",
+            "code": "unique-values",
+            "message": "Every row has a different value; it cannot help to predict.",
+            "column": "name",
+        },
     ]
     column = platform.schemas[animals]["columns"]
-    column[0]["images"] = {"matched": 118, "missing": 2, "missing_examples": ["img/118.png", "img/119.png"], "forgiven": {"case": 3}}
-    column[6] |= {"disagreeing": ["about 3", "n/k", "twelve"], "disagreeing_count": 3, "missing_tokens": ["?"]}
+    column[0]["images"] = {
+        "matched": 118,
+        "missing": 2,
+        "missing_examples": ["img/118.png", "img/119.png"],
+        "forgiven": {"case": 3},
+    }
+    column[6] |= {
+        "disagreeing": ["about 3", "n/k", "twelve"],
+        "disagreeing_count": 3,
+        "missing_tokens": ["?"],
+    }
     column[1] |= {"type": "identifier", "role": "leave_out", "role_why": "Every value is different."}
     platform.add_dataset(fake_data.RTL_NAME, fake_data.sample_csv(30))
     uploading = platform.add_dataset("plants.csv", fake_data.sample_csv(60), files=9000, done=False)

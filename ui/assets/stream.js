@@ -34,7 +34,7 @@ window.triptych = window.triptych || {};
     function open() {
       timer = null;
       if (closed || ended) return;
-      source = new EventSource("/api/training_jobs/" + encodeURIComponent(jobId) + "/events/" + (last ? "?last_event_id=" + last : ""));
+      source = new EventSource("/api/training_jobs/" + encodeURIComponent(jobId) + "/events/" + (last ? "?after=" + last : ""));
       const mine = source;
       source.onopen = function () {
         wait = FIRST_WAIT;

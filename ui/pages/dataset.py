@@ -10,7 +10,19 @@ from dash import Dash, Input, Output, State, ctx, dcc, html, no_update
 from ui import wording
 from ui.api import Api, ApiAway, ApiError
 from ui.pages import dataset_columns, dataset_preview
-from ui.parts import Node, card, failure, heading, link_button, message, name, progress, state_badge, when
+from ui.parts import (
+    Node,
+    attributes,
+    card,
+    failure,
+    heading,
+    link_button,
+    message,
+    name,
+    progress,
+    state_badge,
+    when,
+)
 
 if TYPE_CHECKING:
     from ui.api import JSON
@@ -29,7 +41,7 @@ def layout(api: Api, dataset_id: str) -> Node:
             dcc.Store(id="dataset-seen", data=_seen(dataset)),
             dcc.Interval(id="dataset-poll", interval=POLL_MILLISECONDS, disabled=_settled(dataset)),
             heading(name(dataset["name"]), about=_about(dataset), actions=_actions(dataset)),
-            html.Div(_tracks(dataset), id="dataset-tracks", **{"aria-live": "polite"}),
+            html.Div(_tracks(dataset), id="dataset-tracks", **attributes(aria_live="polite")),
             html.Div(_findings(schema), id="dataset-findings"),
             card(dataset_preview.first_rows(preview), title="First rows"),
             dataset_columns.section(schema),
@@ -61,7 +73,12 @@ def register(app: Dash, api: Api) -> None:
             return note, False, no_update, no_update
         except ApiError as error:
             return failure(error), True, no_update, no_update
-        return _tracks(dataset), _settled(dataset), _seen(dataset) if _seen(dataset) != seen else no_update, findings
+        return (
+            _tracks(dataset),
+            _settled(dataset),
+            _seen(dataset) if _seen(dataset) != seen else no_update,
+            findings,
+        )
 
     @app.callback(
         Output("delete-dialog", "opened"),
@@ -118,7 +135,13 @@ def _actions(dataset: JSON) -> list[Node]:
 def _confirm_delete(dataset: JSON) -> Node:
     return dmc.Modal(
         [
-            html.P(["This deletes ", html.Strong(name(dataset["name"])), " with its files and its ended jobs. It cannot be undone."]),
+            html.P(
+                [
+                    "This deletes ",
+                    html.Strong(name(dataset["name"])),
+                    " with its files and its ended jobs. It cannot be undone.",
+                ]
+            ),
             html.Div(id="delete-error"),
             html.Div(
                 [
@@ -139,7 +162,9 @@ def _tracks(dataset: JSON) -> Node:
     schema, staging = dataset["schema_track"], dataset["staging_track"]
     if dataset["state"] == "ready":
         return None
-    parts: list[Node] = [html.Div([state_badge(dataset["state"]), _schema_words(schema, dataset)], className="track")]
+    parts: list[Node] = [
+        html.Div([state_badge(dataset["state"]), _schema_words(schema, dataset)], className="track")
+    ]
     total, done = staging.get("bytes_total") or 0, staging.get("bytes_done") or 0
     if staging["state"] == "failed":
         parts.append(message("error", "The files could not be stored", staging.get("reason")))
@@ -169,7 +194,12 @@ def _findings(schema: JSON) -> Node:
     groups = []
     for level in ("error", "warning", "info"):
         lines = [
-            html.Li([html.Strong([name(entry["column"]), ": "]) if entry.get("column") else None, entry["message"]])
+            html.Li(
+                [
+                    html.Strong([name(entry["column"]), ": "]) if entry.get("column") else None,
+                    entry["message"],
+                ]
+            )
             for entry in found
             if entry["level"] == level
         ]

@@ -7,23 +7,17 @@ from typing import TYPE_CHECKING, Any
 import dash_mantine_components as dmc
 from dash import MATCH, Dash, Input, Output, State, ctx, dcc, html, no_update
 
-from contracts.schema import ColumnType, Role
 from ui import wording
 from ui.api import Api, ApiError
 from ui.distribution import distribution
+from ui.pages import column_card
 from ui.pages.lists import page_count, pages
-from ui.parts import Node, card, failure, name
+from ui.parts import Node, attributes, card, failure
 
 if TYPE_CHECKING:
     from ui.api import JSON
 
 PAGE_SIZE = 30
-SHOWN_EXAMPLES = 4
-TYPES = [kind.value for kind in ColumnType]
-ROLES = [
-    {"value": Role.FEATURE.value, "label": "use as feature"},
-    {"value": Role.LEAVE_OUT.value, "label": "leave out"},
-]
 
 
 def section(schema: JSON) -> Node:
@@ -44,7 +38,7 @@ def section(schema: JSON) -> Node:
             ],
             className="controls",
         ),
-        html.Div(id="target-note", **{"aria-live": "polite"}),
+        html.Div(id="target-note", **attributes(aria_live="polite")),
         html.Ul(_cards(schema, "", 1), id="columns-list", className="columns"),
         pages(page_count(len(columns), PAGE_SIZE), "columns-page"),
         title="Columns",
@@ -69,7 +63,9 @@ def register(app: Dash, api: Api) -> None:
         State("dataset-id", "data"),
         prevent_initial_call=True,
     )
-    def _show(search: str | None, page: int | None, target: str | None, _seen: str, dataset_id: str) -> tuple[Any, ...]:
+    def _show(
+        search: str | None, page: int | None, target: str | None, _seen: str, dataset_id: str
+    ) -> tuple[Any, ...]:
         note: Node = None
         try:
             schema = api.schema(dataset_id)
@@ -101,21 +97,21 @@ def register(app: Dash, api: Api) -> None:
             schema = api.schema(dataset_id)
             column = schema["columns"][control["index"]]
             wanted = {"type": kind} if kind != column["type"] else {}
-            if role != _role(column):
+            if role != column_card.role(column):
                 wanted["role"] = role
             if not wanted:
                 return (no_update,) * 5
             schema = api.change_schema(dataset_id, {"columns": {column["name"]: wanted}})
         except ApiError as error:
-            back = (column["type"], _role(column)) if column else (no_update, no_update)
+            back = (column["type"], column_card.role(column)) if column else (no_update, no_update)
             return no_update, no_update, failure(error), *back
         column = schema["columns"][control["index"]]
         return (
-            _words(column, schema),
+            column_card.words(column, schema),
             distribution(column),
-            [_saved(), _chosen(column, schema)],
+            [_saved(), column_card.chosen(column, schema)],
             column["type"],
-            _role(column),
+            column_card.role(column),
         )
 
 
@@ -155,7 +151,9 @@ def _target_choices(schema: JSON) -> list[JSON]:
         for column, entry in candidates.items()
     ]
     others = [
-        {"value": column["name"], "label": column["name"]} for column in schema["columns"] if column["name"] not in candidates
+        {"value": column["name"], "label": column["name"]}
+        for column in schema["columns"]
+        if column["name"] not in candidates
     ]
     groups = [{"group": "Likely", "items": likely}, {"group": "Other columns", "items": others}]
     return [group for group in groups if group["items"]]
@@ -172,86 +170,10 @@ def _cards(schema: JSON, search: str, page: int) -> Node:
         return html.Li(f"No column's name holds “{search}”.", className="quiet", dir="auto")
     shown = found[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
     return [
-        html.Li(_content(column, schema), className="column", key=f"{column['position']}-{column['type']}")
+        html.Li(
+            column_card.content(column, schema),
+            className="column",
+            key=f"{column['position']}-{column['type']}",
+        )
         for column in shown
     ]
-
-
-def _role(column: JSON) -> str:
-    # a column that was only suggested as target is no feature unless someone says so
-    return Role.FEATURE.value if column["role"] == Role.FEATURE.value else Role.LEAVE_OUT.value
-
-
-def _content(column: JSON, schema: JSON) -> Node:
-    index, title = column["position"], column["name"]
-    return [
-        html.Div(_words(column, schema), id={"part": "column-words", "index": index}, className="column-words"),
-        html.Div(distribution(column), id={"part": "column-picture", "index": index}, className="column-picture"),
-        html.Div(
-            [
-                dmc.Select(
-                    id={"part": "column-type", "index": index},
-                    label="Type",
-                    data=TYPES,
-                    value=column["type"],
-                    allowDeselect=False,
-                    **{"aria-label": f"Type of {title}"},
-                ),
-                dmc.Select(
-                    id={"part": "column-role", "index": index},
-                    label="Role",
-                    data=ROLES,
-                    value=_role(column),
-                    allowDeselect=False,
-                    disabled=title == schema["target"],
-                    **{"aria-label": f"Role of {title}"},
-                ),
-                html.Div(
-                    _chosen(column, schema),
-                    id={"part": "column-note", "index": index},
-                    className="column-note",
-                    **{"aria-live": "polite"},
-                ),
-            ],
-            className="column-controls",
-        ),
-    ]
-
-
-def _words(column: JSON, schema: JSON) -> Node:
-    target = dmc.Badge("target", size="sm", radius="sm", className="badge") if column["name"] == schema["target"] else None
-    return [
-        html.H3([name(column["name"]), target]),
-        html.P(column["why"], className="why", dir="auto"),
-        _missing(column),
-        _disagreeing(column),
-        html.P(column["role_why"], className="quiet", dir="auto") if column["role_why"] else None,
-    ]
-
-
-def _chosen(column: JSON, schema: JSON) -> Node:
-    if not column.get("overridden"):
-        return None
-    detected = schema["detected"]["columns"][column["position"]]
-    if detected["type"] == column["type"]:
-        return html.Span("Changed by you", className="quiet")
-    return html.Span(f"Changed by you; detected: {detected['type']}", className="quiet")
-
-
-def _missing(column: JSON) -> Node:
-    if not column["missing"]:
-        return None
-    share = column["missing"] / max(1, column["rows"])
-    tokens = ", ".join(f"“{token}”" for token in column.get("missing_tokens") or [])
-    words = f"{wording.whole(column['missing'])} of {wording.plural(column['rows'], 'row')} missing ({wording.percent(share)})"
-    return html.P(f"{words}; {tokens} counted as missing" if tokens else words, className="warn")
-
-
-def _disagreeing(column: JSON) -> Node:
-    examples = column.get("disagreeing") or []
-    if not examples:
-        return None
-    shown = [html.Code(example, dir="auto") for example in examples[:SHOWN_EXAMPLES]]
-    return html.P([f"{wording.plural(column['disagreeing_count'], 'value')} that do not fit: ", *shown], className="warn examples")
-
-

@@ -37,7 +37,9 @@ def _cell(cell: str | None, column: str, thumbnails: JSON) -> Node:
     if column in thumbnails:
         return _picture(cell, thumbnails[column])
     if len(cell) > LONG:
-        return html.Details([html.Summary(cell[:LONG] + "…", dir="auto"), html.Span(cell, dir="auto")], className="long")
+        return html.Details(
+            [html.Summary(cell[:LONG] + "…", dir="auto"), html.Span(cell, dir="auto")], className="long"
+        )
     return html.Span(cell, dir="auto")
 
 
@@ -45,6 +47,4 @@ def _picture(cell: str, url: str | None) -> Node:
     if not url:
         return html.Span([html.Span("no file", className="thumbnail none"), name(cell)], className="picture")
     # page.js turns one that does not decode into words
-    return html.Span(
-        [html.Img(src=url, alt=cell, className="thumbnail"), name(cell)], className="picture"
-    )
+    return html.Span([html.Img(src=url, alt=cell, className="thumbnail"), name(cell)], className="picture")

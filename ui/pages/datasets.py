@@ -9,7 +9,7 @@ from dash import ClientsideFunction, Dash, Input, Output, State, ctx, html
 
 from ui.api import Api, ApiError
 from ui.pages.lists import datasets_table, page_count, pages
-from ui.parts import Node, card, failure, heading
+from ui.parts import Node, attributes, card, failure, heading
 
 if TYPE_CHECKING:
     from ui.routing import Query
@@ -35,7 +35,7 @@ def layout(api: Api, query: Query) -> Node:
                     inputProps={"type": "search"},
                     className="search",
                 ),
-                html.Div(listed, id="datasets-list", **{"aria-live": "polite"}),
+                html.Div(listed, id="datasets-list", **attributes(aria_live="polite")),
                 pages(count, "datasets-page"),
                 title="All data sets",
             ),
@@ -61,7 +61,7 @@ def register(app: Dash, api: Api) -> None:
         except ApiError as error:
             return failure(error), 1, 1
 
-    app.clientside_callback(
+    app.clientside_callback(  # type: ignore[no-untyped-call]
         ClientsideFunction("triptych", "mountUpload"),
         Output("upload-ready", "children"),
         Input("upload-panel", "id"),
@@ -74,5 +74,7 @@ def _list(api: Api, search: str, page: int) -> tuple[Node, int]:
     count = page_count(found["total"], PAGE_SIZE)
     if found["items"]:
         return datasets_table(found["items"]), count
-    text = f"No name holds “{search}”." if search else "Nothing here yet. Your first upload will be listed here."
+    text = (
+        f"No name holds “{search}”." if search else "Nothing here yet. Your first upload will be listed here."
+    )
     return html.P(text, className="quiet", dir="auto"), count

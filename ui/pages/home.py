@@ -9,7 +9,7 @@ from dash import Dash, Input, Output, dcc, html
 from ui import wording
 from ui.api import Api, ApiError
 from ui.pages.lists import FOLLOWED, datasets_table, jobs_table, running_card
-from ui.parts import Node, card, empty, failure, heading, link_button
+from ui.parts import Node, attributes, card, empty, failure, heading, link_button
 
 if TYPE_CHECKING:
     from ui.api import JSON
@@ -22,7 +22,7 @@ def layout(api: Api) -> Node:
     return html.Div(
         [
             dcc.Store(id="home-changed"),
-            html.Div(_content(api), id="home-content", **{"data-live-list": "home-changed"}),
+            html.Div(_content(api), id="home-content", **attributes(data_live_list="home-changed")),
         ]
     )
 
@@ -54,7 +54,9 @@ def _content(api: Api) -> Node:
         if ended
         else _train_first(datasets["items"]),
         card(
-            datasets_table(datasets["items"]), title="Newest data sets", aside=link_button("All data sets", "/datasets")
+            datasets_table(datasets["items"]),
+            title="Newest data sets",
+            aside=link_button("All data sets", "/datasets"),
         ),
     ]
 
@@ -86,9 +88,16 @@ def _welcome() -> Node:
                     "Text, numbers, categories and images in one model. Your data stays on your machines.",
                     className="hero-text",
                 ),
-                html.Div(link_button("Upload data", "/datasets", primary=True, icon_name="upload"), className="actions"),
+                html.Div(
+                    link_button("Upload data", "/datasets", primary=True, icon_name="upload"),
+                    className="actions",
+                ),
                 html.P(
-                    ["No data at hand? Run ", html.Code("make demo"), " in a terminal: it makes a data set and trains on it."],
+                    [
+                        "No data at hand? Run ",
+                        html.Code("make demo"),
+                        " in a terminal: it makes a data set and trains on it.",
+                    ],
                     className="quiet",
                 ),
             ],

@@ -5,19 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import dash_mantine_components as dmc
-import plotly
 from dash import ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
-from dash.fingerprint import build_fingerprint
 
 from ui import wording
 from ui.api import Api, ApiError
-from ui.pages import job_result
-from ui.parts import Node, card, facts, failure, heading, link_button, name, state_badge, when
+from ui.pages import job_live, job_result
+from ui.parts import Node, attributes, card, facts, failure, heading, link_button, name, state_badge, when
 
 if TYPE_CHECKING:
     from ui.api import JSON
-
-CHARTS = (("loss", "Loss"), ("accuracy", "Accuracy"), ("macro_f1", "Macro F1"))
 
 
 def layout(api: Api, job_id: str) -> Node:
@@ -31,30 +27,24 @@ def layout(api: Api, job_id: str) -> Node:
             dcc.Store(id="job-changed"),
             html.Div(id="live-mounted", hidden=True),
             heading(name(job["name"]), about=_about(job), actions=_actions(job)),
-            html.Div(_state(job), id="job-state", className="job-state", **{"aria-live": "polite"}),
+            html.Div(_state(job), id="job-state", className="job-state", **attributes(aria_live="polite")),
             html.Div(id="job-action-error"),
-            _progress(),
-            html.Div([_chart(key, title) for key, title in CHARTS], className="charts"),
+            job_live.progress(),
+            html.Div([job_live.chart(key, title) for key, title in job_live.CHARTS], className="charts"),
             html.Div(result.figures, id="job-figures"),
-            html.Div([_matrix(), html.Div(result.report, id="job-report")], className="result"),
+            html.Div([job_live.matrix(), html.Div(result.report, id="job-report")], className="result"),
             html.Div(result.artifacts, id="job-artifacts"),
             html.Div(
                 [
                     html.Div(html.Div(_details(job), id="job-details"), className="wide"),
-                    _log(),
+                    job_live.log(),
                 ],
                 className="job-bottom",
             ),
         ],
         id="job-page",
-        **{"data-plotly": _plotly_address()},
+        **attributes(data_plotly=job_live.plotly_address()),
     )
-
-
-def _plotly_address() -> str:
-    # with a fingerprint Dash lets browsers keep it; charts.js loads it only where there is a chart
-    file = build_fingerprint("package_data/plotly.min.js", plotly.__version__, 0)
-    return f"/_dash-component-suites/plotly/{file}"
 
 
 def _about(job: JSON) -> Node:
@@ -73,7 +63,9 @@ def _actions(job: JSON) -> list[Node]:
         link_button("New job on this data", f"/jobs/new?dataset={job['dataset_id']}"),
         dmc.Button("Start", id="job-start-now", style=_shown(shown["start"])),
         dmc.Button("Retry", id="job-retry", style=_shown(shown["retry"])),
-        dmc.Button("Cancel job", id="job-cancel", color="red", variant="outline", style=_shown(shown["cancel"])),
+        dmc.Button(
+            "Cancel job", id="job-cancel", color="red", variant="outline", style=_shown(shown["cancel"])
+        ),
     ]
 
 
@@ -100,48 +92,6 @@ def _state(job: JSON) -> Node:
     ]
 
 
-def _progress() -> Node:
-    return card(
-        html.Div(
-            [
-                html.Strong("Waiting for the trainer", id="live-phase"),
-                html.Span(id="live-eta", className="quiet"),
-            ],
-            className="split",
-        ),
-        html.Div(
-            html.Div(id="live-bar-fill", className="follow-fill"),
-            id="live-bar",
-            className="follow-bar",
-            role="progressbar",
-            **{"aria-valuemin": "0", "aria-valuemax": "100", "aria-valuenow": "0", "aria-label": "Progress of the phase"},
-        ),
-        html.Div(
-            [html.Span(id="live-message", className="quiet", dir="auto"), html.Span(id="live-system", className="quiet")],
-            className="split",
-        ),
-        id="live-progress",
-        className="progress-card",
-    )
-
-
-def _chart(key: str, title: str) -> Node:
-    return card(
-        html.Div(id=f"chart-{key}", className="chart", role="img", **{"aria-label": f"{title} over epochs"}),
-        title=title,
-        aside=html.Span(id=f"chart-{key}-now", className="chart-now"),
-        className="chart-card",
-    )
-
-
-def _matrix() -> Node:
-    return card(
-        html.Div(id="live-matrix", className="matrix"),
-        html.P("The first validation pass has not ended yet.", id="live-matrix-note", className="quiet"),
-        title="Confusion matrix",
-    )
-
-
 def _details(job: JSON) -> Node:
     return [job_result.timeline(job), _settings(job)]
 
@@ -151,22 +101,32 @@ def _settings(job: JSON) -> Node:
     features, types = settings.pop("feature_columns", None) or [], settings.pop("column_types", None) or {}
     params, resources = settings.pop("params", None) or {}, settings.pop("resources", None) or {}
     plain = {key: value for key, value in {**settings, **params, **resources}.items() if value is not None}
-    pairs: list[tuple[str, Node]] = [(key.replace("_", " "), name(str(value))) for key, value in plain.items()]
-    listed = [html.Li([name(column), html.Span(f" {types[column]}", className="quiet") if column in types else None]) for column in features]
+    pairs: list[tuple[str, Node]] = [
+        (key.replace("_", " "), name(str(value))) for key, value in plain.items()
+    ]
+    listed = [
+        html.Li(
+            [name(column), html.Span(f" {types[column]}", className="quiet") if column in types else None]
+        )
+        for column in features
+    ]
     return card(
-        facts([("launcher", job.get("launcher") or "–"), ("handle", name(str(job.get("handle") or "–"))), *pairs]),
-        html.Details([html.Summary(f"{len(features)} columns to learn from"), html.Ul(listed, className="column-names")]) if listed else None,
+        facts(
+            [
+                ("launcher", job.get("launcher") or "–"),
+                ("handle", name(str(job.get("handle") or "–"))),
+                *pairs,
+            ]
+        ),
+        html.Details(
+            [
+                html.Summary(f"{len(features)} columns to learn from"),
+                html.Ul(listed, className="column-names"),
+            ]
+        )
+        if listed
+        else None,
         title="Settings",
-    )
-
-
-def _log() -> Node:
-    return card(
-        html.Pre("", id="live-log", className="log", tabIndex=0, role="log", dir="ltr", **{"aria-label": "Log", "aria-live": "off"}),
-        html.P("", id="live-log-note", className="quiet"),
-        title="Log",
-        aside=dmc.Button("Refresh", id="live-log-refresh", size="xs", variant="default"),
-        className="wide",
     )
 
 
@@ -182,10 +142,15 @@ def register(app: Dash, api: Api) -> None:
         Input("job-cancel", "n_clicks"),
         State("live-job", "data"),
         prevent_initial_call=True,
-        running=[(Output(button, "disabled"), True, False) for button in ("job-start-now", "job-retry", "job-cancel")],
+        running=[
+            (Output(button, "disabled"), True, False)
+            for button in ("job-start-now", "job-retry", "job-cancel")
+        ],
     )
     def _act(_start: Any, _retry: Any, _cancel: Any, live: JSON) -> tuple[Node, Any, Any]:
-        action = {"job-start-now": "start", "job-retry": "retry", "job-cancel": "cancel"}.get(str(ctx.triggered_id))
+        action = {"job-start-now": "start", "job-retry": "retry", "job-cancel": "cancel"}.get(
+            str(ctx.triggered_id)
+        )
         if action is None or not ctx.triggered[0]["value"]:
             return no_update, no_update, no_update
         try:
@@ -219,6 +184,8 @@ def register(app: Dash, api: Api) -> None:
         styles = [_shown(shown[action]) for action in ("start", "retry", "cancel")]
         return _state(job), result.figures, result.report, result.artifacts, _details(job), *styles
 
-    app.clientside_callback(
-        ClientsideFunction("triptych", "mountJob"), Output("live-mounted", "children"), Input("live-job", "data")
+    app.clientside_callback(  # type: ignore[no-untyped-call]
+        ClientsideFunction("triptych", "mountJob"),
+        Output("live-mounted", "children"),
+        Input("live-job", "data"),
     )

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 SHARES = {"accuracy", "macro_f1", "weighted_f1", "majority_rate", "precision", "recall"}
 FIRST = ("accuracy", "majority_rate", "macro_f1", "weighted_f1", "loss", "best_epoch")
-WORDS = {"majority_rate": "Always the most frequent class", "macro_f1": "Macro F1", "weighted_f1": "Weighted F1"}
+WORDS = {
+    "majority_rate": "Always the most frequent class",
+    "macro_f1": "Macro F1",
+    "weighted_f1": "Weighted F1",
+}
 MAX_CLASSES = 200
 
 
@@ -55,7 +59,9 @@ def _figures(metrics: JSON) -> Node:
         )
         for key in keys
     ]
-    return card(html.Dl(tiles, className="tiles"), _verdict(metrics), title="Best state, on the validation rows")
+    return card(
+        html.Dl(tiles, className="tiles"), _verdict(metrics), title="Best state, on the validation rows"
+    )
 
 
 def _verdict(metrics: JSON) -> Node:
@@ -114,13 +120,18 @@ def _artifacts(artifacts: list[JSON]) -> Node:
             html.A(entry["name"], href=entry["download_url"], download=entry["name"], className="row-link"),
             wording.size(entry["size"]),
             html.Span(
-                [html.Code(entry["sha256"][:12] + "…", title=entry["sha256"]), dcc.Clipboard(content=entry["sha256"], title="Copy the SHA-256 checksum")],
+                [
+                    html.Code(entry["sha256"][:12] + "…", title=entry["sha256"]),
+                    dcc.Clipboard(content=entry["sha256"], title="Copy the SHA-256 checksum"),
+                ],
                 className="checksum",
             ),
         ]
         for entry in artifacts
     ]
-    return card(table(("File", "Size", "SHA-256"), rows, "Artifacts", numeric=(1,), stacked=True), title="Artifacts")
+    return card(
+        table(("File", "Size", "SHA-256"), rows, "Artifacts", numeric=(1,), stacked=True), title="Artifacts"
+    )
 
 
 def timeline(job: JSON) -> Node:
@@ -137,7 +148,13 @@ def timeline(job: JSON) -> Node:
         for step in steps
     ]
     return card(
-        dmc.Timeline(items, active=len(items) - 1, bulletSize=14, lineWidth=2, color=wording.STATE_COLORS.get(job["state"], "gray")),
+        dmc.Timeline(
+            items,
+            active=len(items) - 1,
+            bulletSize=14,
+            lineWidth=2,
+            color=wording.STATE_COLORS.get(job["state"], "gray"),
+        ),
         title="What happened",
     )
 

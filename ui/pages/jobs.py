@@ -10,7 +10,7 @@ from dash import Dash, Input, Output, ctx, dcc, html
 from ui import wording
 from ui.api import Api, ApiError
 from ui.pages.lists import jobs_table, page_count, pages
-from ui.parts import Node, card, empty, failure, heading, link_button
+from ui.parts import Node, attributes, card, empty, failure, heading, link_button
 
 if TYPE_CHECKING:
     from ui.routing import Query
@@ -32,9 +32,14 @@ def layout(api: Api, query: Query) -> Node:
             dcc.Store(id="jobs-dataset", data=dataset_id),
             card(
                 dmc.Select(
-                    id="jobs-state", label="State", data=choices, value=state, allowDeselect=False, className="search"
+                    id="jobs-state",
+                    label="State",
+                    data=choices,
+                    value=state,
+                    allowDeselect=False,
+                    className="search",
                 ),
-                html.Div(listed, id="jobs-list", **{"data-live-list": "jobs-changed"}),
+                html.Div(listed, id="jobs-list", **attributes(data_live_list="jobs-changed")),
                 pages(count, "jobs-page"),
             ),
         ]
@@ -54,7 +59,9 @@ def register(app: Dash, api: Api) -> None:
         Input("jobs-dataset", "data"),
         prevent_initial_call=True,
     )
-    def _find(state: str | None, page: int | None, _changed: object, dataset_id: str) -> tuple[Node, int, int]:
+    def _find(
+        state: str | None, page: int | None, _changed: object, dataset_id: str
+    ) -> tuple[Node, int, int]:
         wanted = 1 if ctx.triggered_id == "jobs-state" else page or 1
         try:
             return *_list(api, state or "", dataset_id, wanted), wanted

@@ -8,7 +8,7 @@ import dash_mantine_components as dmc
 from dash import html
 
 from ui import wording
-from ui.parts import Node, name, state_badge, table, when
+from ui.parts import Node, attributes, name, state_badge, table, when
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,8 +49,8 @@ def _job_row(job: JSON, *, followed: bool) -> list[Node]:
     ]
 
 
-def _followed(job: JSON) -> dict[str, str]:
-    return {"data-follow-job": job["id"], "data-state": job["state"]}
+def _followed(job: JSON) -> JSON:
+    return attributes(data_follow_job=job["id"], data_state=job["state"])
 
 
 def running_card(job: JSON, *, followed: bool) -> Node:
@@ -64,9 +64,14 @@ def running_card(job: JSON, *, followed: bool) -> Node:
                 ],
                 className="split",
             ),
-            html.Div(name(f"{job['dataset_name']} · {job['model']} · predicts {job['target']}"), className="cell-note"),
+            html.Div(
+                name(f"{job['dataset_name']} · {job['model']} · predicts {job['target']}"),
+                className="cell-note",
+            ),
             html.Div(html.Div(className="follow-fill"), className="follow-bar"),
-            html.Div("Waiting for its first sign of life…" if followed else "", className="cell-note follow-text"),
+            html.Div(
+                "Waiting for its first sign of life…" if followed else "", className="cell-note follow-text"
+            ),
         ],
         className="running",
         **(_followed(job) if followed else {}),
@@ -112,5 +117,11 @@ def pages(count: int, page_id: str) -> Node:
     It stands beside the list and never inside it: a callback that puts its own input on the page runs for ever.
     """
     return dmc.Pagination(
-        id=page_id, total=count, value=1, size="sm", className="pages", hideWithOnePage=True, **{"aria-label": "Pages"}
+        id=page_id,
+        total=count,
+        value=1,
+        size="sm",
+        className="pages",
+        hideWithOnePage=True,
+        **attributes(aria_label="Pages"),
     )

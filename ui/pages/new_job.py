@@ -40,7 +40,10 @@ def layout(api: Api, query: Query) -> Node:
             html.Div(
                 [
                     dmc.TextInput(
-                        id="job-name", label="Name (optional)", description="To find it again", className="job-name"
+                        id="job-name",
+                        label="Name (optional)",
+                        description="To find it again",
+                        className="job-name",
                     ),
                     dmc.Button("Start training", id="job-start", size="md"),
                 ],
@@ -54,11 +57,16 @@ def _pick(api: Api) -> Node:
     found = api.datasets(page_size=MAX_LISTED)
     if not found["total"]:
         text = "A job needs a data set: a CSV, and the images it names."
-        return [heading("New job"), card(empty("Upload data first", text, link_button("Upload data", "/datasets", primary=True)))]
+        return [
+            heading("New job"),
+            card(empty("Upload data first", text, link_button("Upload data", "/datasets", primary=True))),
+        ]
     items = [
         html.Li(
             [
-                dmc.Anchor(name(dataset["name"]), href=f"/jobs/new?dataset={dataset['id']}", className="row-link"),
+                dmc.Anchor(
+                    name(dataset["name"]), href=f"/jobs/new?dataset={dataset['id']}", className="row-link"
+                ),
                 html.Span(f"{dataset['rows']} rows, {dataset['n_columns']} columns", className="quiet"),
             ]
         )
@@ -96,7 +104,11 @@ def _model_card(models: list[JSON]) -> Node:
     ]
     return card(
         dmc.RadioGroup(
-            html.Div(options, className="models"), id="job-model", value=models[0]["name"], label="Model", labelProps={"className": "sr-only"}
+            html.Div(options, className="models"),
+            id="job-model",
+            value=models[0]["name"],
+            label="Model",
+            labelProps={"className": "sr-only"},
         ),
         html.Div([_params(model, hidden=i > 0) for i, model in enumerate(models)]),
         title="Model",
@@ -120,7 +132,9 @@ def _settings_card() -> Node:
     advanced = [schema_form.control(field, "job") for field in new_job_request.settings_fields(ADVANCED)]
     return card(
         html.Div(basic, className="form-grid"),
-        html.Details([html.Summary("More settings"), html.Div(advanced, className="form-grid")], className="more"),
+        html.Details(
+            [html.Summary("More settings"), html.Div(advanced, className="form-grid")], className="more"
+        ),
         title="Training",
     )
 
@@ -188,7 +202,9 @@ def register(app: Dash, api: Api) -> None:
             except ApiError as refused:
                 problem = refused
                 errors = refused.errors if isinstance(refused, ApiProblem) else {}
-        beside = [errors.get(new_job_request.path(control["form"], control["field"], model)) for control in controls]
+        beside = [
+            errors.get(new_job_request.path(control["form"], control["field"], model)) for control in controls
+        ]
         placed = {new_job_request.path(c["form"], c["field"], model) for c in controls} | {"target"}
         return no_update, _top(problem, errors, placed), beside, errors.get("target")
 

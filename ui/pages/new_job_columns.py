@@ -9,7 +9,7 @@ from dash import ALL, Dash, Input, Output, State, dcc, html
 
 from contracts.schema import ColumnType, Role
 from ui import wording
-from ui.parts import Node, card, name
+from ui.parts import Node, attributes, card, name
 
 if TYPE_CHECKING:
     from ui.api import JSON
@@ -24,7 +24,9 @@ def section(schema: JSON) -> Node:
     columns = [{"name": column["name"], "type": column["type"]} for column in schema["columns"]]
     target = schema["target"]
     if len(columns) > MAX_CONTROLS:
-        used = sum(column["role"] == Role.FEATURE.value and column["name"] != target for column in schema["columns"])
+        used = sum(
+            column["role"] == Role.FEATURE.value and column["name"] != target for column in schema["columns"]
+        )
         features: Node = html.P(
             f"The {wording.whole(used)} columns with the role “use as feature” are used. "
             "A table this wide is edited on the data set's page.",
@@ -49,7 +51,7 @@ def section(schema: JSON) -> Node:
         html.Div(
             [
                 html.H3("Learn from"),
-                html.Span(id="feature-count", className="quiet", **{"aria-live": "polite"}),
+                html.Span(id="feature-count", className="quiet", **attributes(aria_live="polite")),
             ],
             className="split",
         ),
@@ -64,7 +66,10 @@ def _feature(column: JSON, target: str | None) -> Node:
     return html.Li(
         [
             dmc.Checkbox(
-                id={"part": "feature", "index": index}, label=name(title), checked=used, className="feature-check"
+                id={"part": "feature", "index": index},
+                label=name(title),
+                checked=used,
+                className="feature-check",
             ),
             dmc.Select(
                 id={"part": "feature-type", "index": index},
@@ -72,7 +77,7 @@ def _feature(column: JSON, target: str | None) -> Node:
                 value=column["type"],
                 allowDeselect=False,
                 size="xs",
-                **{"aria-label": f"Type of {title}"},
+                **attributes(aria_label=f"Type of {title}"),
             ),
         ],
         id={"part": "feature-row", "index": index},
@@ -93,6 +98,7 @@ def register(app: Dash) -> None:
     def _mark(target: str | None, features: list[bool], columns: list[JSON]) -> tuple[list[str], str]:
         classes = ["feature target-row" if column["name"] == target else "feature" for column in columns]
         used = sum(
-            bool(checked) and column["name"] != target for checked, column in zip(features, columns, strict=False)
+            bool(checked) and column["name"] != target
+            for checked, column in zip(features, columns, strict=False)
         )
         return classes, f"{used} of {len(columns)} columns" if columns else ""

@@ -65,7 +65,9 @@ def build(form: Form) -> tuple[JSON, dict[str, str]]:
     if model is None:
         errors["model"] = "Pick a model."
     else:
-        body["params"] = _values(form, f"param:{form.model}", schema_form.fields_of(model["params_schema"]), errors)
+        body["params"] = _values(
+            form, f"param:{form.model}", schema_form.fields_of(model["params_schema"]), errors
+        )
     return body, errors
 
 

@@ -14,7 +14,9 @@ def api_that_answers(answer):
 
 
 def problem(status, **body):
-    return httpx.Response(status, json={"title": "Invalid", **body}, headers={"Content-Type": "application/problem+json"})
+    return httpx.Response(
+        status, json={"title": "Invalid", **body}, headers={"Content-Type": "application/problem+json"}
+    )
 
 
 def test_ids_cannot_leave_their_place_in_the_path():

@@ -9,12 +9,19 @@ from ui import schema_form
 from ui.pages import new_job_request
 from ui.pages.new_job_request import ADVANCED, BASIC, Form
 
-COLUMNS = [{"name": "a", "type": "numeric"}, {"name": "b", "type": "text"}, {"name": "y", "type": "categorical"}]
+COLUMNS = [
+    {"name": "a", "type": "numeric"},
+    {"name": "b", "type": "text"},
+    {"name": "y", "type": "categorical"},
+]
 
 
 def untouched(**change):
     """A form as it stands when the page is opened."""
-    values = {("job", f.name): "" if f.default is None else str(f.default) for f in new_job_request.settings_fields((*BASIC, *ADVANCED))}
+    values = {
+        ("job", f.name): "" if f.default is None else str(f.default)
+        for f in new_job_request.settings_fields((*BASIC, *ADVANCED))
+    }
     for model in MODELS:
         for field in schema_form.fields_of(model["params_schema"]):
             values["param:" + model["name"], field.name] = field.default
@@ -32,7 +39,12 @@ def test_an_untouched_form_is_accepted_and_starts_the_job():
     body, errors = new_job_request.build(untouched())
     assert errors == {}
     assert body["start"] is True
-    assert (body["epochs"], body["learning_rate"], body["batch_size"], body["validation_split"]) == (20, 0.001, 64, 0.2)
+    assert (body["epochs"], body["learning_rate"], body["batch_size"], body["validation_split"]) == (
+        20,
+        0.001,
+        64,
+        0.2,
+    )
     assert body["params"]["backbone"] == "small_cnn"
     assert "split_column" not in body
 

@@ -51,7 +51,13 @@ def test_an_empty_platform_says_what_to_do_first(see):
 def test_home_shows_what_runs_and_what_ended(platform, see):
     made = furnish(platform)
     page, _ = see("/")
-    for shown in ("Running now", f"/jobs/{made['running']}", "Ended last", f"/jobs/{made['failed']}", "out of memory"):
+    for shown in (
+        "Running now",
+        f"/jobs/{made['running']}",
+        "Ended last",
+        f"/jobs/{made['failed']}",
+        "out of memory",
+    ):
         assert shown in page
 
 
@@ -95,7 +101,11 @@ def test_a_data_set_still_staged_shows_how_far_it_is(platform, see):
 
 def test_a_rejected_data_set_says_why(platform, see):
     dataset = platform.add_dataset("a.csv", fake_data.sample_csv(9))
-    platform.datasets[dataset] |= {"state": "rejected", "schema_state": "failed", "reason": "Line 7 is longer than 1 MB."}
+    platform.datasets[dataset] |= {
+        "state": "rejected",
+        "schema_state": "failed",
+        "reason": "Line 7 is longer than 1 MB.",
+    }
     page, _ = see(f"/datasets/{dataset}")
     assert "Line 7 is longer than 1 MB." in page
 
@@ -115,13 +125,25 @@ def test_a_new_job_asks_for_a_data_set_first(platform, see):
 
 def test_a_new_job_has_the_settings_of_every_model(platform, see):
     page, _ = see("/jobs/new", f"?dataset={furnish(platform)['animals']}")
-    for shown in ("Epochs", "Learning rate", "Backbone", "Seconds per epoch", "Side of an image, pixels; 16 to 512"):
+    for shown in (
+        "Epochs",
+        "Learning rate",
+        "Backbone",
+        "Seconds per epoch",
+        "Side of an image, pixels; 16 to 512",
+    ):
         assert shown in page
 
 
 def test_an_ended_job_shows_figures_report_and_artifacts(platform, see):
     page, _ = see(f"/jobs/{furnish(platform)['done']}")
-    for shown in ("91.7\u202f%", "Always the most frequent class", "57.7 points above", "model.safetensors", "Precision"):
+    for shown in (
+        "91.7\u202f%",
+        "Always the most frequent class",
+        "57.7 points above",
+        "model.safetensors",
+        "Precision",
+    ):
         assert shown in page
 
 
@@ -187,7 +209,13 @@ def test_a_defect_of_a_page_is_told_and_logged(platform, see, caplog):
 
 @pytest.mark.parametrize(
     ("path", "entry"),
-    [("/", "/"), ("/datasets", "/datasets"), ("/datasets/x", "/datasets"), ("/jobs/new", "/jobs"), ("/datasetsx", "")],
+    [
+        ("/", "/"),
+        ("/datasets", "/datasets"),
+        ("/datasets/x", "/datasets"),
+        ("/jobs/new", "/jobs"),
+        ("/datasetsx", ""),
+    ],
 )
 def test_the_navigation_marks_where_one_is(path, entry):
     assert routing.section(path) == entry

@@ -63,11 +63,22 @@ def test_enums_behind_a_reference_become_choices():
         "properties": {"net": {"$ref": "#/$defs/Net", "default": "small", "description": "which"}},
     }
     (field,) = fields_of(schema)
-    assert (field.kind, field.choices, field.default, field.help) == ("choice", ("small", "large"), "small", "which")
+    assert (field.kind, field.choices, field.default, field.help) == (
+        "choice",
+        ("small", "large"),
+        "small",
+        "which",
+    )
 
 
 def test_titles_read_like_sentences():
-    schema = {"properties": {"learning_rate": {"title": "Learning Rate"}, "lr": {"title": "Rate of Ada"}, "two_words": {}}}
+    schema = {
+        "properties": {
+            "learning_rate": {"title": "Learning Rate"},
+            "lr": {"title": "Rate of Ada"},
+            "two_words": {},
+        }
+    }
     assert [field.title for field in fields_of(schema)] == ["Learning rate", "Rate of Ada", "Two words"]
 
 

@@ -11,7 +11,15 @@ NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 @pytest.mark.parametrize(
     ("count", "written"),
-    [(None, "–"), (0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (612_345, "612 kB"), (45_000_000, "45.0 MB"), (2.5e12, "2.5 TB")],
+    [
+        (None, "–"),
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (612_345, "612 kB"),
+        (45_000_000, "45.0 MB"),
+        (2.5e12, "2.5 TB"),
+    ],
 )
 def test_sizes_use_decimal_units(count, written):
     assert wording.size(count) == written
@@ -44,7 +52,15 @@ def test_times_are_written_as_distances(at, written):
 
 @pytest.mark.parametrize(
     ("value", "written"),
-    [(None, "–"), (float("nan"), "–"), (3.0, "3"), (0.123456, "0.1235"), (12345, "12\u202f345"), (1e-5, "1e-05"), (2e12, "2e+12")],
+    [
+        (None, "–"),
+        (float("nan"), "–"),
+        (3.0, "3"),
+        (0.123456, "0.1235"),
+        (12345, "12\u202f345"),
+        (1e-5, "1e-05"),
+        (2e12, "2e+12"),
+    ],
 )
 def test_numbers_keep_four_digits(value, written):
     assert wording.number(value) == written

@@ -1,0 +1,109 @@
+"""What holds on every page: both colour schemes, narrow screens, keyboard, an API that is away."""
+
+from __future__ import annotations
+
+import pytest
+from browser.one_origin import furnish
+from playwright.sync_api import Page, expect
+
+PAGES = ("/", "/datasets", "/datasets/{animals}", "/datasets/{uploading}", "/jobs", "/jobs/new", "/jobs/new?dataset={animals}",
+         "/jobs/{done}", "/jobs/{failed}", "/jobs/{running}")  # fmt: skip
+
+
+@pytest.fixture
+def made(platform):
+    ids = furnish(platform)
+    platform.broken_image = ""
+    return ids
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_no_page_is_wider_than_the_screen(page: Page, made, width):
+    page.set_viewport_size({"width": width, "height": 800})
+    wider = []
+    for path in PAGES:
+        page.goto(path.format(**made))
+        page.locator("#page h1").wait_for()
+        if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+            wider.append(path)
+    assert wider == []
+
+
+def test_every_control_has_a_name_and_every_page_one_heading(page: Page, made):
+    nameless = []
+    for path in PAGES:
+        page.goto(path.format(**made))
+        page.locator("#page h1").wait_for()
+        assert page.locator("h1").count() == 1
+        nameless += page.evaluate(
+            """() => Array.from(document.querySelectorAll('input:not([type=hidden]), select, textarea, button, a[href]'))
+                .filter(e => e.offsetParent !== null)
+                .filter(e => !(e.labels && e.labels.length) && !e.getAttribute('aria-label') && !e.getAttribute('aria-labelledby')
+                             && !e.textContent.trim() && !e.title && !e.closest('.modebar'))
+                .map(e => e.outerHTML.slice(0, 200))"""
+        )
+    assert nameless == []
+
+
+def test_the_colour_scheme_is_switched_and_remembered(page: Page, made):
+    page.goto("/")
+    root = page.locator("html")
+    expect(root).to_have_attribute("data-mantine-color-scheme", "light")
+    page.get_by_role("button", name="Switch between light and dark").click()
+    expect(root).to_have_attribute("data-mantine-color-scheme", "dark")
+    page.reload()
+    page.locator("#page h1").wait_for()
+    expect(root).to_have_attribute("data-mantine-color-scheme", "dark")
+
+
+def test_curves_follow_the_colour_scheme_and_keep_their_points(page: Page, made):
+    page.goto(f"/jobs/{made['running']}")
+    page.wait_for_function("document.getElementById('chart-loss')?.data?.[0].x.length === 21")
+    before = page.evaluate("document.getElementById('chart-loss').data[1].line.color")
+    page.get_by_role("button", name="Switch between light and dark").click()
+    page.wait_for_function(
+        "colour => document.getElementById('chart-loss').data[1].line.color !== colour", arg=before
+    )
+    assert page.evaluate("document.getElementById('chart-loss').data[0].x.length") == 21
+
+
+def test_the_keyboard_reaches_the_content_first(page: Page, made):
+    page.goto("/")
+    page.locator("#page h1").wait_for()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Upload data")).to_be_focused()
+
+
+def test_an_api_that_is_away_is_told_and_tried_again(page: Page, platform, made):
+    platform.down = True
+    page.goto("/datasets")
+    expect(page.get_by_role("alert")).to_contain_text("The platform does not answer")
+    platform.down = False
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("heading", name="All data sets")).to_be_visible()
+
+
+def test_a_ui_server_that_is_away_is_told(page: Page, made, troubles):
+    troubles.expected = ["ERR_", "Failed to fetch", "Callback"]
+    page.goto("/")
+    page.locator("#page h1").wait_for()
+    page.route("**/_dash-update-component*", lambda route: route.abort())
+    page.get_by_role("link", name="Jobs", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("Triptych does not answer")
+    page.unroute("**/_dash-update-component*")
+    page.get_by_role("button", name="Reload").click()
+    expect(page.get_by_role("heading", name="Jobs", exact=True)).to_be_visible()
+
+
+def test_plotly_is_loaded_once_and_only_where_there_is_a_chart(page: Page, made):
+    loaded = []
+    page.on("request", lambda request: loaded.append(request.url) if "plotly" in request.url else None)
+    page.goto("/")
+    page.locator("#page h1").wait_for()
+    assert loaded == []
+    page.get_by_role("link", name="بيانات").first.click()
+    page.locator("#chart-loss .main-svg").first.wait_for()
+    assert len(loaded) == 1

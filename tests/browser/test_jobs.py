@@ -1,0 +1,240 @@
+from __future__ import annotations
+
+import pytest
+from browser import fake_data
+from playwright.sync_api import Page, expect
+
+LABELS = ["bird", "cat", "fish"]
+
+
+@pytest.fixture
+def dataset(platform):
+    return platform.add_dataset("animals.csv", fake_data.sample_csv(), files=120)
+
+
+@pytest.fixture
+def running(platform, dataset):
+    job = platform.add_job(dataset)
+    platform.start(job)
+    return job
+
+
+def wait_for_points(page: Page, key: str, series: int, count: int) -> None:
+    page.wait_for_function(
+        "([key, i, n]) => document.getElementById('chart-' + key)?.data?.[i].x.length === n",
+        arg=[key, series, count],
+    )
+
+
+def wait_for_connection(page: Page, state: str) -> None:
+    page.locator(f"#live-connection[data-state={state}]").wait_for()
+
+
+def test_from_a_data_set_to_a_started_job(page: Page, platform, dataset):
+    page.goto(f"/datasets/{dataset}")
+    page.get_by_role("link", name="Train").click()
+    page.get_by_label("picture", exact=True).uncheck()
+    expect(page.get_by_text("5 of 7 columns")).to_be_visible()
+    page.get_by_role("textbox", name="Type of age").click()
+    page.get_by_role("option", name="categorical").click()
+    page.get_by_label("Epochs").fill("3")
+    page.get_by_label("Learning rate").fill("1e-4")
+    page.get_by_role("switch", name="Augment").click()
+    page.get_by_label("Name (optional)").fill("first try")
+    page.get_by_role("button", name="Start training").click()
+    expect(page.get_by_role("heading", name="first try")).to_be_visible()
+    (job,) = platform.jobs.values()
+    settings = job["settings"]
+    assert job["state"] == "queued"
+    assert (settings["epochs"], settings["learning_rate"]) == (3, 1e-4)
+    assert settings["params"]["augment"] is False
+    assert settings["feature_columns"] == ["name", "colour", "description", "kind", "age"]
+    assert settings["column_types"] == {"age": "categorical"}
+
+
+def test_mistakes_are_shown_beside_their_fields_and_nothing_is_lost(page: Page, platform, dataset):
+    page.goto(f"/jobs/new?dataset={dataset}")
+    page.get_by_label("Epochs").fill("0")
+    page.get_by_label("Batch size").fill("many")
+    page.get_by_label("Dropout").fill("0.3")
+    page.get_by_role("button", name="Start training").click()
+    expect(page.get_by_label("Epochs")).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_text("This must be 1 to 10\u202f000.")).to_be_visible()
+    expect(page.get_by_text("This must be a whole number.")).to_be_visible()
+    expect(page.get_by_role("alert")).to_contain_text("See the fields marked below.")
+    expect(page.get_by_label("Dropout")).to_have_value("0.3")
+    assert platform.jobs == {}
+    page.get_by_label("Epochs").fill("2")
+    page.get_by_label("Batch size").fill("8")
+    page.get_by_role("button", name="Start training").click()
+    page.wait_for_url("**/jobs/job*")
+
+
+def test_what_the_api_refuses_is_shown_where_it_belongs(page: Page, platform, dataset):
+    page.goto(f"/jobs/new?dataset={dataset}")
+    page.get_by_label("Image size").fill("16")
+    page.get_by_text("More settings").click()
+    page.get_by_label("Seed").fill("666")
+    page.get_by_role("button", name="Start training").click()
+    expect(page.get_by_role("alert")).to_contain_text("The training rows would hold one class only.")
+    page.get_by_label("Seed").fill("1")
+    platform.refuse_job = {"json": {"params": {"image_size": ["16 is too small for resnet18"]}}}
+    page.get_by_role("button", name="Start training").click()
+    expect(page.get_by_text("16 is too small for resnet18")).to_be_visible()
+    expect(page.get_by_label("Image size")).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_label("Image size")).to_have_value("16")
+
+
+def test_looking_at_another_model_keeps_what_was_typed(page: Page, dataset):
+    page.goto(f"/jobs/new?dataset={dataset}")
+    page.get_by_label("Dropout").fill("0.4")
+    page.get_by_role("radio", name="Class frequencies").click()
+    expect(page.get_by_label("Seconds per epoch")).to_be_visible()
+    expect(page.get_by_label("Dropout")).to_be_hidden()
+    page.get_by_role("radio", name="Multimodal").click()
+    expect(page.get_by_label("Dropout")).to_have_value("0.4")
+
+
+def test_history_is_drawn_and_new_points_are_added(page: Page, platform, running):
+    items = fake_data.training_items(10, LABELS)
+    platform.emit(running, *items[:18])  # three epochs
+    page.goto(f"/jobs/{running}")
+    wait_for_points(page, "loss", 0, 9)
+    wait_for_points(page, "macro_f1", 1, 3)
+    platform.emit(running, *items[18:30])
+    wait_for_points(page, "loss", 0, 15)
+    wait_for_points(page, "accuracy", 1, 5)
+    expect(page.get_by_text("Best validation pass, epoch 5")).to_be_visible()
+    wait_for_connection(page, "live")
+
+
+def test_a_zoom_stays_while_points_arrive(page: Page, platform, running):
+    items = fake_data.training_items(10, LABELS)
+    platform.emit(running, *items[:30])
+    page.goto(f"/jobs/{running}")
+    wait_for_points(page, "loss", 0, 15)
+    page.evaluate("Plotly.relayout('chart-loss', {'xaxis.range': [1, 2]})")
+    platform.emit(running, *items[30:])
+    wait_for_points(page, "loss", 0, 30)
+    assert page.evaluate("document.getElementById('chart-loss').layout.xaxis.range") == [1, 2]
+
+
+def test_a_broken_connection_is_shown_and_mended_without_gap_or_double(page: Page, platform, running):
+    items = fake_data.training_items(10, LABELS)
+    platform.emit(running, *items[:30])
+    page.goto(f"/jobs/{running}")
+    wait_for_points(page, "loss", 0, 15)
+    platform.drop_connections()
+    platform.emit(running, *items[30:])
+    wait_for_points(page, "loss", 0, 30)
+    wait_for_connection(page, "live")
+    steps = page.evaluate("document.getElementById('chart-loss').data[0].x")
+    assert steps == sorted(set(steps))
+
+
+def test_a_platform_that_is_away_is_waited_for(page: Page, platform, running, troubles):
+    troubles.expected = ["502", "ERR_"]
+    items = fake_data.training_items(10, LABELS)
+    platform.emit(running, *items[:30])
+    page.goto(f"/jobs/{running}")
+    wait_for_points(page, "loss", 0, 15)
+    platform.down = True
+    platform.drop_connections()
+    wait_for_connection(page, "reconnecting")
+    platform.down = False
+    platform.emit(running, *items[30:])
+    wait_for_points(page, "loss", 0, 30)
+
+
+def test_heartbeats_move_the_bar(page: Page, platform, running):
+    page.goto(f"/jobs/{running}")
+    platform.beat(running, "training", 0.4, 125, "epoch 4 of 10")
+    expect(page.locator("#live-phase")).to_have_text("Training")
+    expect(page.get_by_text("about 2 min 5 s left")).to_be_visible()
+    expect(page.get_by_text("epoch 4 of 10", exact=True)).to_be_visible()
+    expect(page.get_by_role("progressbar", name="Progress of the phase")).to_have_attribute(
+        "aria-valuenow", "40"
+    )
+
+
+def test_the_end_brings_figures_report_and_artifacts_without_a_reload(page: Page, platform, running):
+    page.goto(f"/jobs/{running}")
+    wait_for_connection(page, "live")
+    platform.succeed(running)
+    expect(page.locator("#job-state").get_by_text("succeeded")).to_be_visible()
+    expect(page.get_by_text("57.7 points above")).to_be_visible()
+    expect(page.get_by_role("row", name="bird")).to_be_visible()
+    wait_for_connection(page, "ended")
+    expect(page.get_by_role("button", name="Cancel job")).to_be_hidden()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="model_card.md").click()
+    assert download.value.suggested_filename == "model_card.md"
+
+
+def test_a_job_is_cancelled_and_retried_live(page: Page, platform, running):
+    platform.emit(running, *fake_data.training_items(10, LABELS)[:30])
+    page.goto(f"/jobs/{running}")
+    wait_for_points(page, "loss", 0, 15)
+    page.get_by_role("button", name="Cancel job").click()
+    expect(page.locator("#job-state").get_by_text("cancelled by a person")).to_be_visible()
+    page.get_by_role("button", name="Retry").click()
+    expect(page.get_by_text("attempt 2", exact=True)).to_be_visible()
+    platform.set_state(running, "running")
+    platform.emit(running, *fake_data.training_items(10, LABELS)[:6])
+    wait_for_points(page, "loss", 0, 3)  # the first attempt's points are gone
+    expect(page.get_by_role("button", name="Cancel job")).to_be_visible()
+
+
+def test_a_failed_job_shows_its_reason(page: Page, platform, running):
+    page.goto(f"/jobs/{running}")
+    platform.set_state(running, "failed", "exit 137: out of memory at 4 GB; try 8 GB")
+    expect(
+        page.locator("#job-state").get_by_text("exit 137: out of memory at 4 GB; try 8 GB")
+    ).to_be_visible()
+    expect(page.get_by_role("button", name="Retry")).to_be_visible()
+    expect(page.get_by_text("It ended before a validation pass did.")).to_be_visible()
+
+
+def test_the_log_is_shown(page: Page, platform, running):
+    page.goto(f"/jobs/{running}")
+    expect(page.get_by_role("log")).to_contain_text("INFO trainer epoch 0 of 20")
+
+
+def test_leaving_the_page_closes_its_stream(page: Page, platform, running):
+    page.goto(f"/jobs/{running}")
+    wait_for_connection(page, "live")
+    page.get_by_role("link", name="Data sets", exact=True).click()
+    expect(page.get_by_role("heading", name="Data sets", exact=True)).to_be_visible()
+    platform.wait_until_no_stream(running)
+
+
+def test_from_one_job_to_another_nothing_is_left_over(page: Page, platform, dataset, running):
+    platform.emit(running, *fake_data.training_items(10, LABELS))
+    other = platform.add_job(dataset, {"model": "multimodal", "name": "the other"})
+    page.goto(f"/jobs/{other}")
+    wait_for_connection(page, "live")
+    page.goto(f"/jobs/{running}")
+    wait_for_points(page, "loss", 0, 30)
+    page.go_back()
+    expect(page.get_by_role("heading", name="the other")).to_be_visible()
+    wait_for_connection(page, "live")
+    wait_for_points(page, "loss", 0, 0)
+
+
+def test_lists_follow_jobs(page: Page, platform, running):
+    page.goto("/")
+    platform.beat(running, "training", 0.5, 60, "epoch 5 of 10")
+    expect(page.get_by_text("training 50 %, about 1 min 0 s left · epoch 5 of 10")).to_be_visible()
+    platform.succeed(running)
+    expect(page.get_by_text("Nothing runs.")).to_be_visible()
+    expect(page.get_by_text("91.7\u202f%")).to_be_visible()
+
+
+def test_jobs_can_be_filtered_by_state(page: Page, platform, dataset, running):
+    platform.add_job(dataset, {"model": "dummy_model", "name": "never started"})
+    page.goto("/jobs")
+    expect(page.get_by_role("link", name="never started")).to_be_visible()
+    page.get_by_role("textbox", name="State").click()
+    page.get_by_role("option", name="running").click()
+    expect(page.get_by_role("link", name="never started")).to_be_hidden()
+    expect(page.get_by_role("link", name="animals.csv · multimodal")).to_be_visible()

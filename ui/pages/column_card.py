@@ -1,0 +1,116 @@
+"""One column of a data set: the verdict in words, its distribution, and the controls to say otherwise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import dash_mantine_components as dmc
+from dash import html
+
+from contracts.schema import ColumnType, Role
+from ui import wording
+from ui.distribution import distribution
+from ui.parts import Node, attributes, name
+
+if TYPE_CHECKING:
+    from ui.api import JSON
+
+SHOWN_EXAMPLES = 4
+TYPES = [kind.value for kind in ColumnType]
+ROLES = [
+    {"value": Role.FEATURE.value, "label": "use as feature"},
+    {"value": Role.LEAVE_OUT.value, "label": "leave out"},
+]
+
+
+def role(column: JSON) -> str:
+    """Give the role as the control shows it."""
+    # a column that was only suggested as target is no feature unless someone says so
+    return Role.FEATURE.value if column["role"] == Role.FEATURE.value else Role.LEAVE_OUT.value
+
+
+def content(column: JSON, schema: JSON) -> Node:
+    """Give the whole card."""
+    index, title = column["position"], column["name"]
+    return [
+        html.Div(
+            words(column, schema), id={"part": "column-words", "index": index}, className="column-words"
+        ),
+        html.Div(
+            distribution(column), id={"part": "column-picture", "index": index}, className="column-picture"
+        ),
+        html.Div(
+            [
+                dmc.Select(
+                    id={"part": "column-type", "index": index},
+                    label="Type",
+                    data=TYPES,
+                    value=column["type"],
+                    allowDeselect=False,
+                    **attributes(aria_label=f"Type of {title}"),
+                ),
+                dmc.Select(
+                    id={"part": "column-role", "index": index},
+                    label="Role",
+                    data=ROLES,
+                    value=role(column),
+                    allowDeselect=False,
+                    disabled=title == schema["target"],
+                    **attributes(aria_label=f"Role of {title}"),
+                ),
+                html.Div(
+                    chosen(column, schema),
+                    id={"part": "column-note", "index": index},
+                    className="column-note",
+                    **attributes(aria_live="polite"),
+                ),
+            ],
+            className="column-controls",
+        ),
+    ]
+
+
+def words(column: JSON, schema: JSON) -> Node:
+    """Say what it was taken for, why, and what speaks against it."""
+    target = (
+        dmc.Badge("target", size="sm", radius="sm", className="badge")
+        if column["name"] == schema["target"]
+        else None
+    )
+    return [
+        html.H3([name(column["name"]), target]),
+        html.P(column["why"], className="why", dir="auto"),
+        _missing(column),
+        _disagreeing(column),
+        html.P(column["role_why"], className="quiet", dir="auto") if column["role_why"] else None,
+    ]
+
+
+def chosen(column: JSON, schema: JSON) -> Node:
+    """Say that a person decided otherwise than the detection."""
+    if not column.get("overridden"):
+        return None
+    detected = schema["detected"]["columns"][column["position"]]
+    if detected["type"] == column["type"]:
+        return html.Span("Changed by you", className="quiet")
+    return html.Span(f"Changed by you; detected: {detected['type']}", className="quiet")
+
+
+def _missing(column: JSON) -> Node:
+    if not column["missing"]:
+        return None
+    share = column["missing"] / max(1, column["rows"])
+    tokens = ", ".join(f"“{token}”" for token in column.get("missing_tokens") or [])
+    words = f"{wording.whole(column['missing'])} of {wording.plural(column['rows'], 'row')} missing ({wording.percent(share)})"
+    return html.P(f"{words}; {tokens} counted as missing" if tokens else words, className="warn")
+
+
+def _disagreeing(column: JSON) -> Node:
+    examples = column.get("disagreeing") or []
+    if not examples:
+        return None
+    shown = [html.Code(example, dir="auto") for example in examples[:SHOWN_EXAMPLES]]
+    return html.P(
+        [f"{wording.plural(column['disagreeing_count'], 'value')} that do not fit: ", *shown],
+        className="warn examples",
+    )

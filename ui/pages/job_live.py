@@ -1,0 +1,90 @@
+"""The parts of a job's page that live.js, charts.js and log.js fill in; React never touches what is inside."""
+
+from __future__ import annotations
+
+import dash_mantine_components as dmc
+import plotly
+from dash import html
+from dash.fingerprint import build_fingerprint
+
+from ui.parts import Node, attributes, card
+
+CHARTS = (("loss", "Loss"), ("accuracy", "Accuracy"), ("macro_f1", "Macro F1"))
+
+
+def plotly_address() -> str:
+    """Give the address of the chart library."""
+    # with a fingerprint Dash lets browsers keep it; charts.js loads it only where there is a chart
+    file = build_fingerprint("package_data/plotly.min.js", plotly.__version__, 0)  # type: ignore[no-untyped-call]
+    return f"/_dash-component-suites/plotly/{file}"
+
+
+def progress() -> Node:
+    """Show where the trainer is."""
+    return card(
+        html.Div(
+            [
+                html.Strong("Waiting for the trainer", id="live-phase"),
+                html.Span(id="live-eta", className="quiet"),
+            ],
+            className="split",
+        ),
+        html.Div(
+            html.Div(id="live-bar-fill", className="follow-fill"),
+            id="live-bar",
+            className="follow-bar",
+            role="progressbar",
+            **attributes(
+                aria_valuemin="0", aria_valuemax="100", aria_valuenow="0", aria_label="Progress of the phase"
+            ),
+        ),
+        html.Div(
+            [
+                html.Span(id="live-message", className="quiet", dir="auto"),
+                html.Span(id="live-system", className="quiet"),
+            ],
+            className="split",
+        ),
+        id="live-progress",
+        className="progress-card",
+    )
+
+
+def chart(key: str, title: str) -> Node:
+    """Give the place of one chart."""
+    return card(
+        html.Div(
+            id=f"chart-{key}", className="chart", role="img", **attributes(aria_label=f"{title} over epochs")
+        ),
+        title=title,
+        aside=html.Span(id=f"chart-{key}-now", className="chart-now"),
+        className="chart-card",
+    )
+
+
+def matrix() -> Node:
+    """Give the place of the confusion matrix."""
+    return card(
+        html.Div(id="live-matrix", className="matrix"),
+        html.P("The first validation pass has not ended yet.", id="live-matrix-note", className="quiet"),
+        title="Confusion matrix",
+    )
+
+
+def log() -> Node:
+    """Give the place of the log's tail."""
+    return card(
+        html.Pre(
+            "",
+            id="live-log",
+            className="log",
+            tabIndex=0,
+            role="log",
+            dir="ltr",
+            **attributes(aria_label="Log", aria_live="off"),
+        ),
+        html.P("", id="live-log-note", className="quiet"),
+        title="Log",
+        aside=dmc.Button("Refresh", id="live-log-refresh", size="xs", variant="default"),
+        className="wide",
+    )
