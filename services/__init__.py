@@ -1,0 +1,1 @@
+"""The microservices; they never import each other."""

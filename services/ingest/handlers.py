@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from services.ingest.staging import Limits
 
 
-
 def schema_handlers(spool_dir: Path, store: ObjectStore) -> dict[str, Callable[[Any, Work], None]]:
     """Give the handlers of the queue ingest.schema.
 
