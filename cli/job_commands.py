@@ -17,10 +17,13 @@ from cli.result import print_result
 from cli.session import session_of
 
 if TYPE_CHECKING:
+    from cli.client import Client
+    from cli.output import Output
     from cli.session import Session
 
 app = typer.Typer(name="jobs", help="Training jobs.", no_args_is_help=True)
 _POLL_SECONDS = 1.0
+_ENDED = {"failed": "failed", "cancelled": "was cancelled", "timed_out": "ran out of time"}
 
 
 @app.command("list")
@@ -89,24 +92,27 @@ def retry(context: typer.Context, job: str) -> None:
 @app.command()
 def watch(context: typer.Context, job: str) -> None:
     """Follow a job to its end; the exit status is 0 where it succeeds."""
-    finish(session_of(context), job)
+    session = session_of(context)
+    finish(session.client, session.output, job)
 
 
-def finish(session: Session, job_id: str) -> None:
-    """Follow a job, print its result, and fail where it did.
+def finish(client: Client, output: Output, job_id: str) -> dict[str, Any]:
+    """Follow a job to its end and print its result.
+
+    Returns:
+        The job.
 
     Raises:
-        CommandFailed: The job did not succeed.
+        CommandFailed: It did not succeed.
     """
-    job = waiting.watch(session.client, session.output, job_id)
-    if session.output.as_json:
-        session.output.json(job)
+    job = waiting.watch(client, output, job_id)
+    if output.as_json:
+        output.json(job)
     else:
-        print_result(session.client, session.output, job)
+        print_result(client, output, job)
     if job["state"] != "succeeded":
-        raise CommandFailed(
-            f"The job {job['state'].replace('_', ' ')}: {job['reason'] or 'no reason is known'}"
-        )
+        raise CommandFailed(f"The job {_ENDED[job['state']]}: {job['reason'] or 'no reason is known'}")
+    return job
 
 
 def logs(

@@ -59,13 +59,13 @@ def up(
 ) -> None:
     """Run the whole platform on this machine, until Ctrl-C."""
     output = session_of(context).output
-    raise typer.Exit(run_up(DataDir(data_dir), host, port, output.say, open_browser=open_))
+    run_up(DataDir(data_dir), host, port, output.say, open_browser=open_)
 
 
 @app.command()
 def demo(context: typer.Context, port: PortOption = 8080, data_dir: DataDirOption = Path("var")) -> None:
     """Train a model on real data, on a platform started for it if none runs."""
-    raise typer.Exit(run_demo(DataDir(data_dir), port, session_of(context).output))
+    run_demo(DataDir(data_dir), port, session_of(context).output)
 
 
 @app.command()

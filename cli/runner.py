@@ -8,7 +8,7 @@ import sys
 import time
 from contextlib import asynccontextmanager, suppress
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from cli import leftovers
 from cli.errors import CommandFailed
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cli.plan import Plan
     from cli.supervision import Service
 
+T = TypeVar("T")
 _POLL_SECONDS = 0.2
 _HOPELESS_DEATHS = 3
 
@@ -142,7 +143,7 @@ class Runner:
             await asyncio.gather(*(supervised.stop(self._grace_seconds) for supervised in services))
 
 
-async def run(runner: Runner, body: Callable[[], Awaitable[int]], say: Callable[[str], None]) -> int:
+async def run(runner: Runner, body: Callable[[], Awaitable[T]], say: Callable[[str], None]) -> T | None:
     """Run a platform around a body, until the body ends or a signal says to stop.
 
     Args:
@@ -151,13 +152,13 @@ async def run(runner: Runner, body: Callable[[], Awaitable[int]], say: Callable[
         say: Tells the person at the terminal.
 
     Returns:
-        What the body returned, or 0 where a signal ended it.
+        What the body returned, or None where a signal ended it.
 
     Raises:
         StartFailed: A part does not come up.
     """
 
-    async def whole() -> int:
+    async def whole() -> T:
         async with runner.running():
             return await body()
 
@@ -174,7 +175,7 @@ async def run(runner: Runner, body: Callable[[], Awaitable[int]], say: Callable[
     work.cancel()
     with suppress(asyncio.CancelledError):
         await work
-    return 0
+    return None
 
 
 def _with_log(message: str, path: Path) -> str:

@@ -59,7 +59,7 @@ def train(
     job = client.post("training_jobs/", wish)
     output.say(f"Job {job['id']}: {client.url}/jobs/{job['id']}")
     if wait:
-        finish(session, job["id"])
+        finish(client, output, job["id"])
     elif output.as_json:
         output.json(job)
     else:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cli.data_dir import DataDir
 
 
-def up(data: DataDir, host: str, port: int, say: Callable[[str], None], *, open_browser: bool) -> int:
+def up(data: DataDir, host: str, port: int, say: Callable[[str], None], *, open_browser: bool) -> None:
     """Run a platform in the foreground until a signal.
 
     Args:
@@ -27,9 +27,6 @@ def up(data: DataDir, host: str, port: int, say: Callable[[str], None], *, open_
         say: Tells the person at the terminal.
         open_browser: Show it once it is ready.
 
-    Returns:
-        Exit status.
-
     Raises:
         AlreadyRunning: The data folder is in use.
         PortTaken: The port is.
@@ -38,15 +35,14 @@ def up(data: DataDir, host: str, port: int, say: Callable[[str], None], *, open_
     """
     url = f"http://localhost:{port}"
 
-    async def body() -> int:
+    async def body() -> None:
         say(f"Triptych runs at {url} - Ctrl-C stops it. Data and logs: {data.root}")
         if open_browser:
             webbrowser.open(url)
         await asyncio.Event().wait()
-        return 0
 
     with data.lock(url):
         require_free(host, port)
         say(f"Starting Triptych on {data.root} …")
         runner = Runner(local_plan(data, host, port, os.environ), data, say)
-        return asyncio.run(run(runner, body, say))
+        asyncio.run(run(runner, body, say))

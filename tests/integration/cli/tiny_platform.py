@@ -58,10 +58,11 @@ def main() -> int:
     root, port, fault = Path(sys.argv[1]), int(sys.argv[2]), [*sys.argv, ""][3]
     up.local_plan = partial(plan, fault=fault)
     try:
-        return up.up(DataDir(root), "127.0.0.1", port, say, open_browser=False)
+        up.up(DataDir(root), "127.0.0.1", port, say, open_browser=False)
     except (AlreadyRunning, PortTaken, StartFailed) as error:
         say(str(error))
         return 1
+    return 0
 
 
 def say(text: str) -> None:
