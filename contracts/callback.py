@@ -83,7 +83,7 @@ class Heartbeat(Wire):
 class ArtifactInfo(Wire):
     """One uploaded result."""
 
-    name: str = Field(max_length=200)
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,199}$")]
     uri: str = Field(max_length=2000)
     size: int = Field(ge=0, description="bytes")
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]

@@ -39,7 +39,9 @@ class Dialect(Wire):
     quotechar: str | None = Field(default='"', max_length=1)
     escapechar: str | None = Field(default=None, max_length=1)
     doublequote: bool = True
-    skip_initial_space: bool = Field(default=False, description="blanks behind a delimiter are no part of the cell")
+    skip_initial_space: bool = Field(
+        default=False, description="blanks behind a delimiter are no part of the cell"
+    )
     preamble_lines: int = Field(
         default=0, ge=0, description="lines above the header (or above the data) to skip"
     )

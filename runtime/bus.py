@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -69,18 +70,23 @@ def make_celery(redis_url: str, queues: tuple[str, ...] = ()) -> Celery:
 class Bell:
     """Wakes the relay at once after a commit; without it the relay looks by itself every second."""
 
-    def __init__(self, redis_url: str) -> None:
+    def __init__(self, redis_url: str, *, pause_seconds: float = 5.0) -> None:
         # Short limits: a dead Redis must not hold up the request that rings
         self._redis = redis.Redis.from_url(redis_url, socket_timeout=2, socket_connect_timeout=0.5)
+        self._pause_seconds = pause_seconds
+        self._silent_until = 0.0
 
     def ring(self) -> None:
-        """Ring, or do nothing where Redis is away."""
+        """Ring; where Redis was found away a moment ago, do nothing."""
+        if time.monotonic() < self._silent_until:
+            return
         try:
             with self._redis.pipeline() as pipe:
                 pipe.lpush(BELL, 1)
                 pipe.ltrim(BELL, 0, 0)
                 pipe.execute()
         except redis.RedisError:
+            self._silent_until = time.monotonic() + self._pause_seconds
             _log.warning("redis is away: events wait for the relay's next look")
 
     def wait(self, seconds: float) -> None:
@@ -161,6 +167,7 @@ class Consumer:
                 self._handlers[name](lease.envelope.decode(), work)
                 if not work.finished:
                     raise RuntimeError(f"the handler of {name} returned without finishing its work")  # noqa: TRY301 - settled like any defect
+                _log.info("handled", extra={"event": name, "attempt": lease.attempts})
             except LeaseLost:
                 _log.warning("lost the lease", extra={"event": name})
             except _TRANSIENT as error:

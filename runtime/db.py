@@ -82,6 +82,8 @@ class Database:
         with self.engine.connect() as connection, _one_at_a_time(connection):
             for owner in OWNERS:
                 _upgrade(connection, owner)
+                # Reading the versions opened a transaction; the next owner's would run inside it and be lost
+                connection.commit()
 
 
 def unix_now() -> float:

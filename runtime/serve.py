@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
+from gunicorn.workers.gthread import ThreadWorker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from flask import Flask
 
-class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
-    def __init__(self, make_app: Callable[[], Any], options: dict[str, Any]) -> None:
+
+class _RootLogger(Logger):  # type: ignore[misc] # gunicorn has no types
+    """Leaves gunicorn's log lines to the process's own logging, and logs no line for each request."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+        self.error_log.setLevel(logging.INFO)
+
+
+class _Server(BaseApplication):  # type: ignore[misc] # as above
+    def __init__(self, make_app: Callable[[], Flask], options: dict[str, Any]) -> None:
         self._make_app = make_app
         self._options = options
         super().__init__()
@@ -20,11 +35,19 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
         for name, value in self._options.items():
             self.cfg.set(name, value)
 
-    def load(self) -> Any:
+    def load(self) -> Flask:
         return self._make_app()
 
 
-def serve(make_app: Callable[[], Any], *, bind: str, workers: int, threads: int) -> None:
+def serve(
+    make_app: Callable[[], Flask],
+    *,
+    bind: str,
+    workers: int,
+    threads: int,
+    stop_seconds: int = 10,
+    worker_class: type[ThreadWorker] = ThreadWorker,
+) -> None:
     """Serve until SIGTERM.
 
     Args:
@@ -32,17 +55,20 @@ def serve(make_app: Callable[[], Any], *, bind: str, workers: int, threads: int)
         bind: host:port.
         workers: Processes.
         threads: Requests answered at a time by each; an open event stream takes one.
+        stop_seconds: Time for requests at hand after SIGTERM.
+        worker_class: A ThreadWorker, for a service that has something to do when it is told to stop.
     """
     options = {
         "bind": bind,
         "workers": workers,
         "threads": threads,
-        "worker_class": "gthread",
-        "graceful_timeout": 10,
-        "timeout": 120,
+        "worker_class": worker_class,
+        # Connections kept alive wait without a thread
+        "worker_connections": threads + 1000,
         "keepalive": 75,
-        "worker_tmp_dir": "/dev/shm",  # noqa: S108 - the heartbeat file must not wait for a disk
-        "accesslog": None,
-        "logconfig_dict": {"version": 1, "disable_existing_loggers": False},
+        "timeout": 120,
+        "graceful_timeout": stop_seconds,
+        "logger_class": _RootLogger,
+        "control_socket_disable": True,  # else gunicorn opens a socket under $HOME
     }
     _Server(make_app, options).run()

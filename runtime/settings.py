@@ -52,11 +52,25 @@ def load(cls: type[S]) -> S:
     except ValidationError as error:
         lines = []
         for problem in error.errors():
+            if not problem["loc"]:  # about several variables together; the message names them
+                lines.append(f"  {problem['msg'].removeprefix('Value error, ')}")
+                continue
             name = str(problem["loc"][0])
             field = cls.model_fields.get(name)
             allowed = f" ({field.description})" if field and field.description else ""
             got = (
-                "is not set" if problem["type"] == "missing" else f"is {problem['input']!r}: {problem['msg']}"
+                "is not set"
+                if problem["type"] == "missing"
+                else f"is {_shown(name, problem['input'])}: {problem['msg']}"
             )
             lines.append(f"  {name.upper()} {got}{allowed}")
         raise InvalidSettings("Settings are wrong:\n" + "\n".join(lines)) from None
+
+
+def _shown(name: str, value: object) -> str:
+    """Show a wrong value, but never a secret, nor a URL that may hold a password."""
+    if "secret" in name:
+        return "wrong"
+    if name.endswith("_url"):
+        return f"'{str(value).partition('://')[0]}://…'"
+    return repr(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from runtime import health
@@ -38,9 +39,13 @@ def run(
     def deliver(delivery_id: int, _envelope: dict[str, Any]) -> None:
         consumer.receive(delivery_id)
 
+    # Each receipt and success would be a line, the first with the whole message; ours say what was handled
+    for noisy in ("celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
     health.serve(settings.health_port, {"redis": bell.check, **checks})
     app.worker_main(
         [
+            "--quiet",  # no banner among the log lines
             "worker",
             f"--queues={queue}",
             "--pool=threads",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from services.api.catalogue import Catalogue
     from services.api.models import Dataset, Job
 
-_RESOURCES = {"cpus": 1.0, "memory_mb": 4096, "max_seconds": 86_400}
+_RESOURCES = {"cpus": 2.0, "memory_mb": 4096, "max_seconds": 86_400}
 _PLAIN = ("epochs", "learning_rate", "batch_size", "validation_split", "split_column", "seed", "eval_steps")
 
 

@@ -6,7 +6,7 @@ import argparse
 
 from runtime import log
 from runtime.settings import load
-from services.metrics.server import Server
+from services.metrics import server
 from services.metrics.settings import MetricsSettings
 
 
@@ -17,7 +17,7 @@ def main() -> None:
     bind = parser.parse_args().bind
     settings = load(MetricsSettings)
     log.configure("metrics", settings.log_level, settings.log_format)
-    Server(settings, bind).run()
+    server.run(settings, bind)
 
 
 if __name__ == "__main__":

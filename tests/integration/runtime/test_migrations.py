@@ -54,6 +54,16 @@ def test_each_owner_has_tables_of_its_own_prefix_and_version(database):
         assert f"{prefix}_alembic_version" in names
 
 
+def test_an_owner_that_joins_later_gets_its_tables(database_url, monkeypatch):
+    db = Database(database_url)
+    for owners in (OWNERS[:1], OWNERS[:2], OWNERS):
+        monkeypatch.setattr("runtime.db.OWNERS", owners)
+        db.migrate()
+    names = set(inspect(db.engine).get_table_names())
+    db.engine.dispose()
+    assert {"runtime_events", "api_jobs", "launcher_runs", "metrics_items"} <= names
+
+
 def test_migrating_twice_and_at_once_is_safe(database_url):
     env = {**os.environ, "DATABASE_URL": database_url, "REDIS_URL": "redis://x", "OBJECTS_URL": "file:///x"}
     command = [sys.executable, "-m", "runtime.migrate"]

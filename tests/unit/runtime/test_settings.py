@@ -63,13 +63,21 @@ def test_every_variable_is_described(cls):
     assert [name for name, field in cls.model_fields.items() if not field.description] == []
 
 
+def test_a_wrong_secret_is_not_shown(monkeypatch):
+    monkeypatch.setenv("CALLBACK_ROOT_SECRET", "too-short")
+    with pytest.raises(InvalidSettings, match="CALLBACK_ROOT_SECRET is wrong") as caught:
+        load(MetricsSettings)
+    assert "too-short" not in str(caught.value)
+
+
 def test_all_mistakes_are_told_at_once_and_a_blank_is_unset(monkeypatch):
-    monkeypatch.setenv("DATABASE_URL", "mysql://x")
+    monkeypatch.setenv("DATABASE_URL", "mysql://user:pass@host/db")
     monkeypatch.setenv("REDIS_URL", "")
     monkeypatch.setenv("HEALTH_PORT", "99999")
     with pytest.raises(InvalidSettings) as caught:
         load(Settings)
     message = str(caught.value)
-    assert "DATABASE_URL is 'mysql://x'" in message
+    assert "DATABASE_URL is 'mysql://…'" in message
+    assert "pass" not in message
     assert "REDIS_URL is not set" in message
     assert "HEALTH_PORT is '99999'" in message
