@@ -71,13 +71,13 @@ def test_a_wrong_secret_is_not_shown(monkeypatch):
 
 
 def test_all_mistakes_are_told_at_once_and_a_blank_is_unset(monkeypatch):
-    monkeypatch.setenv("DATABASE_URL", "mysql://user:pass@host/db")
+    monkeypatch.setenv("DATABASE_URL", "mysql://user:hunter2@host/db")
     monkeypatch.setenv("REDIS_URL", "")
     monkeypatch.setenv("HEALTH_PORT", "99999")
     with pytest.raises(InvalidSettings) as caught:
         load(Settings)
     message = str(caught.value)
     assert "DATABASE_URL is 'mysql://…'" in message
-    assert "pass" not in message
+    assert "hunter2" not in message
     assert "REDIS_URL is not set" in message
     assert "HEALTH_PORT is '99999'" in message
