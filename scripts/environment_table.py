@@ -19,6 +19,7 @@ from services.api.settings import ApiSettings
 from services.ingest.settings import IngestSettings
 from services.launcher.settings import LauncherSettings
 from services.metrics.settings import MetricsSettings
+from trainer.settings import Settings as TrainerSettings
 from ui.settings import UiSettings
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ GROUPS: list[tuple[str, type[BaseModel]]] = [
     ("launcher", LauncherSettings),
     ("metrics", MetricsSettings),
     ("ui", UiSettings),
-    ("trainer", JobSpec),
+    ("trainer: the job", JobSpec),
+    ("trainer: the process", TrainerSettings),
 ]
 
 

@@ -1,4 +1,4 @@
-"""How many CPUs this process may use: its affinity and its cgroup's limit, not the host's core count."""
+"""How many CPUs this process may use: its affinity, its cgroup's limit and what it was told, not the host's core count."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ from pathlib import Path
 def cpu_limit(root: Path = Path("/sys/fs/cgroup")) -> int:
     """Give the number of CPUs that are of use here, at least 1.
 
+    OMP_NUM_THREADS caps it: a launcher that cannot limit a process says there how many the job may have.
     Reads ``cpu.max`` of cgroup v2 (quota and period in microseconds; kernel documentation, cgroup-v2) or the two v1 files.
 
     Args:
         root: Where the control group's files lie; inside a container that is its own group.
     """
     available = len(os.sched_getaffinity(0))
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    if asked.isascii() and asked.isdigit():
+        available = min(available, int(asked))
     quota = _quota(root)
     return max(1, available if quota is None else min(available, math.ceil(quota)))
 

@@ -9,6 +9,11 @@ from trainer.cpu import cpu_limit
 CPUS = len(os.sched_getaffinity(0))
 
 
+@pytest.fixture(autouse=True)
+def _nothing_told(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+
+
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
@@ -33,3 +38,11 @@ def test_the_older_files_are_read_too(tmp_path):
 
 def test_without_a_control_group_every_cpu_counts(tmp_path):
     assert cpu_limit(tmp_path) == CPUS
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"), [("1", 1), ("9999", CPUS), ("", CPUS), ("many", CPUS), ("0", 1)]
+)
+def test_a_launcher_may_say_how_many(tmp_path, monkeypatch, told, expected):
+    monkeypatch.setenv("OMP_NUM_THREADS", told)
+    assert cpu_limit(tmp_path) == expected
