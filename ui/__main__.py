@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import logging
+import logging.config
 import sys
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
 from pythonjsonlogger.json import JsonFormatter
 
 from ui.app import create_app
@@ -15,6 +16,15 @@ from ui.settings import UiSettings, load
 
 if TYPE_CHECKING:
     from flask import Flask
+
+
+class _RootLogger(Logger):  # type: ignore[misc]  # gunicorn is not typed
+    """Leaves gunicorn's lines to this process's own logging."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
 
 
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn is not typed
@@ -31,12 +41,11 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn is not typed
             "worker_class": "gthread",
             "proc_name": "triptych-ui",
             "loglevel": self._settings.log_level.lower(),
-            "logconfig_dict": _log_config(self._settings),
+            "logger_class": _RootLogger,
             "control_socket_disable": True,
         }
         for name, value in options.items():
-            if name in self.cfg.settings:
-                self.cfg.set(name, value)
+            self.cfg.set(name, value)
 
     def load(self) -> Flask:
         # built in the worker: an HTTP client must not be shared across a fork
@@ -49,6 +58,8 @@ def _log_config(settings: UiSettings) -> dict[str, Any]:
         "()": JsonFormatter,
         "fmt": "%(asctime)s %(levelname)s %(name)s %(message)s",
         "static_fields": {"service": "ui"},
+        "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
+        "datefmt": "%Y-%m-%dT%H:%M:%S%z",
     }
     text = {"format": "%(asctime)s %(levelname)-7s ui %(message)s"}
     return {
@@ -70,6 +81,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     settings = load()
+    logging.config.dictConfig(_log_config(settings))
     logging.captureWarnings(capture=True)
     _Server(settings, arguments.bind).run()
 

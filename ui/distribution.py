@@ -61,6 +61,9 @@ def _middle(column: JSON, statistics: JSON) -> str:
 
 def _top_values(column: JSON, values: list[JSON]) -> Node:
     present = max(1, column["rows"] - column["missing"])
+    if values[0]["count"] == 1 and column["distinct"] > 1:
+        some = ", ".join(entry["value"] for entry in values[:3])
+        return html.P(["All different, for example ", name(some)], className="quiet")
     shown = values[:SHOWN_VALUES]
     bars = [
         html.Li(

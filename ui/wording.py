@@ -67,7 +67,11 @@ def number(value: float | None) -> str:
 
 def percent(share: float | None, digits: int = 1) -> str:
     """Write a share, 0 to 1, in per cent."""
-    return "–" if share is None or not math.isfinite(share) else f"{share * 100:.{digits}f}\u202f%"
+    if share is None or not math.isfinite(share):
+        return "–"
+    least = 10**-digits
+    shown = f"<{least:g}" if 0 < share * 100 < least / 2 else f"{share * 100:.{digits}f}"
+    return f"{shown}\u202f%"
 
 
 def duration(seconds: float | None) -> str:

@@ -43,7 +43,7 @@ def test_a_folder_is_uploaded_with_its_paths(page: Page, platform, tmp_path):
     page.get_by_label("Choose a folder").set_input_files(tmp_path / "zoo")
     expect(page.get_by_text("2 images")).to_be_visible()
     page.get_by_role("button", name="Upload").click()
-    expect(page.get_by_role("heading", name="table.csv")).to_be_visible()
+    expect(page.get_by_role("heading", name="zoo")).to_be_visible()
     assert platform.uploaded_names == ["img/000.png", "img/deep/001.png"]
 
 

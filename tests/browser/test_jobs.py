@@ -171,6 +171,20 @@ def test_the_end_brings_figures_report_and_artifacts_without_a_reload(page: Page
     assert download.value.suggested_filename == "model_card.md"
 
 
+def test_the_matrix_makes_room_for_the_report(page: Page, platform, running):
+    platform.emit(running, *fake_data.training_items(3, LABELS))
+    page.goto(f"/jobs/{running}")
+    expect(page.get_by_text("Best validation pass, epoch 3")).to_be_visible()
+    alone = page.locator("#live-matrix .main-svg").first.bounding_box()
+    platform.set_state(running, "succeeded", None, {"accuracy": 0.9})
+    expect(page.get_by_role("row", name="bird")).to_be_visible()
+    page.wait_for_function(
+        """() => document.querySelector('#live-matrix .main-svg').getBoundingClientRect().right
+                 <= document.querySelector('#live-matrix').getBoundingClientRect().right + 1"""
+    )
+    assert page.locator("#live-matrix .main-svg").first.bounding_box()["width"] < alone["width"]
+
+
 def test_a_job_is_cancelled_and_retried_live(page: Page, platform, running):
     platform.emit(running, *fake_data.training_items(10, LABELS)[:30])
     page.goto(f"/jobs/{running}")

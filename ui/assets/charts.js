@@ -30,6 +30,15 @@ window.triptych = window.triptych || {};
     return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   }
 
+  /* Fits a chart to its place when that changes: Plotly itself looks at the window only. Gives what to call to stop. */
+  triptych.keepFitting = function (plotly, element) {
+    const observer = new ResizeObserver(function () {
+      if (element.isConnected && element.data && element.offsetWidth) plotly.Plots.resize(element);
+    });
+    observer.observe(element);
+    return function () { observer.disconnect(); };
+  };
+
   triptych.chartLayout = function () {
     const text = colour("--chart-text");
     const axis = { gridcolor: colour("--chart-grid"), zerolinecolor: colour("--chart-grid"), linecolor: colour("--chart-grid"), automargin: true };
@@ -52,7 +61,7 @@ window.triptych = window.triptych || {};
     ];
   }
 
-  const OPTIONS = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] };
+  const OPTIONS = { displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] };
 
   /* Gives {add(point), clear(), close()} over the elements chart-<key>. */
   triptych.openCharts = function (keys, plotly) {
@@ -68,6 +77,7 @@ window.triptych = window.triptych || {};
       for (const key of keys) {
         target(key).classList.add("waiting");
         plotly.newPlot(target(key), traces(), triptych.chartLayout(), OPTIONS);
+        closers.push(triptych.keepFitting(plotly, target(key)));
       }
     }
 

@@ -111,6 +111,7 @@ window.triptych = window.triptych || {};
     if (active.stream) active.stream.close();
     if (active.charts) active.charts.close();
     if (active.log) active.log.close();
+    if (active.stopFitting) active.stopFitting();
     clearTimeout(active.settleTimer);
     active = null;
   }
@@ -132,6 +133,7 @@ window.triptych = window.triptych || {};
     if (active !== page || !byId("job-page")) return;  // left while the library was loading
     if (byId("live-matrix").data) page.plotly.purge(byId("live-matrix"));
     page.charts = triptych.openCharts(KEYS, page.plotly);
+    page.stopFitting = triptych.keepFitting(page.plotly, byId("live-matrix"));
     page.stream = triptych.openStream(job.id, {
       item: function (item) { handle(page, item); },
       heartbeat: heartbeat,

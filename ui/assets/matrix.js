@@ -41,6 +41,6 @@ window.triptych = window.triptych || {};
       margin: { l: 60, r: 8, t: 8, b: 60 },
       xaxis: { ...layout.xaxis, ...ticks, title: { text: "predicted", standoff: 6 }, showgrid: false, zeroline: false, rangemode: "normal", constrain: "domain" },
       yaxis: { ...layout.yaxis, ...ticks, title: { text: "true", standoff: 6 }, showgrid: false, zeroline: false, autorange: "reversed" },
-    }, { responsive: true, displayModeBar: false });
+    }, { displayModeBar: false });
   };
 })(window.triptych);

@@ -55,7 +55,7 @@ window.triptych = window.triptych || {};
     const kept = found.filter(function (item) { return !JUNK.test(item.path); });
     const tops = new Set(kept.map(function (item) { return item.path.includes("/") ? item.path.split("/")[0] : ""; }));
     const strip = tops.size === 1 && !tops.has("") ? Array.from(tops)[0].length + 1 : 0;
-    const sorted = { tables: [], images: [], archives: [], others: [] };
+    const sorted = { folder: strip ? Array.from(tops)[0] : "", tables: [], images: [], archives: [], others: [] };
     for (const item of kept) {
       const path = item.path.slice(strip);
       const placed = { file: item.file, path: path };

@@ -35,8 +35,9 @@ window.triptych = window.triptych || {};
       // images dropped first wait for their table
       chosen = sorted.images.length ? sorted : null;
     } else {
-      const before = chosen || { tables: [], images: [], archives: [], others: [] };
-      for (const kind of Object.keys(sorted)) {
+      const before = chosen || { folder: "", tables: [], images: [], archives: [], others: [] };
+      sorted.folder = sorted.folder || before.folder;
+      for (const kind of ["tables", "images", "archives", "others"]) {
         const paths = new Set(sorted[kind].map(function (item) { return item.path; }));
         sorted[kind] = before[kind].filter(function (item) { return !paths.has(item.path); }).concat(sorted[kind]);
       }
@@ -106,7 +107,7 @@ window.triptych = window.triptych || {};
   function send() {
     const select = document.getElementById("upload-table");
     const table = chosen.tables[select ? Number(select.value) : 0] || null;
-    triptych.startUpload(table, chosen.images, chosen.archives[0] || null);
+    triptych.startUpload(table, chosen.images, chosen.archives[0] || null, chosen.folder);
   }
 
   function progressView() {

@@ -27,8 +27,9 @@ window.triptych = window.triptych || {};
     tell({ sent: event.loaded, total: event.total, speed: speed });
   }
 
-  function body(table, images, archive) {
+  function body(table, images, archive, name) {
     const form = new FormData();
+    if (name) form.append("name", name);
     if (table) form.append("file", table.file, table.path.split("/").pop());
     for (const image of images) form.append("images", image.file, image.path);
     if (archive) form.append("archive", archive.file, archive.path.split("/").pop());
@@ -37,7 +38,8 @@ window.triptych = window.triptych || {};
 
   triptych.upload = upload;
 
-  triptych.startUpload = function (table, images, archive) {
+  /* name: of the data set; without one the server takes the table's */
+  triptych.startUpload = function (table, images, archive, name) {
     samples = [];
     request = new XMLHttpRequest();
     request.open("POST", ADDRESS);
@@ -55,9 +57,9 @@ window.triptych = window.triptych || {};
     request.onabort = function () { tell({ state: "idle", error: "" }); };
     tell({
       state: "sending", sent: 0, total: 0, speed: 0, error: "", dataset: null,
-      name: (table || archive).path.split("/").pop(), files: images.length,
+      name: name || (table || archive).path.split("/").pop(), files: images.length,
     });
-    request.send(body(table, images, archive));
+    request.send(body(table, images, archive, name));
   };
 
   triptych.cancelUpload = function () {

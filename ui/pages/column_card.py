@@ -23,8 +23,10 @@ ROLES = [
 ]
 
 
-def role(column: JSON) -> str:
-    """Give the role as the control shows it."""
+def role(column: JSON, schema: JSON) -> str:
+    """Give the role as the control shows it; the target is chosen elsewhere."""
+    if column["name"] == schema["target"]:
+        return Role.TARGET.value
     # a column that was only suggested as target is no feature unless someone says so
     return Role.FEATURE.value if column["role"] == Role.FEATURE.value else Role.LEAVE_OUT.value
 
@@ -32,6 +34,7 @@ def role(column: JSON) -> str:
 def content(column: JSON, schema: JSON) -> Node:
     """Give the whole card."""
     index, title = column["position"], column["name"]
+    is_target = title == schema["target"]
     return [
         html.Div(
             words(column, schema), id={"part": "column-words", "index": index}, className="column-words"
@@ -52,10 +55,10 @@ def content(column: JSON, schema: JSON) -> Node:
                 dmc.Select(
                     id={"part": "column-role", "index": index},
                     label="Role",
-                    data=ROLES,
-                    value=role(column),
+                    data=[{"value": Role.TARGET.value, "label": "target"}] if is_target else ROLES,
+                    value=role(column, schema),
                     allowDeselect=False,
-                    disabled=title == schema["target"],
+                    disabled=is_target,
                     **attributes(aria_label=f"Role of {title}"),
                 ),
                 html.Div(

@@ -97,13 +97,13 @@ def register(app: Dash, api: Api) -> None:
             schema = api.schema(dataset_id)
             column = schema["columns"][control["index"]]
             wanted = {"type": kind} if kind != column["type"] else {}
-            if role != column_card.role(column):
+            if role != column_card.role(column, schema):
                 wanted["role"] = role
             if not wanted:
                 return (no_update,) * 5
             schema = api.change_schema(dataset_id, {"columns": {column["name"]: wanted}})
         except ApiError as error:
-            back = (column["type"], column_card.role(column)) if column else (no_update, no_update)
+            back = (column["type"], column_card.role(column, schema)) if column else (no_update, no_update)
             return no_update, no_update, failure(error), *back
         column = schema["columns"][control["index"]]
         return (
@@ -111,7 +111,7 @@ def register(app: Dash, api: Api) -> None:
             distribution(column),
             [_saved(), column_card.chosen(column, schema)],
             column["type"],
-            column_card.role(column),
+            column_card.role(column, schema),
         )
 
 

@@ -120,7 +120,7 @@ def _settings(job: JSON) -> Node:
         ),
         html.Details(
             [
-                html.Summary(f"{len(features)} columns to learn from"),
+                html.Summary(f"{wording.plural(len(features), 'column')} to learn from"),
                 html.Ul(listed, className="column-names"),
             ]
         )

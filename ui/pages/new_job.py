@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ui.routing import Query
 
 MAX_LISTED = 100
+DEFAULT_MODEL = "multimodal"  # as in POST /api/training_jobs/
 
 
 def layout(api: Api, query: Query) -> Node:
@@ -25,7 +26,9 @@ def layout(api: Api, query: Query) -> Node:
     dataset_id = query.get("dataset", "")
     if not dataset_id:
         return _pick(api)
-    dataset, schema, models = api.dataset(dataset_id), api.schema(dataset_id), api.models()
+    dataset, schema = api.dataset(dataset_id), api.schema(dataset_id)
+    # a baseline must not be what a newcomer trains by not choosing
+    models = sorted(api.models(), key=lambda model: model["name"] != DEFAULT_MODEL)
     about = ["from ", dmc.Anchor(name(dataset["name"]), href=f"/datasets/{dataset_id}")]
     return html.Div(
         [

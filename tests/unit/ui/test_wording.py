@@ -66,6 +66,21 @@ def test_numbers_keep_four_digits(value, written):
     assert wording.number(value) == written
 
 
+@pytest.mark.parametrize(
+    ("share", "digits", "written"),
+    [
+        (None, 1, "–"),
+        (0, 0, "0\u202f%"),
+        (0.001, 0, "<1\u202f%"),
+        (0.0001, 1, "<0.1\u202f%"),
+        (0.3333, 1, "33.3\u202f%"),
+        (1, 0, "100\u202f%"),
+    ],
+)
+def test_a_small_share_is_not_written_as_none(share, digits, written):
+    assert wording.percent(share, digits) == written
+
+
 def test_every_state_of_a_job_has_a_colour():
     states = {"created", *wording.ACTIVE, *wording.ENDED}
     assert states <= set(wording.STATE_COLORS)
