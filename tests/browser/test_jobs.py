@@ -62,6 +62,7 @@ def test_mistakes_are_shown_beside_their_fields_and_nothing_is_lost(page: Page, 
     expect(page.get_by_text("This must be 1 to 10\u202f000.")).to_be_visible()
     expect(page.get_by_text("This must be a whole number.")).to_be_visible()
     expect(page.get_by_role("alert")).to_contain_text("See the fields marked below.")
+    expect(page.get_by_role("alert")).to_be_in_viewport()
     expect(page.get_by_label("Dropout")).to_have_value("0.3")
     assert platform.jobs == {}
     page.get_by_label("Epochs").fill("2")

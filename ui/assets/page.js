@@ -109,6 +109,15 @@ window.triptych = window.triptych || {};
   window.dash_clientside = window.dash_clientside || {};
   window.dash_clientside.triptych = {
     pageShown: triptych.pageShown,
+    // the button stands at the end of a long form, its errors at the beginning
+    showErrors: function (children) {
+      const errors = document.getElementById("job-errors");
+      if (children && errors) {
+        errors.focus({ preventScroll: true });
+        errors.scrollIntoView({ block: "center" });
+      }
+      return "";
+    },
     mountUpload: function () { triptych.mountUpload(); return ""; },
     mountJob: function (job) { triptych.mountJob(job); return ""; },
   };

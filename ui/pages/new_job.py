@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import dash_mantine_components as dmc
-from dash import ALL, Dash, Input, Output, State, dcc, html, no_update
+from dash import ALL, ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
 
 from ui import schema_form
 from ui.api import Api, ApiError, ApiProblem
@@ -37,6 +37,7 @@ def layout(api: Api, query: Query) -> Node:
             heading("New job", about=about),
             _not_ready(dataset),
             html.Div(id="job-errors", tabIndex=-1),
+            html.Div(id="job-errors-shown", hidden=True),
             new_job_columns.section(schema),
             _model_card(models),
             _settings_card(),
@@ -145,6 +146,12 @@ def _settings_card() -> Node:
 def register(app: Dash, api: Api) -> None:
     """Show the chosen model's settings, and start."""
     new_job_columns.register(app)
+    app.clientside_callback(  # type: ignore[no-untyped-call]
+        ClientsideFunction("triptych", "showErrors"),
+        Output("job-errors-shown", "children"),
+        Input("job-errors", "children"),
+        prevent_initial_call=True,
+    )
 
     @app.callback(
         Output({"part": "params", "model": ALL}, "style"),
