@@ -50,6 +50,7 @@ def create_app(settings: ApiSettings) -> Flask:
         OPENAPI_JSON_PATH="openapi.json",
         MAX_CONTENT_LENGTH=settings.max_upload_bytes,
     )
+    app.json.sort_keys = False  # type: ignore[attr-defined] # forms show a model's parameters in the order written
     app.extensions["triptych"] = context
     api = Api(app)
     api.register_blueprint(routes_datasets.blueprint(context))

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _CHUNK = 1024 * 1024
+# The parser counts what it has not yet handed out, too: up to a chunk left over and a chunk just read
+_BUFFER = 4 * _CHUNK
 _MAX_NAME = 500
 _JUNK = ("__MACOSX/", ".DS_Store", "Thumbs.db")
 _TABLES = (".csv", ".tsv", ".tab", ".txt")
@@ -97,7 +99,7 @@ def receive(stream: IO[bytes], boundary: bytes, length: int | None, folder: Path
 
         parser = MultiPartParser(
             stream_factory=open_part,
-            max_form_memory_size=_CHUNK,
+            max_form_memory_size=_BUFFER,
             max_form_parts=limits.files + 8,
             buffer_size=_CHUNK,
         )

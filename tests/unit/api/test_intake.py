@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import random
 import stat
 import zipfile
+from contextlib import closing
 
 import pytest
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -26,7 +28,8 @@ def send(folder, limits=LIMITS, **parts):
     builder = EnvironBuilder(method="POST", data=data, content_type="multipart/form-data")
     environ = builder.get_environ()
     boundary = environ["CONTENT_TYPE"].partition("boundary=")[2].strip('"').encode() or b"none"
-    return receive(environ["wsgi.input"], boundary, int(environ["CONTENT_LENGTH"]), folder, limits)
+    with closing(environ["wsgi.input"]) as body:
+        return receive(body, boundary, int(environ["CONTENT_LENGTH"]), folder, limits)
 
 
 def zipped(*entries, mode=0o644, compression=zipfile.ZIP_DEFLATED):
@@ -62,6 +65,15 @@ def test_a_table_with_images_and_a_zip(tmp_path):
 def test_a_zip_alone_may_hold_the_table(tmp_path):
     upload = send(tmp_path / "d", archive=(zipped(("data/meta.csv", CSV), ("data/a.png", b"x")), "all.zip"))
     assert (upload.table_name, upload.files, upload.table.read_bytes()) == ("meta.csv", ["data/a.png"], CSV)
+
+
+def test_a_thousand_images_of_many_megabytes(tmp_path):
+    rng = random.Random(0)
+    images = [(rng.randbytes(rng.randint(100, 9000)), f"photos/{number}.jpg") for number in range(1000)]
+    limits = Limits(files=1000, unzipped_bytes=1, zip_ratio=2)
+    upload = send(tmp_path / "d", limits, file=(CSV * 100_000, "a.csv"), images=images)
+    assert (len(upload.files), upload.file_bytes) == (1000, sum(len(raw) for raw, _ in images))
+    assert (upload.folder / "files/photos/999.jpg").read_bytes() == images[999][0]
 
 
 REFUSED = {
