@@ -40,7 +40,7 @@ class Client:
             self._http = httpx.Client(base_url=self.url + "/api/", timeout=timeout, transport=transport)
         except httpx.InvalidURL as error:
             raise CommandFailed(f"--url {url!r} is not a URL: {error}") from None
-        if self._http.base_url.scheme not in {"http", "https"}:
+        if self._http.base_url.scheme not in {"http", "https"} or not self._http.base_url.host:
             raise CommandFailed(f"--url {url!r} is not an http:// or https:// URL.")
 
     def close(self) -> None:

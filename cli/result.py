@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 from cli.client import segment
 
@@ -21,10 +22,14 @@ def print_result(client: Client, output: Output, job: JSON) -> None:
     if any(item["name"] == "report.json" for item in items):
         _print_report(output, client.get(f"artifacts/{segment(job['id'])}/report.json"))
     if items:
-        output.line(f"\n{len(items)} artifacts under {items[0]['uri'].rpartition('/')[0]}/")
+        output.line(f"\n{len(items)} artifacts in {_place(items[0]['uri'].rpartition('/')[0])}")
         output.line("  " + "  ".join(item["name"] for item in items))
         output.line(f"  fetch them: triptych artifacts {job['id']} --download DIR")
-    output.line(f"See it at {client.url}/jobs/{job['id']}")
+
+
+def _place(uri: str) -> str:
+    """Give a folder's path where the URI is one of this machine."""
+    return unquote(urlsplit(uri).path) if uri.startswith("file:") else uri
 
 
 def _print_report(output: Output, report: JSON) -> None:

@@ -18,6 +18,7 @@ import pytest
 
 from cli import leftovers
 from cli.ports import free_ports
+from support.wait import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,8 +135,12 @@ def test_a_service_that_dies_is_started_again(root):
         orphan = psutil.Process(child)
         os.kill(leader, signal.SIGKILL)
         running.wait_for("worker ended (killed by SIGKILL); starting it again")
-        wait_until(lambda: (root / "pids" / "worker").read_text().split()[0] != str(leader))
-        wait_until(lambda: not alive(orphan))
+        until(
+            lambda: (root / "pids" / "worker").read_text().split()[0] != str(leader),
+            "a new worker",
+            seconds=LONGEST,
+        )
+        until(lambda: not alive(orphan), "the end of the worker's child", seconds=LONGEST)
 
 
 def test_nothing_outlives_a_killed_supervisor(root):
@@ -143,7 +148,7 @@ def test_nothing_outlives_a_killed_supervisor(root):
         running.wait_for("Triptych runs at")
         processes = running.processes()
         running.process.kill()
-        wait_until(lambda: not any(map(alive, processes)))
+        until(lambda: not any(map(alive, processes)), "the end of every process", seconds=LONGEST)
 
 
 @pytest.mark.parametrize(
@@ -167,12 +172,3 @@ def alive(process: psutil.Process) -> bool:
         return process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
-
-
-def wait_until(condition) -> None:
-    pause = threading.Event()
-    for _ in range(int(LONGEST / 0.05)):
-        if condition():
-            return
-        pause.wait(0.05)
-    raise AssertionError("it never came true")
