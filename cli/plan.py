@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _OURS = {
     "API_BASE",
     "CALLBACK_ROOT_SECRET",
+    "CALLBACK_ROOT_SECRET_PREVIOUS",
+    "CALLBACK_SECRET",
     "DATABASE_URL",
     "HEALTH_PORT",
     "LAUNCHER",
@@ -83,6 +85,11 @@ def local_plan(data: DataDir, host: str, port: int, environ: Mapping[str, str]) 
     root_secret = {
         "CALLBACK_ROOT_SECRET": environ.get("CALLBACK_ROOT_SECRET") or secrets.callback_root_secret
     }
+    callbacks = root_secret | {
+        name: environ[name]
+        for name in ("CALLBACK_ROOT_SECRET_PREVIOUS", "CALLBACK_SECRET")
+        if environ.get(name)
+    }
     launcher = {
         "LAUNCHER": environ.get("LAUNCHER") or "local",
         "RUNS_DIR": str(data.runs),
@@ -106,9 +113,9 @@ def local_plan(data: DataDir, host: str, port: int, environ: Mapping[str, str]) 
         worker("schema", "services.ingest.worker", "ingest.schema", **spool),
         worker("staging", "services.ingest.worker", "ingest.staging", **spool),
         worker("launcher", "services.launcher.worker", **launcher, **root_secret),
-        worker("metrics-worker", "services.metrics.worker", **root_secret),
+        worker("metrics-worker", "services.metrics.worker", **callbacks),
         web("api", "services.api", **stores, **spool),
-        web("metrics", "services.metrics", **stores, **root_secret),
+        web("metrics", "services.metrics", **stores, **callbacks),
         web("ui", "ui", API_BASE=origin),
         _service("gateway", gateway, common, port, stage=3),
     ]
