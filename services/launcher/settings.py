@@ -69,7 +69,9 @@ class LauncherSettings(Settings):
         description="local: command line of the trainer; empty: python -m trainer of this installation",
     )
     stop_grace_seconds: float = Field(
-        default=30, ge=0, description="local: time between SIGTERM and SIGKILL when a job is stopped; above FLUSH_SECONDS"
+        default=30,
+        ge=0,
+        description="local: time between SIGTERM and SIGKILL when a job is stopped; above FLUSH_SECONDS",
     )
 
     ecs_cluster: str = Field(default="", validate_default=True, description="ecs: cluster name or ARN")
