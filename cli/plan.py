@@ -26,6 +26,7 @@ _OURS = {
     "CALLBACK_ROOT_SECRET_PREVIOUS",
     "CALLBACK_SECRET",
     "DATABASE_URL",
+    "HEALTH_HOST",
     "HEALTH_PORT",
     "LAUNCHER",
     "OBJECTS_URL",
@@ -97,7 +98,7 @@ def local_plan(data: DataDir, host: str, port: int, environ: Mapping[str, str]) 
     }
 
     def worker(name: str, *command: str, **settings: str) -> Service:
-        own = stores | settings | {"HEALTH_PORT": str(ports[name])}
+        own = stores | settings | {"HEALTH_HOST": "127.0.0.1", "HEALTH_PORT": str(ports[name])}
         return _service(name, _python(*command), common | own, ports[name], stage=1)
 
     def web(name: str, module: str, **settings: str) -> Service:

@@ -29,7 +29,7 @@ def probe(checks: Checks) -> tuple[int, dict[str, str]]:
     return (200 if all(result == "ok" for result in results.values()) else 503), results
 
 
-def serve(port: int, checks: Checks) -> Callable[[], None]:
+def serve(host: str, port: int, checks: Checks) -> Callable[[], None]:
     """Answer /healthz and /readyz from a thread, for a process that has no HTTP of its own; port 0 means none.
 
     Returns:
@@ -54,7 +54,7 @@ def serve(port: int, checks: Checks) -> Callable[[], None]:
         def log_message(self, *_: object) -> None:
             """Keep probes out of the logs."""
 
-    server = ThreadingHTTPServer(("0.0.0.0", port), Handler)  # noqa: S104 - the orchestrator probes from outside
+    server = ThreadingHTTPServer((host, port), Handler)
     threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
 
     def stop() -> None:

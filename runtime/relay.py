@@ -163,7 +163,7 @@ def main() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    health.serve(settings.health_port, {"database": db.check, "redis": bell.check})
+    health.serve(settings.health_host, settings.health_port, {"database": db.check, "redis": bell.check})
     mark = redis.Redis.from_url(settings.redis_url, socket_timeout=5, socket_connect_timeout=2)
     _log.info("relay is up")
     run(Relay(db, Outbox(lambda: None), send), bell, mark, stop)

@@ -32,6 +32,11 @@ class Settings(BaseSettings):
     health_port: int = Field(
         default=0, ge=0, le=65535, description="port of /healthz and /readyz of a worker; 0: none"
     )
+    health_host: str = Field(
+        default="0.0.0.0",  # noqa: S104 - an orchestrator probes from outside
+        min_length=1,
+        description="address those probes are answered at",
+    )
 
 
 S = TypeVar("S", bound=BaseSettings)

@@ -42,7 +42,7 @@ def run(
     # Each receipt and success would be a line, the first with the whole message; ours say what was handled
     for noisy in ("celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    health.serve(settings.health_port, {"redis": bell.check, **checks})
+    health.serve(settings.health_host, settings.health_port, {"redis": bell.check, **checks})
     app.worker_main(
         [
             "--quiet",  # no banner among the log lines

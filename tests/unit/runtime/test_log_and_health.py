@@ -59,7 +59,7 @@ def test_a_probe_names_what_does_not_answer():
 
 def test_a_worker_answers_probes_from_a_thread():
     port = free_port()
-    stop = serve(port, {"redis": broken})
+    stop = serve("127.0.0.1", port, {"redis": broken})
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz") as response:
         assert json.load(response)["status"] == "ok"
     with pytest.raises(urllib.error.HTTPError) as caught:

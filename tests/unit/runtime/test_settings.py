@@ -33,6 +33,7 @@ FREE = {
     "ecs_subnets",
     "ecs_security_groups",
     "ecs_capacity_provider",
+    "health_host",
 }
 FIELDS = [(cls, name) for cls in ALL for name in cls.model_fields if name not in FREE]
 
