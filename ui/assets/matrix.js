@@ -39,7 +39,8 @@ window.triptych = window.triptych || {};
       ...layout,
       height: Math.min(640, 130 + Math.max(3, labels.length) * 34), showlegend: false, hovermode: "closest",
       margin: { l: 60, r: 8, t: 8, b: 60 },
-      xaxis: { ...layout.xaxis, ...ticks, title: { text: "predicted", standoff: 6 }, showgrid: false, zeroline: false, rangemode: "normal", constrain: "domain" },
+      // Slanted to the left: to the right, the last label would leave the plot and be hidden
+      xaxis: { ...layout.xaxis, ...ticks, tickangle: labels.length > 6 ? -40 : 0, title: { text: "predicted", standoff: 6 }, showgrid: false, zeroline: false, rangemode: "normal", constrain: "domain" },
       yaxis: { ...layout.yaxis, ...ticks, title: { text: "true", standoff: 6 }, showgrid: false, zeroline: false, autorange: "reversed" },
     }, { displayModeBar: false });
   };
