@@ -71,9 +71,27 @@ class JobSpec(Wire):
         default=900, ge=10, le=86_400, description="seconds a callback token is good for"
     )
     workdir: str = Field(default="/tmp/trainer", description="where inputs, the spool and artifacts are kept")  # noqa: S108 - the documented default
-    epochs: int = Field(default=20, ge=1, le=10_000, description="passes over the training rows")
-    learning_rate: float = Field(default=1e-3, gt=0, le=10, description="peak learning rate of AdamW")
-    batch_size: int = Field(default=64, ge=1, le=65_536, description="rows in one optimizer step")
+    epochs: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000,
+        description="passes over the training rows; unset: as the model's preset says",
+    )
+    learning_rate: float | None = Field(
+        default=None, gt=0, le=10, description="peak learning rate; unset: as the model's preset says"
+    )
+    batch_size: int | None = Field(
+        default=None,
+        ge=1,
+        le=65_536,
+        description="rows in one optimizer step; unset: as the model's preset says",
+    )
+    time_budget: float | None = Field(
+        default=None,
+        gt=0,
+        le=30 * 86_400,
+        description="seconds after which training ends cleanly, with the best state so far; unset: no limit",
+    )
     validation_split: float = Field(default=0.2, gt=0, lt=1, description="share of rows held out")
     split_column: str | None = Field(
         default=None, description="column whose values say train or val, instead of a random split"

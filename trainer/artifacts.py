@@ -42,9 +42,8 @@ def write_artifacts(artifacts: Artifacts, data: Data, target: str, folder: Path)
     write_json(folder / PREPROCESSING, preprocessing)
     val = data.split.val
     truth = [data.labels[number] for number in data.target[val]]
-    table = prediction_table(
-        data.table_rows[val], artifacts.val_probabilities, list(artifacts.id2label.values())
-    )
+    probabilities = artifacts.predict(data.frame[val])
+    table = prediction_table(data.table_rows[val], probabilities, list(artifacts.id2label.values()))
     table.insert_column(1, pl.Series("truth", truth)).write_csv(folder / VALIDATION)
 
 

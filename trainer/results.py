@@ -11,10 +11,11 @@ from trainer import scores
 from trainer.scores import ClassScores
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
+    import polars as pl
     from numpy.typing import NDArray
 
     from contracts.job import JobSpec
@@ -101,4 +102,6 @@ class Artifacts:
     state_dict: Mapping[str, NDArray[Any]]
     id2label: dict[int, str]
     preprocessing: dict[str, Any]  # the model's own fitted transforms, as JSON
-    val_probabilities: NDArray[np.float32]  # (validation rows, classes)
+    # Typed rows to probabilities (rows, classes): what the saved artifacts give for them. The report asks it of rows whose
+    # columns it has shuffled, so it should reuse what training has decoded.
+    predict: Callable[[pl.DataFrame], NDArray[np.float32]]

@@ -136,7 +136,7 @@ def control(field: Field, group: str, value: Any = None) -> Node:
         **common,
         value=_text(field, shown),
         inputWrapperOrder=["label", "input", "description", "error"],
-        placeholder="not set" if field.optional else "",
+        placeholder="automatic" if field.optional else "",
         inputProps={"inputMode": "decimal"} if field.kind in {"integer", "number"} else {},
     )
 

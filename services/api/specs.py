@@ -14,7 +14,16 @@ if TYPE_CHECKING:
     from services.api.models import Dataset, Job
 
 _RESOURCES = {"cpus": 2.0, "memory_mb": 4096, "max_seconds": 86_400}
-_PLAIN = ("epochs", "learning_rate", "batch_size", "validation_split", "split_column", "seed", "eval_steps")
+_PLAIN = (
+    "epochs",
+    "learning_rate",
+    "batch_size",
+    "time_budget",
+    "validation_split",
+    "split_column",
+    "seed",
+    "eval_steps",
+)
 
 
 def settle(dataset: Dataset, catalogue: Catalogue, wish: dict[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -113,6 +113,7 @@ class JobWish(Schema):
     epochs = fields.Integer(strict=True, validate=validate.Range(min=1, max=10_000))
     learning_rate = fields.Float(validate=validate.Range(min=0, max=10, min_inclusive=False))
     batch_size = fields.Integer(strict=True, validate=validate.Range(min=1, max=65_536))
+    time_budget = fields.Float(validate=validate.Range(min=0, max=30 * 86_400, min_inclusive=False))
     validation_split = fields.Float(
         validate=validate.Range(min=0, max=1, min_inclusive=False, max_inclusive=False)
     )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ui.api import JSON
     from ui.schema_form import Field
 
-BASIC = ("epochs", "learning_rate", "batch_size", "validation_split")
+BASIC = ("epochs", "learning_rate", "batch_size", "time_budget", "validation_split")
 ADVANCED = ("seed", "eval_steps", "split_column")
 
 

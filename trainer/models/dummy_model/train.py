@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from trainer.models.dummy_model.params import Params
     from trainer.results import TrainParams
 
+EPOCHS = 5
+
 
 def train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
     """Train the model; see the module's sentence.
@@ -24,13 +26,14 @@ def train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
     spec, data, reporter = params.spec, params.data, params.reporter
     truth, val_truth = data.target[data.split.train], data.target[data.split.val]
     classes = len(data.labels)
-    epoch_rows = np.array_split(np.random.default_rng(spec.seed).permutation(truth), spec.epochs)
+    epochs = spec.epochs or EPOCHS
+    epoch_rows = np.array_split(np.random.default_rng(spec.seed).permutation(truth), epochs)
     counts = np.ones(classes)  # Laplace's rule: no class is impossible
     history: list[EpochRecord] = []
     best_accuracy, best_epoch = -1.0, 0
     best_prior, best_matrix = counts, np.zeros((classes, classes), np.int64)
 
-    for epoch in range(1, spec.epochs + 1):
+    for epoch in range(1, epochs + 1):
         started = time.monotonic()
         time.sleep(params.model.seconds_per_epoch)
         if epoch == params.model.fail_at_epoch:
@@ -47,7 +50,7 @@ def train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
             seconds=time.monotonic() - started,
         )
         reporter.point("train", epoch, epoch, {"loss": record.train_loss, "accuracy": record.train_accuracy})
-        if epoch % spec.eval_steps == 0 or epoch == spec.epochs:
+        if epoch % spec.eval_steps == 0 or epoch == epochs:
             matrix = scores.confusion_matrix(val_truth, np.full_like(val_truth, answer), classes)
             record.val_loss = float(-np.log(prior[val_truth]).mean())
             record.val_accuracy, record.val_macro_f1 = scores.accuracy(matrix), scores.macro_f1(matrix)
@@ -62,7 +65,7 @@ def train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
             reporter.point("val", epoch, epoch, val_values)
             reporter.evaluation(epoch, epoch, data.labels, matrix.tolist(), best=better)
         history.append(record)
-        reporter.progress(epoch / spec.epochs, (spec.epochs - epoch) * params.model.seconds_per_epoch)
+        reporter.progress(epoch / epochs, (epochs - epoch) * params.model.seconds_per_epoch)
 
     report = TrainingReport.of_best(
         history, best_epoch, best_matrix, data.labels, device="cpu", parameters=classes
@@ -72,6 +75,6 @@ def train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
         state_dict={"prior": best_prior.astype(np.float32)},
         id2label=dict(enumerate(data.labels)),
         preprocessing={},
-        val_probabilities=np.tile(best_prior.astype(np.float32), (len(val_truth), 1)),
+        predict=lambda frame: np.tile(best_prior.astype(np.float32), (len(frame), 1)),
     )
     return report, artifacts

@@ -6,6 +6,7 @@ import logging
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
@@ -20,6 +21,9 @@ from trainer.models.multimodal.tracking import Best, Meter
 from trainer.results import Artifacts, EpochRecord, TrainingReport
 
 if TYPE_CHECKING:
+    import polars as pl
+    from numpy.typing import NDArray
+
     from trainer.models.multimodal.batches import Encoded
     from trainer.models.multimodal.params import Params
     from trainer.results import TrainParams
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_GRADIENT = 5.0
+EPOCHS, BATCH_SIZE, LEARNING_RATE = 20, 64, 1e-3
 
 
 def train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
@@ -39,15 +44,20 @@ def train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
     train_rows, val_rows = data.split.train, data.split.val
     device = choose_device(options.device)
     random = seeded(spec.seed)
+    epochs, wanted, learning_rate = (
+        spec.epochs or EPOCHS,
+        spec.batch_size or BATCH_SIZE,
+        spec.learning_rate or LEARNING_RATE,
+    )
 
     # encoders fitted on the training rows alone, then every row encoded once
     features = Features.fit(data.frame[train_rows], data.columns, options)
     encoded, notes = _encode(features, params)
     target = torch.tensor(data.target)
-    batch_size = choose_batch_size(len(train_rows), spec.batch_size, options.steps_per_epoch)
+    batch_size = choose_batch_size(len(train_rows), wanted, options.steps_per_epoch)
     steps_per_epoch = math.ceil(len(train_rows) / batch_size)
-    if batch_size < spec.batch_size:
-        notes.append(f"batches of {batch_size} rows instead of {spec.batch_size}: the table is small")
+    if batch_size < wanted:
+        notes.append(f"batches of {batch_size} rows instead of {wanted}: the table is small")
 
     classes = len(data.labels)
     network = Network(
@@ -56,16 +66,16 @@ def train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's own hint lacks it
     average = AveragedModel(network, multi_avg_fn=warm_average, use_buffers=True)
     optimizer = torch.optim.AdamW(
-        network.parameters(), spec.learning_rate, weight_decay=options.weight_decay, fused=True
+        network.parameters(), learning_rate, weight_decay=options.weight_decay, fused=True
     )
-    scheduler = Schedule(options.scheduler, optimizer, spec.epochs * steps_per_epoch)
+    scheduler = Schedule(options.scheduler, optimizer, epochs * steps_per_epoch)
     weights = class_weights(data.target[train_rows], classes).to(device) if options.class_weights else None
     augmentation = Augmentation(options.horizontal_flip) if options.augment else None
 
     history: list[EpochRecord] = []
-    meter = Meter(params.reporter, spec.epochs, steps_per_epoch, device)
+    meter = Meter(params.reporter, epochs, steps_per_epoch, device)
     best = Best(data.labels, params.reporter)
-    for epoch in range(1, spec.epochs + 1):
+    for epoch in range(1, epochs + 1):
         network.train()
         meter.start_epoch()
         for rows in shuffled(train_rows, batch_size, random):
@@ -86,18 +96,24 @@ def train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
             raise ArithmeticError(
                 f"the loss is {record.train_loss} in epoch {epoch}; try a lower LEARNING_RATE"
             )
-        if epoch % spec.eval_steps == 0 or epoch == spec.epochs:
+        if epoch % spec.eval_steps == 0 or epoch == epochs:
             val_logits = predict_logits(average.module, encoded, val_rows, device)
             scheduler.after_evaluation(best.consider(record, val_logits, target[val_rows], average.module))
-        log.info("epoch %d of %d", epoch, spec.epochs, extra=record.model_dump(exclude={"epoch"}))
-        if options.scheduler == "plateau" and 0 < options.patience <= best.stale and epoch < spec.epochs:
+        log.info("epoch %d of %d", epoch, epochs, extra=record.model_dump(exclude={"epoch"}))
+        if options.scheduler == "plateau" and 0 < options.patience <= best.stale and epoch < epochs:
             notes.append(
                 f"stopped after epoch {epoch}: {best.stale} validation passes bettered neither loss nor accuracy"
             )
             break
 
     network.load_state_dict(best.state)
-    probabilities = torch.softmax(predict_logits(network, encoded, val_rows, device), 1).numpy()
+
+    def predict(frame: pl.DataFrame) -> NDArray[np.float32]:
+        again, _ = features.encode(frame, data.images, params.workdir / "cache" / "predict.npy")
+        logits = predict_logits(network, again, np.arange(len(frame)), device)
+        probabilities: NDArray[np.float32] = torch.softmax(logits, 1).numpy()
+        return probabilities
+
     report = TrainingReport.of_best(
         history,
         best.epoch,
@@ -112,7 +128,7 @@ def train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
         state_dict={name: tensor.cpu().contiguous().numpy() for name, tensor in best.state.items()},
         id2label=dict(enumerate(data.labels)),
         preprocessing={"features": features.to_json(), "width": options.width},
-        val_probabilities=probabilities,
+        predict=predict,
     )
     return report, artifacts
 
