@@ -109,6 +109,16 @@ class JobSpec(Wire):
     )
     dialect: Dialect | None = Field(default=None, description="JSON; by default detected from the file")
     model_params: dict[str, Any] = Field(default_factory=dict, description="JSON; the model's own parameters")
+    pretrained: Literal["auto", "none", "required"] = Field(
+        default="auto",
+        description="weights that an image network starts from; auto: those of PRETRAINED_URI, if any",
+    )
+    pretrained_uri: str = Field(
+        default="", description="s3://… or file:///… folder of torchvision's weight files, by their own names"
+    )
+    resume_from: str = Field(
+        default="", description="s3://… or file:///… checkpoint of an earlier attempt, taken up where it fits"
+    )
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="of the split and of training")
     eval_steps: int = Field(default=1, ge=1, description="epochs between validation passes")
 
@@ -119,7 +129,7 @@ class JobSpec(Wire):
             raise ValueError(f"{value!r} is not an http:// or https:// URL")
         return value.rstrip("/")
 
-    @field_validator("artifacts_uri")
+    @field_validator("artifacts_uri", "pretrained_uri", "resume_from")
     @classmethod
     def _object_uri(cls, value: str) -> str:
         if value and urlsplit(value).scheme not in {"s3", "file"}:
@@ -143,6 +153,8 @@ class JobSpec(Wire):
             raise ValueError('ASSETS may hold at most one {"key": "train_folder", …}')
         if not self.artifacts_uri and not self.s3_bucket:
             raise ValueError("S3_BUCKET or ARTIFACTS_URI must say where artifacts go")
+        if self.pretrained == "required" and not self.pretrained_uri:
+            raise ValueError("PRETRAINED is required, so PRETRAINED_URI must say where the weights are")
         if self.api_base and not self.callback_secret:
             raise ValueError("CALLBACK_SECRET is needed to report to API_BASE")
         if self.target_col in self.feature_columns:

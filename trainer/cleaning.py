@@ -26,9 +26,9 @@ def clean(frame: pl.DataFrame, columns: Sequence[Column], images: ImageFolder | 
         images: Where image columns find their files.
 
     Returns:
-        The features alone, in order: numeric as Float64, datetime as Datetime, image as the path in its folder, the
-        others as strings. Null is missing: a blank, a missing-value token, a value that cannot be read as its type, an
-        image without a file.
+        The features alone, in order: numeric as Float64, datetime as Datetime, image as the list of the paths in its
+        folder that the cell names, the others as strings. Null is missing: a blank, a missing-value token, a value that
+        cannot be read as its type, a cell of which no image has a file.
     """
     index = ImageIndex(images.paths if images else [])
     return pl.DataFrame([_clean(frame[column.name], column, index) for column in columns])
@@ -56,9 +56,9 @@ def _clean(values: pl.Series, column: Column, index: ImageIndex) -> pl.Series:
 
 
 def _match(values: pl.Series, index: ImageIndex) -> pl.Series:
-    """Give the file each value names; of a cell that names several, the first."""
-    paths: dict[str, str | None] = {}
+    """Give the files each cell names."""
+    paths: dict[str | None, list[str] | None] = {None: None}
     for cell in values.drop_nulls().unique():
         found, _ = index.match_all(cell)
-        paths[cell] = found[0].path if found else None
-    return pl.Series(values.name, [paths.get(cell) if cell else None for cell in values], dtype=pl.String)
+        paths[cell] = [match.path for match in found] or None
+    return pl.Series(values.name, [paths[cell] for cell in values], dtype=pl.List(pl.String))

@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
     logs.configure(ids, level=settings.log_level, form=settings.log_format)
     reporter = _reporter(spec, settings)
     try:
-        return _attempt(spec, reporter)
+        return _attempt(spec, settings, reporter)
     finally:
         # the largest of what lies in WORKDIR; unsent reports and artifacts that could not be uploaded stay
         for leftover in ("inputs", "cache"):
@@ -92,15 +92,18 @@ def _reporter(spec: JobSpec, settings: Settings) -> HttpReporter | SilentReporte
     )
 
 
-def _attempt(spec: JobSpec, reporter: Reporter) -> int:
+def _attempt(spec: JobSpec, settings: Settings, reporter: Reporter) -> int:
+    from trainer.checkpoint import Checkpoints  # noqa: PLC0415 - as in _reporter
     from trainer.pipeline import run_job  # noqa: PLC0415 - as in _reporter
 
     try:
         model = catalogue.find(spec.model)
         params = model.params(spec.model_params)
-        metrics, artifacts = run_job(spec, model, params, reporter, _workdir(spec))
+        checkpoints = Checkpoints(_workdir(spec), spec.resume_from, settings.checkpoint_seconds)
+        metrics, artifacts = run_job(spec, model, params, reporter, _workdir(spec), checkpoints)
     except Cancelled:
-        return _end(reporter, Outcome.CANCELLED, "stopped on request (SIGTERM)", EXIT_CANCELLED)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it would cut the checkpoint off
+        return _end(reporter, Outcome.CANCELLED, _stopped(spec), EXIT_CANCELLED)
     except KeyboardInterrupt:
         return _end(reporter, Outcome.CANCELLED, "interrupted from the keyboard", EXIT_INTERRUPTED)
     except InvalidSpec as error:
@@ -116,6 +119,17 @@ def _attempt(spec: JobSpec, reporter: Reporter) -> int:
     log.info("succeeded: %s", ", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
     reporter.final(Outcome.SUCCEEDED, "", metrics, artifacts)
     return EXIT_OK
+
+
+def _stopped(spec: JobSpec) -> str:
+    from trainer.checkpoint import store  # noqa: PLC0415 - as in _reporter
+
+    try:
+        kept = store(_workdir(spec), spec)
+    except DataError as error:
+        log.warning("the checkpoint is lost: %s", error)
+        kept = False
+    return "stopped on request (SIGTERM)" + ("; the next attempt goes on from here" if kept else "")
 
 
 def _end(reporter: Reporter, outcome: Outcome, reason: str, code: int) -> int:

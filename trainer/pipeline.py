@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from contracts.callback import ArtifactInfo
     from contracts.job import JobSpec
+    from trainer.checkpoint import Checkpoints
     from trainer.models.catalogue import Model, ModelParams
     from trainer.reporter import Reporter
 
@@ -22,7 +24,12 @@ log = logging.getLogger(__name__)
 
 
 def run_job(
-    spec: JobSpec, model: Model, params: ModelParams, reporter: Reporter, workdir: Path
+    spec: JobSpec,
+    model: Model,
+    params: ModelParams,
+    reporter: Reporter,
+    workdir: Path,
+    checkpoints: Checkpoints,
 ) -> tuple[dict[str, float], list[ArtifactInfo]]:
     """Train one model.
 
@@ -32,6 +39,7 @@ def run_job(
         params: Its parameters.
         reporter: Told of everything.
         workdir: A folder of this attempt's own.
+        checkpoints: Where the model keeps its state, and finds that of an earlier attempt.
 
     Returns:
         The metrics of the best state, and the uploaded artifacts.
@@ -46,6 +54,7 @@ def run_job(
     from trainer.report import write_report  # noqa: PLC0415
     from trainer.results import TrainParams  # noqa: PLC0415
 
+    deadline = time.monotonic() + spec.time_budget if spec.time_budget else math.inf
     durations: dict[str, float] = {}
     with _phase(Phase.DOWNLOADING, reporter, durations):
         inputs = fetch_inputs(spec, workdir / "inputs", reporter.progress)
@@ -55,7 +64,7 @@ def run_job(
             log.info("%s", note)
         train = model.load_train()
     with _phase(Phase.TRAINING, reporter, durations):
-        report, artifacts = train(TrainParams(spec, params, data, reporter, workdir))
+        report, artifacts = train(TrainParams(spec, params, data, reporter, workdir, checkpoints, deadline))
     with _phase(Phase.UPLOADING, reporter, durations):
         folder = workdir / "artifacts"
         write_artifacts(artifacts, data, spec.target_col, folder)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from contracts.job import JobSpec
+    from trainer.checkpoint import Checkpoints
     from trainer.data import Data
     from trainer.reporter import Reporter
 
@@ -34,6 +35,8 @@ class TrainParams(Generic[ModelParams]):
     data: Data
     reporter: Reporter
     workdir: Path
+    checkpoints: Checkpoints
+    deadline: float  # time.monotonic() seconds at which training should end with the best state so far; infinite for none
 
 
 class EpochRecord(BaseModel):
@@ -48,6 +51,23 @@ class EpochRecord(BaseModel):
     val_accuracy: float | None = None
     val_macro_f1: float | None = None
     seconds: float
+
+    def tell(self, reporter: Reporter) -> None:
+        """Tell the epoch's figures anew: of an epoch that an earlier attempt trained."""
+        values = {
+            "loss": self.train_loss,
+            "accuracy": self.train_accuracy,
+            "learning_rate": self.learning_rate,
+        }
+        reporter.point("train", self.step, self.epoch, values)
+        self.tell_validation(reporter)
+
+    def tell_validation(self, reporter: Reporter) -> None:
+        """Tell the figures of the validation pass, where there was one."""
+        values = {"loss": self.val_loss, "accuracy": self.val_accuracy, "macro_f1": self.val_macro_f1}
+        known = {name: value for name, value in values.items() if value is not None}
+        if known:
+            reporter.point("val", self.step, self.epoch, known)
 
 
 class TrainingReport(BaseModel):

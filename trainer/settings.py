@@ -33,6 +33,9 @@ class Settings(BaseModel):
     spool_max_mb: float = Field(
         default=256, gt=0, description="unsent reports kept on disk; further points are dropped"
     )
+    checkpoint_seconds: float = Field(
+        default=5, ge=0, le=3600, description="least time between two checkpoints kept on disk"
+    )
     triptych_request_id: str = Field(default="", description="correlation id that logs carry")
 
     @classmethod

@@ -187,3 +187,75 @@ def test_a_stop_in_the_midst_of_training_is_reported_at_once(tmp_path, reports, 
     assert (code, err) == (143, "")
     assert [body.final.outcome for body in reports.bodies if body.final] == [Outcome.CANCELLED]
     assert not (folder / "out").exists()
+
+
+def multimodal(folder, **changes):
+    params = {"image_size": 16, "width": 16, "members": 2, "steps_per_epoch": 8, "networks": 2, "patience": 0}
+    return job_env(
+        folder, **{"MODEL": "multimodal", "EPOCHS": "4", "MODEL_PARAMS": json.dumps(params), **changes}
+    )
+
+
+def curve(report):
+    return [{**record, "seconds": 0} for record in report["history"]]
+
+
+def test_the_same_seed_gives_the_same_numbers(tmp_path, trainer):
+    folder = tiny_dataset(tmp_path)
+    reports = []
+    for attempt in ("1", "2"):
+        out = f"{folder}/out{attempt}"
+        assert finished(trainer(multimodal(folder, ATTEMPT=attempt, ARTIFACTS_URI=f"file://{out}")))[0] == 0
+        reports.append(json.loads((folder / f"out{attempt}" / "report.json").read_text()))
+    assert curve(reports[0]) == curve(reports[1])
+    assert len(reports[0]["history"]) == 8, "two networks of four epochs"
+
+
+@pytest.mark.parametrize("stop_after", [2, 5], ids=["in the first network", "in the second network"])
+def test_a_stopped_training_goes_on_in_the_next_attempt_with_the_same_curve(
+    tmp_path, reports, trainer, stop_after
+):
+    folder = tiny_dataset(tmp_path)
+    told = {"API_BASE": reports.url, "CALLBACK_SECRET": "secret"}
+    whole = finished(trainer(multimodal(folder, EPOCHS="40", ARTIFACTS_URI=f"file://{folder}/whole")))
+    assert whole[0] == 0, whole[1]
+
+    first = trainer(multimodal(folder, EPOCHS="40", CHECKPOINT_SECONDS="0", **told))
+    until(lambda: len(points(reports.bodies, "val")) > stop_after * 8, "some epochs", seconds=60)
+    first.send_signal(signal.SIGTERM)
+    code, out, _ = finished(first)
+    assert code == 143, out
+    assert "the next attempt goes on from here" in out
+    reports.bodies.clear()
+
+    second = trainer(
+        multimodal(folder, EPOCHS="40", ATTEMPT="2", RESUME_FROM=f"file://{folder}/out/checkpoint.pt", **told)
+    )
+    assert finished(second)[0] == 0
+    resumed = json.loads((folder / "out" / "report.json").read_text())
+    uninterrupted = json.loads((folder / "whole" / "report.json").read_text())
+    assert curve(resumed) == curve(uninterrupted)
+    assert resumed["metrics"] == uninterrupted["metrics"]
+    val = [point.values["accuracy"] for point in points(reports.bodies, "val")]
+    assert val == [record["val_accuracy"] for record in resumed["history"]], (
+        "the next attempt's curve is whole"
+    )
+
+
+def test_a_checkpoint_of_another_training_is_left_alone(tmp_path, trainer):
+    folder = tiny_dataset(tmp_path)
+    torch.save(
+        {"fingerprint": "of another", "done": [], "history": [], "running": None}, folder / "checkpoint.pt"
+    )
+    code, out, _ = finished(trainer(multimodal(folder, RESUME_FROM=f"file://{folder}/checkpoint.pt")))
+    assert code == 0
+    assert "the checkpoint is of another training" in out
+
+
+def test_a_time_budget_ends_training_cleanly_with_the_best_state_so_far(tmp_path, trainer):
+    folder = tiny_dataset(tmp_path)
+    code, out, _ = finished(trainer(multimodal(folder, EPOCHS="10000", TIME_BUDGET="0.01")))
+    assert code == 0, out
+    report = json.loads((folder / "out" / "report.json").read_text())
+    assert len(report["history"]) == 1
+    assert any("TIME_BUDGET" in note for note in report["notes"])

@@ -45,7 +45,7 @@ def test_a_broken_model_is_told_and_leaves_the_others_alone(tmp_path, monkeypatc
     ("values", "message"),
     [
         ({"dropout": 3}, "MODEL_PARAMS: dropout: Input should be less than 1, got 3"),
-        ({"colour": 1}, "MODEL_PARAMS: model multimodal has no parameter 'colour'; it has image_size, "),
+        ({"colour": 1}, "MODEL_PARAMS: model multimodal has no parameter 'colour'; it has preset, "),
         ({"scheduler": "step"}, "MODEL_PARAMS: scheduler: Input should be 'plateau' or 'cosine', got 'step'"),
     ],
 )

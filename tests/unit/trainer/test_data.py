@@ -32,7 +32,7 @@ def test_columns_come_by_their_modality_and_values_typed(dataset):
     }
     assert data.labels == ["blue", "green", "red"]
     assert (len(data.split.train), len(data.split.val)) == (72, 18)
-    assert data.frame["picture"][0] == "000.png"
+    assert data.frame["picture"].to_list()[0] == ["000.png"]
     assert data.frame["picture"][5] is None  # names a file that is not there
     assert data.frame["weight"][0] is None
     assert data.majority_rate == pytest.approx(1 / 3)

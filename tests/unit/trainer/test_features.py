@@ -9,8 +9,7 @@ import pytest
 
 from trainer.columns import Column
 from trainer.models.multimodal.features import Features
-from trainer.models.multimodal.params import Params
-from trainer.models.multimodal.tabular import MISSING, UNKNOWN, TabularEncoder
+from trainer.models.multimodal.tabular import FIRST_LEVEL, MAX_ONE_HOT, MISSING, UNKNOWN, TabularEncoder
 
 COLUMNS = [
     Column(name="size", type="numeric", modality="tabular"),
@@ -33,29 +32,34 @@ TRAIN = rows(
 )
 
 
+def fitted():
+    return Features.fit(TRAIN, COLUMNS, image_size=16, text_features=1000, text_max_chars=100)
+
+
 def encoded(features, frame, tmp_path):
-    return features.encode(frame, None, tmp_path / "cache.npy")[0]
+    return features.encode(frame, features.decode(frame, None, tmp_path)[0])
 
 
 def test_other_rows_leave_no_trace_in_what_was_fitted(tmp_path):
-    features = Features.fit(TRAIN, COLUMNS, Params())
-    fitted = json.dumps(features.to_json())
+    features = fitted()
+    before = json.dumps(features.to_json())
     encoded(features, rows([1e9], ["z"], ["green leaf"]), tmp_path)
-    assert json.dumps(features.to_json()) == fitted
+    assert json.dumps(features.to_json()) == before
     alone = encoded(features, TRAIN[:2], tmp_path)
     beside = encoded(features, pl.concat([TRAIN[:2], rows([1e9], ["z"], ["green"])]), tmp_path)
     assert np.array_equal(alone.reals.numpy(), beside.reals.numpy()[:2])
 
 
 def test_levels_and_words_never_seen_are_unknown_and_blanks_are_missing(tmp_path):
-    features = Features.fit(TRAIN, COLUMNS, Params())
+    features = fitted()
     some = encoded(features, rows([1.0, 1.0], ["z", None], ["qqq", None]), tmp_path)
-    assert some.codes[:, 0].tolist() == [UNKNOWN, MISSING]
+    assert some.reals[:, -4:].argmax(1).tolist() == [UNKNOWN, MISSING], "one-hot: unknown, missing, a, b"
     assert some.texts[0].offsets.tolist() == [0, 0, 0]
+    assert some.texts[0].missing.tolist() == [False, True]
 
 
 def test_extreme_and_missing_numbers_stay_small(tmp_path):
-    features = Features.fit(TRAIN, COLUMNS, Params())
+    features = fitted()
     some = encoded(features, rows([1e300, -1e300, None], ["a"] * 3, ["red"] * 3), tmp_path)
     assert np.isfinite(some.reals.numpy()).all()
     assert np.abs(some.reals.numpy()[:, 0]).max() <= 3
@@ -64,7 +68,17 @@ def test_extreme_and_missing_numbers_stay_small(tmp_path):
 def test_rare_levels_are_pooled_with_unknown_ones():
     frame = pl.DataFrame({"kind": ["a", "a", "once"]})
     encoder = TabularEncoder.fit(frame, [COLUMNS[1]])
-    assert encoder.encode(frame)[1][:, 0].tolist() == [2, 2, UNKNOWN]
+    assert encoder.encode(frame)[0].argmax(1).tolist() == [FIRST_LEVEL, FIRST_LEVEL, UNKNOWN]
+
+
+def test_columns_of_many_levels_get_codes_to_be_embedded():
+    names = [f"level {number:02}" for number in range(MAX_ONE_HOT + 1)]
+    frame = pl.DataFrame({"kind": names * 2})
+    encoder = TabularEncoder.fit(frame, [COLUMNS[1]])
+    reals, codes = encoder.encode(frame)
+    assert reals.shape[1] == 0
+    assert codes[:3, 0].tolist() == [FIRST_LEVEL, FIRST_LEVEL + 1, FIRST_LEVEL + 2]
+    assert encoder.cardinalities == [MAX_ONE_HOT + 1 + FIRST_LEVEL]
 
 
 @pytest.mark.parametrize("sizes", [[None, None], [5.0, 5.0], [0.0, 1e12]])
@@ -75,10 +89,10 @@ def test_columns_without_spread_can_be_fitted(sizes):
 
 
 def test_saved_and_made_again_it_encodes_the_same(tmp_path):
-    features = Features.fit(TRAIN, COLUMNS, Params())
+    features = fitted()
     again = Features.from_json(json.loads(json.dumps(features.to_json())))
     one, other = encoded(features, TRAIN, tmp_path), encoded(again, TRAIN, tmp_path)
     assert np.array_equal(one.reals.numpy(), other.reals.numpy())
     assert np.array_equal(one.codes.numpy(), other.codes.numpy())
     assert np.array_equal(one.texts[0].features, other.texts[0].features)
-    assert np.allclose(one.texts[0].weights, other.texts[0].weights, atol=1e-6)
+    assert np.array_equal(one.texts[0].weights, other.texts[0].weights)

@@ -68,10 +68,11 @@ def test_the_cache_holds_every_image_once_and_broken_ones_are_missing(tmp_path):
         (tmp_path / name).write_bytes(raw)
     folder = LooseFiles(tmp_path)
     assert folder.paths == ["a/red.png", "bad.png", "blue.png"]
-    cache, broken = build_cache(folder.paths, folder, 16, tmp_path / "work" / "images.npy", lambda _: None)
+    cache, broken = build_cache(folder.paths, folder, 16, tmp_path / "work", lambda _: None)
     assert broken == ["bad.png"]
     assert isinstance(cache.pixels, np.memmap)
-    assert cache.numbers(["blue.png", None, "bad.png", "a/red.png"]).tolist() == [2, -1, -1, 0]
+    cells = [["blue.png"], None, ["bad.png"], ["bad.png", "a/red.png", "blue.png"], []]
+    assert cache.numbers(cells).tolist() == [[2, -1], [-1, -1], [-1, -1], [0, 2], [-1, -1]]
     assert cache.pixels[2, 8, 8].tolist() == [0, 0, 255]
 
 

@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch.nn import functional
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
     from trainer.models.multimodal.text import Bags
-
-MAX_SHIFT, MAX_SCALE, MAX_TURN = 0.08, 0.12, 0.12  # shares of the image's side, of its size, and radians
 
 
 @dataclass(frozen=True)
@@ -25,9 +22,10 @@ class Shapes:
     """What decides the size of a network."""
 
     image_columns: int
-    text_features: list[int]
+    fixed: int  # features of an image that are not trained
+    text_features: list[int]  # n-grams of each text column
     reals: int
-    cardinalities: list[int]
+    cardinalities: list[int]  # levels of each embedded column, missing and unknown included
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,8 @@ class Encoded:
     """All rows of a table, encoded; the first axis counts rows."""
 
     pixels: NDArray[np.uint8]  # (images, size, size, 3)
-    image_numbers: NDArray[np.int64]  # (rows, image columns), -1 where missing
+    fixed: NDArray[np.float32]  # (images, f): what is known of each image before training; f may be 0
+    image_numbers: list[NDArray[np.int64]]  # of each image column: (rows, most in one cell), padded with -1
     texts: list[Bags]
     reals: torch.Tensor
     codes: torch.Tensor
@@ -45,62 +44,54 @@ class Encoded:
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Some rows on the device."""
+class Text:
+    """One text column of some rows: bags laid end to end."""
 
-    pixels: torch.Tensor  # (rows * image columns, 3, size, size), -1..1
-    present: torch.Tensor  # (rows, image columns), bool
-    texts: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]  # features, offsets, weights
-    reals: torch.Tensor
-    codes: torch.Tensor
+    features: torch.Tensor  # (entries,)
+    offsets: torch.Tensor  # (rows + 1,)
+    weights: torch.Tensor  # (entries,)
+    missing: torch.Tensor  # (rows,), bool
 
 
 @dataclass(frozen=True)
-class Augmentation:
-    """How training images are changed."""
+class Batch:
+    """Some rows on the device."""
 
-    flip: bool
-
-    def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Shift, scale and turn each image by its own small amount, shape kept (n, 3, s, s)."""
-        rows, device = len(pixels), pixels.device
-        turn = (torch.rand(rows, device=device) * 2 - 1) * MAX_TURN
-        scale = 1 + (torch.rand(rows, device=device) * 2 - 1) * MAX_SCALE
-        shift = (torch.rand(rows, 2, device=device) * 2 - 1) * 2 * MAX_SHIFT
-        cos, sin = torch.cos(turn) * scale, torch.sin(turn) * scale
-        if self.flip:
-            mirror = torch.where(torch.rand(rows, device=device) < 0.5, -1.0, 1.0)  # noqa: PLR2004 - a fair coin
-        else:
-            mirror = torch.ones(rows, device=device)
-        theta = torch.stack(
-            [
-                torch.stack([cos * mirror, -sin, shift[:, 0]], 1),
-                torch.stack([sin * mirror, cos, shift[:, 1]], 1),
-            ],
-            1,
-        )
-        grid = functional.affine_grid(theta, list(pixels.shape), align_corners=False)
-        return functional.grid_sample(pixels, grid, padding_mode="border", align_corners=False)
+    pixels: (
+        torch.Tensor
+    )  # (images, 3, size, size), -1..1; at least one image, so that no layer sees an empty batch
+    fixed: torch.Tensor  # (images, f)
+    owners: (
+        torch.Tensor
+    )  # (images,): row * image columns + column; rows * image columns for an image of no row
+    texts: list[Text]
+    reals: torch.Tensor  # (rows, real features)
+    codes: torch.Tensor  # (rows, embedded columns)
 
 
 def gather(
-    encoded: Encoded, rows: NDArray[np.int64], device: torch.device, augmentation: Augmentation | None = None
+    encoded: Encoded,
+    rows: NDArray[np.int64],
+    device: torch.device,
+    augment: Callable[[torch.Tensor], torch.Tensor] | None = None,
 ) -> Batch:
     """Put some rows on the device, their images augmented where training wants it."""
-    numbers = encoded.image_numbers[rows]
-    # channels last, as they lie in the cache: the layout convolutions are fastest in
-    raw = torch.from_numpy(encoded.pixels[np.maximum(numbers, 0).ravel()]).to(device)
-    pixels = raw.permute(0, 3, 1, 2).to(torch.float32).mul_(2 / 255).sub_(1)
-    if augmentation is not None and len(pixels):
-        pixels = augmentation(pixels)
+    numbers, owners = _images_of(encoded.image_numbers, rows)
+    pixels = to_pixels(encoded.pixels[numbers], device)
     index = torch.from_numpy(rows)
     return Batch(
-        pixels=pixels,
-        present=torch.from_numpy(numbers >= 0).to(device),
-        texts=[tuple(part.to(device) for part in _gather_bags(bags, rows)) for bags in encoded.texts],  # type: ignore[misc]
+        pixels=pixels if augment is None or not encoded.image_numbers else augment(pixels),
+        fixed=torch.from_numpy(encoded.fixed[numbers]).to(device),
+        owners=torch.from_numpy(owners).to(device),
+        texts=[_text_of(bags, rows, device) for bags in encoded.texts],
         reals=encoded.reals[index].to(device),
         codes=encoded.codes[index].to(device),
     )
+
+
+def to_pixels(raw: NDArray[np.uint8], device: torch.device) -> torch.Tensor:
+    """Turn decoded images (n, s, s, 3) into (n, 3, s, s) in -1..1, channels last in memory: what convolutions are fastest on."""
+    return torch.from_numpy(raw).to(device).permute(0, 3, 1, 2).to(torch.float32).mul_(2 / 255).sub_(1)
 
 
 def shuffled(rows: NDArray[np.int64], size: int, random: np.random.Generator) -> Iterator[NDArray[np.int64]]:
@@ -114,13 +105,29 @@ def in_order(rows: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
         yield rows[start : start + size]
 
 
-def _gather_bags(bags: Bags, rows: NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def _images_of(
+    columns: list[NDArray[np.int64]], rows: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    numbers, owners = [], []
+    for column, table in enumerate(columns):
+        of_rows = table[rows]
+        row, place = np.nonzero(of_rows >= 0)
+        numbers.append(of_rows[row, place])
+        owners.append(row * len(columns) + column)
+    found = np.concatenate(numbers) if numbers else np.zeros(0, np.int64)
+    if not len(found):
+        return np.zeros(1, np.int64), np.array([len(rows) * len(columns)])
+    return found, np.concatenate(owners)
+
+
+def _text_of(bags: Bags, rows: NDArray[np.int64], device: torch.device) -> Text:
     begins = bags.offsets[rows]
     lengths = bags.offsets[rows + 1] - begins
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     entries = np.arange(offsets[-1]) + np.repeat(begins - offsets[:-1], lengths)
-    return (
-        torch.from_numpy(bags.features[entries]),
-        torch.from_numpy(offsets),
-        torch.from_numpy(bags.weights[entries]),
+    return Text(
+        torch.from_numpy(bags.features[entries]).to(device),
+        torch.from_numpy(offsets).to(device),
+        torch.from_numpy(bags.weights[entries]).to(device),
+        torch.from_numpy(bags.missing[rows]).to(device),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from trainer.cpu import cpu_limit
@@ -12,9 +11,11 @@ from trainer.errors import DataError
 from trainer.models.multimodal.batches import gather, in_order
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from trainer.models.multimodal.batches import Encoded
+    from trainer.models.multimodal.network import Network
 
 BATCH_ROWS = 256
 
@@ -33,17 +34,14 @@ def choose_device(wanted: str) -> torch.device:
     return torch.device(wanted)
 
 
-def seeded(seed: int) -> np.random.Generator:
-    """Seed torch, and give a numpy generator of the same seed."""
-    torch.manual_seed(seed)
-    return np.random.default_rng(seed)
-
-
-def predict_logits(
-    network: torch.nn.Module, encoded: Encoded, rows: NDArray[np.int64], device: torch.device
+def predict_log_probabilities(
+    network: Network, encoded: Encoded, rows: NDArray[np.int64], device: torch.device
 ) -> torch.Tensor:
-    """Give the logits of some rows, in their order, shape (rows, classes), on the CPU."""
+    """Give the log-probabilities of some rows, in their order, shape (rows, classes), on the CPU."""
     network.eval()
     with torch.inference_mode():
-        parts = [network(gather(encoded, part, device)).float().cpu() for part in in_order(rows, BATCH_ROWS)]
+        parts = [
+            network.log_probabilities(gather(encoded, part, device)).cpu()
+            for part in in_order(rows, BATCH_ROWS)
+        ]
     return torch.cat(parts)

@@ -9,7 +9,7 @@ import torch
 
 from trainer.columns import Column
 from trainer.models.multimodal.batches import Encoded, Shapes
-from trainer.models.multimodal.images import build_cache
+from trainer.models.multimodal.images import ImageCache, build_cache
 from trainer.models.multimodal.tabular import TabularEncoder
 from trainer.models.multimodal.text import TextEncoder
 
@@ -18,10 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import polars as pl
-    from numpy.typing import NDArray
 
     from trainer.inputs import ImageFolder
-    from trainer.models.multimodal.params import Params
 
 
 class Features:
@@ -41,65 +39,74 @@ class Features:
         self._tabular = tabular
 
     @classmethod
-    def fit(cls, frame: pl.DataFrame, columns: Sequence[Column], params: Params) -> Self:
+    def fit(
+        cls,
+        frame: pl.DataFrame,
+        columns: Sequence[Column],
+        *,
+        image_size: int,
+        text_features: int,
+        text_max_chars: int,
+    ) -> Self:
         """Fit every encoder.
 
         Args:
             frame: The training rows, typed; no other row may be seen here.
             columns: The features.
-            params: Limits of the text features, and the images' size.
+            image_size: Pixels of the square that images are fitted into.
+            text_features: Most n-grams kept of each text column.
+            text_max_chars: Characters of a text that are read.
         """
         texts = {
-            column.name: TextEncoder.fit(frame[column.name], params.text_features, params.text_max_chars)
+            column.name: TextEncoder.fit(frame[column.name], text_features, text_max_chars)
             for column in columns
             if column.modality == "text"
         }
         tabular = TabularEncoder.fit(frame, [column for column in columns if column.modality == "tabular"])
-        return cls(columns, params.image_size, texts, tabular)
+        return cls(columns, image_size, texts, tabular)
 
-    def encode(
+    def decode(
         self,
         frame: pl.DataFrame,
         images: ImageFolder | None,
-        cache: Path,
+        folder: Path,
         progress: Callable[[float], None] = lambda _: None,
-    ) -> tuple[Encoded, list[str]]:
-        """Encode rows.
+    ) -> tuple[ImageCache, list[str]]:
+        """Decode the images that some rows name.
 
         Args:
-            frame: Any rows, typed as those fitted on.
-            images: Where their images lie.
-            cache: File for the decoded images.
-            progress: Told the share of the images that is decoded.
+            frame: The rows, typed.
+            images: Where the images lie.
+            folder: Where the decoded images are kept.
+            progress: Told the share that is done.
 
         Returns:
-            The rows, and the paths of images that could not be decoded.
+            The decoded images, and the paths of those that could not be decoded.
         """
-        cells = [frame[name].to_list() for name in self._images]
-        broken: list[str] = []
-        pixels = np.zeros((1, self._image_size, self._image_size, 3), np.uint8)
-        numbers: NDArray[np.int64] = np.zeros((len(frame), 0), np.int64)
-        if images is not None and cells:
-            paths = sorted({path for column in cells for path in column if path is not None})
-            built, broken = build_cache(paths, images, self._image_size, cache, progress)
-            pixels = built.pixels
-            numbers = np.stack([built.numbers(column) for column in cells], axis=1)
-        elif cells:
-            numbers = np.full((len(frame), len(cells)), -1)
+        if images is None or not self._images:
+            folder.mkdir(parents=True, exist_ok=True)
+            nothing = np.zeros((1, self._image_size, self._image_size, 3), np.uint8)
+            return ImageCache(nothing, {}, folder), []
+        paths = {path for name in self._images for path in frame[name].explode().drop_nulls()}
+        return build_cache(sorted(paths), images, self._image_size, folder, progress)
+
+    def encode(self, frame: pl.DataFrame, cache: ImageCache) -> Encoded:
+        """Encode any rows, typed as those fitted on; an image that is not in the cache is missing."""
         reals, codes = self._tabular.encode(frame)
-        encoded = Encoded(
-            pixels,
-            numbers,
+        return Encoded(
+            cache.pixels,
+            cache.fixed,
+            [cache.numbers(frame[name].to_list()) for name in self._images],
             [encoder.encode(frame[name]) for name, encoder in self._texts.items()],
             torch.from_numpy(reals),
             torch.from_numpy(codes),
         )
-        return encoded, broken
 
     def shapes(self, encoded: Encoded) -> Shapes:
         """Give what decides the network's size."""
         return Shapes(
             image_columns=len(self._images),
+            fixed=encoded.fixed.shape[1],
             text_features=[encoder.features for encoder in self._texts.values()],
             reals=encoded.reals.shape[1],
             cardinalities=self._tabular.cardinalities,

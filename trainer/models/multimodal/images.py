@@ -26,24 +26,43 @@ log = logging.getLogger(__name__)
 NEUTRAL = (127, 127, 127)  # behind transparent pixels and around narrow images; near 0 once scaled
 ORIENTATION = 0x0112
 MAX_EXAMPLES = 5
+DESCRIBED_AT_A_TIME = 128
 
 
 class ImageCache:
-    """Every image used, once. ``pixels`` has shape (images, size, size, 3), uint8, RGB."""
+    """Every image used, once.
 
-    def __init__(self, pixels: NDArray[np.uint8], numbers: dict[str, int]) -> None:
+    ``pixels`` has shape (images, size, size, 3), uint8, RGB; ``fixed`` (images, f), what is known of them without training.
+    """
+
+    def __init__(self, pixels: NDArray[np.uint8], numbers: dict[str, int], folder: Path) -> None:
         self.pixels = pixels
+        self.fixed = np.zeros((len(pixels), 0), np.float32)
         self._numbers = numbers
+        self._folder = folder
 
-    def numbers(self, paths: Sequence[str | None]) -> NDArray[np.int64]:
-        """Give each path's position in ``pixels``, -1 for a missing or unreadable image."""
-        return np.array(
-            [-1 if path is None else self._numbers.get(path, -1) for path in paths], dtype=np.int64
-        )
+    def describe(self, describe: Callable[[NDArray[np.uint8]], NDArray[np.float32]]) -> None:
+        """Fill ``fixed``, some images at a time, with the features that a function gives of decoded images."""
+        for start in range(0, len(self.pixels), DESCRIBED_AT_A_TIME):
+            features = describe(self.pixels[start : start + DESCRIBED_AT_A_TIME])
+            if start == 0:
+                shape = (len(self.pixels), features.shape[1])
+                self.fixed = np.lib.format.open_memmap(
+                    self._folder / "fixed.npy", mode="w+", dtype=np.float32, shape=shape
+                )
+            self.fixed[start : start + len(features)] = features
+
+    def numbers(self, cells: Sequence[Sequence[str] | None]) -> NDArray[np.int64]:
+        """Give the positions in ``pixels`` of each cell's readable images, padded with -1, shape (cells, most in one)."""
+        found = [[self._numbers[path] for path in cell or () if path in self._numbers] for cell in cells]
+        numbers = np.full((len(cells), max(map(len, found), default=0)), -1, dtype=np.int64)
+        for row, positions in zip(numbers, found, strict=True):
+            row[: len(positions)] = positions
+        return numbers
 
 
 def build_cache(
-    paths: Sequence[str], images: ImageFolder, size: int, file: Path, progress: Callable[[float], None]
+    paths: Sequence[str], images: ImageFolder, size: int, folder: Path, progress: Callable[[float], None]
 ) -> tuple[ImageCache, list[str]]:
     """Decode images into a cache; an image that cannot be decoded counts as missing.
 
@@ -51,15 +70,15 @@ def build_cache(
         paths: Distinct paths in the folder.
         images: The folder.
         size: Pixels of the square's side.
-        file: Where the cache lies; it may be larger than memory.
+        folder: Where the cache lies; it may be larger than memory.
         progress: Told the share that is done, 0 to 1.
 
     Returns:
         The cache, and the paths that could not be decoded.
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     shape = (max(1, len(paths)), size, size, 3)
-    pixels = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=shape)
+    pixels = np.lib.format.open_memmap(folder / "images.npy", mode="w+", dtype=np.uint8, shape=shape)
     broken: list[str] = []
 
     def work(number: int) -> bool:
@@ -80,7 +99,7 @@ def build_cache(
             if number % 256 == 0:
                 progress(number / len(paths))
     numbers = {path: number for number, path in enumerate(paths) if readable[number]}
-    return ImageCache(pixels, numbers), sorted(broken)
+    return ImageCache(pixels, numbers, folder), sorted(broken)
 
 
 def decode(raw: bytes, size: int) -> NDArray[np.uint8]:

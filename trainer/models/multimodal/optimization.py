@@ -1,22 +1,55 @@
-"""How the learning rate moves, how large batches are, how much each class weighs."""
+"""How the learning rate moves, how large batches are, how much each class weighs, and what is minimised."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
 SMALLEST_BATCH = 8
 PLATEAU_FACTOR, PLATEAU_PATIENCE = 0.4, 2
 WARM_UP = 0.05  # of all steps
-AVERAGED_STEPS = 50
 
 Tensors = tuple[torch.Tensor, ...] | list[torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Cross entropy of every member of the ensemble, and of each modality alone with a weight of its own."""
+
+    class_weights: torch.Tensor | None  # (classes,)
+    label_smoothing: float
+    focal: float  # exponent; 0 is plain cross entropy (Lin et al. 2017)
+    auxiliary_weight: float
+
+    def __call__(self, members: torch.Tensor, alone: list[torch.Tensor], truth: torch.Tensor) -> torch.Tensor:
+        """Give the mean loss of logits (n, k, classes) and, of each modality, (n, classes)."""
+        k = members.shape[1]
+        loss = self._mean(members.flatten(0, 1), truth.repeat_interleave(k))
+        if len(alone) > 1 and self.auxiliary_weight:
+            own = torch.stack([self._mean(logits, truth) for logits in alone])
+            loss = loss + self.auxiliary_weight * own.sum()
+        return loss
+
+    def _mean(self, logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+        if not self.focal:
+            return functional.cross_entropy(
+                logits, truth, self.class_weights, label_smoothing=self.label_smoothing
+            )
+        losses = functional.cross_entropy(
+            logits, truth, self.class_weights, label_smoothing=self.label_smoothing, reduction="none"
+        )
+        sure = torch.softmax(logits, 1).gather(1, truth.unsqueeze(1)).squeeze(1)
+        return ((1 - sure) ** self.focal * losses).mean()
 
 
 class Schedule:
@@ -53,6 +86,17 @@ class Schedule:
         """The rate of the next step."""
         return float(self._optimizer.param_groups[0]["lr"])
 
+    def state_dict(self) -> dict[str, Any]:
+        """Give what ``load_state_dict`` takes."""
+        rule = self._plateau or self._cosine
+        return {} if rule is None else rule.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+        rule = self._plateau or self._cosine
+        if rule is not None:
+            rule.load_state_dict(state)
+
     def after_step(self) -> None:
         """Move after an optimizer step."""
         if self._cosine is not None:
@@ -64,18 +108,22 @@ class Schedule:
             self._plateau.step(val_loss)
 
 
-def warm_average(averages: Tensors, current: Tensors, averaged: torch.Tensor | int) -> None:
-    """Average weights over about the last AVERAGED_STEPS steps, fewer at the start (for torch's AveragedModel).
+def warm_average(over: int) -> Callable[[Tensors, Tensors, torch.Tensor | int], None]:
+    """Make the rule by which torch's AveragedModel averages weights over about the last ``over`` steps.
 
-    The average is what is validated and kept: it is steadier than the weights of one step.
+    Fewer at the start. The average is what is validated and kept: it is steadier than the weights of one step.
     """
-    done = int(averaged)
-    share = 1 - min(1 - 1 / AVERAGED_STEPS, (1 + done) / (10 + done))
-    if averages[0].is_floating_point():  # torch calls this once for each type
-        torch._foreach_lerp_(averages, current, share)
-    else:
-        for old, new in zip(averages, current, strict=True):
-            old.copy_(new)
+
+    def update(averages: Tensors, current: Tensors, averaged: torch.Tensor | int) -> None:
+        done = int(averaged)
+        share = 1 - min(1 - 1 / over, (1 + done) / (10 + done))
+        if averages[0].is_floating_point():  # torch calls this once for each type
+            torch._foreach_lerp_(averages, current, share)
+        else:
+            for old, new in zip(averages, current, strict=True):
+                old.copy_(new)
+
+    return update
 
 
 def choose_batch_size(rows: int, wanted: int, least_steps: int) -> int:

@@ -8,9 +8,22 @@ from pydantic import Field
 
 from trainer.models.catalogue import ModelParams
 
+Backbone = Literal[
+    "auto",
+    "none",
+    "small",
+    "medium",
+    "convnext_tiny",
+    "efficientnet_b0",
+    "mobilenet_v3_large",
+    "mobilenet_v3_small",
+    "resnet18",
+    "resnet50",
+]
+
 
 class Params(ModelParams):
-    """What can be set besides the job's own settings."""
+    """What can be set besides the job's own settings; what is left unset is as the preset says."""
 
     TITLE: ClassVar[str] = "Multimodal network"
     DESCRIPTION: ClassVar[str] = (
@@ -19,44 +32,83 @@ class Params(ModelParams):
     )
     MODALITIES: ClassVar[tuple[str, ...]] = ("image", "text", "tabular")
 
-    image_size: int = Field(
-        default=64, ge=16, le=256, multiple_of=8, description="pixels images are fitted into"
+    preset: Literal["fast", "balanced", "best"] = Field(
+        default="balanced",
+        description="fast: a first answer; balanced: what most data deserves; best: several networks, several times as long",
     )
-    augment: bool = Field(default=True, description="shift, scale and turn training images a little")
-    horizontal_flip: bool = Field(
-        default=False, description="also mirror them; only where left and right mean the same"
+    image_size: int | None = Field(
+        default=None, ge=16, le=512, multiple_of=8, description="pixels images are fitted into"
     )
-    text_features: int = Field(
-        default=30_000,
+    backbone: Backbone | None = Field(
+        default=None,
+        description="image network that is trained; auto: one of torchvision's where PRETRAINED_URI has weights, else small",
+    )
+    finetune: bool | None = Field(
+        default=None, description="train pretrained weights further; by default on a GPU only"
+    )
+    gradients: bool | None = Field(
+        default=None, description="also describe images by gradients and colours, without training"
+    )
+    augment: bool | None = Field(
+        default=None, description="shift, scale, turn and light training images a little"
+    )
+    horizontal_flip: bool | None = Field(
+        default=None, description="also mirror them; only where left and right mean the same"
+    )
+    text_features: int | None = Field(
+        default=None,
         ge=100,
         le=1_000_000,
         description="most word and character n-grams kept, each text column",
     )
-    text_max_chars: int = Field(
-        default=2_000, ge=10, le=100_000, description="characters of a text that are read"
+    text_max_chars: int | None = Field(
+        default=None, ge=10, le=100_000, description="characters of a text that are read"
     )
-    width: int = Field(default=128, ge=8, le=2048, description="numbers each branch hands to the fusion")
-    dropout: float = Field(default=0.3, ge=0, lt=1, description="in the fusion head")
-    modality_dropout: float = Field(
-        default=0.1, ge=0, lt=1, description="how often a training row loses one of its modalities"
+    width: int | None = Field(
+        default=None, ge=8, le=2048, description="numbers each branch hands to the fusion"
     )
-    class_weights: bool = Field(default=False, description="weigh rare classes more")
-    label_smoothing: float = Field(
-        default=0.05, ge=0, lt=1, description="share of each label given to all classes"
+    members: int | None = Field(
+        default=None, ge=1, le=64, description="heads that share most weights and whose answers are averaged"
     )
-    weight_decay: float = Field(default=0.01, ge=0, le=1, description="of AdamW")
-    scheduler: Literal["plateau", "cosine"] = Field(
-        default="plateau",
+    networks: int | None = Field(
+        default=None, ge=1, le=20, description="networks trained one after the other, their answers averaged"
+    )
+    dropout: float | None = Field(default=None, ge=0, lt=1, description="in the fusion head")
+    modality_dropout: float | None = Field(
+        default=None, ge=0, lt=1, description="how often a training row loses one of its modalities"
+    )
+    auxiliary_weight: float | None = Field(
+        default=None, ge=0, le=10, description="weight of each modality's own loss beside the fused one"
+    )
+    class_weights: bool | None = Field(default=None, description="weigh rare classes more")
+    focal: float | None = Field(
+        default=None,
+        ge=0,
+        le=5,
+        description="exponent of the focal loss, which dwells on hard rows; 0 is plain",
+    )
+    label_smoothing: float | None = Field(
+        default=None, ge=0, lt=1, description="share of each label given to all classes"
+    )
+    weight_decay: float | None = Field(default=None, ge=0, le=1, description="of AdamW")
+    scheduler: Literal["plateau", "cosine"] | None = Field(
+        default=None,
         description="plateau: lower the learning rate when the validation loss stalls; cosine: warm up, then anneal",
     )
-    patience: int = Field(
-        default=6,
+    patience: int | None = Field(
+        default=None,
         ge=0,
         le=10_000,
         description="with plateau: stop after so many validation passes that better neither loss nor accuracy; 0 never",
     )
-    steps_per_epoch: int = Field(
-        default=30,
+    averaged_steps: int | None = Field(
+        default=None,
+        ge=1,
+        le=100_000,
+        description="steps over which weights are averaged; 1 takes them as they are",
+    )
+    steps_per_epoch: int | None = Field(
+        default=None,
         ge=0,
         le=10_000,
         description="least optimizer steps in an epoch: small tables get smaller batches, down to 8 rows; 0 never",

@@ -1,4 +1,4 @@
-"""Predict with a trained multimodal network."""
+"""Predict with trained multimodal networks."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from trainer.models.multimodal.evaluation import choose_device, predict_logits
+from trainer.models.multimodal.backbones import build_backbone
+from trainer.models.multimodal.evaluation import choose_device
 from trainer.models.multimodal.features import Features
 from trainer.models.multimodal.network import Network
+from trainer.models.multimodal.prepare import Frozen
+from trainer.models.multimodal.presets import Architecture
+from trainer.models.multimodal.result import ensemble
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,11 +42,25 @@ def predict(
     """
     device = choose_device("auto")
     features = Features.from_json(fitted["features"])
+    architecture = Architecture(**fitted["architecture"])
+    frozen = Frozen({name: build_backbone(name)[0] for name in architecture.frozen})
+    frozen.load_state_dict(_part(state, "frozen"))
     with tempfile.TemporaryDirectory() as folder:
-        encoded, _ = features.encode(frame, images, Path(folder) / "images.npy")
-        network = Network(features.shapes(encoded), fitted["width"], 0.0, 0.0, len(state["head.4.bias"]))
-        network.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in state.items()})
-        network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        logits = predict_logits(network, encoded, np.arange(len(frame)), device)
-    probabilities: NDArray[np.float32] = torch.softmax(logits, 1).numpy()
-    return probabilities
+        cache, _ = features.decode(frame, images, Path(folder))
+        frozen.describe(cache, device)
+        encoded = features.encode(frame, cache)
+        networks = []
+        for number in range(fitted["networks"]):
+            own = _part(state, str(number))
+            network = Network(features.shapes(encoded), architecture, own["output.bias"].shape[1])
+            network.load_state_dict(own)
+            networks.append(network.to(device, memory_format=torch.channels_last))  # type: ignore[call-overload]
+        return ensemble(networks, encoded, device)
+
+
+def _part(state: Mapping[str, NDArray[Any]], part: str) -> dict[str, torch.Tensor]:
+    return {
+        name.removeprefix(f"{part}."): torch.from_numpy(np.array(array))
+        for name, array in state.items()
+        if name.startswith(f"{part}.")
+    }

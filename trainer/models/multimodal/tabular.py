@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 BINS = 8
 MIN_LEVEL_ROWS = 2  # levels of fewer training rows are pooled with the unknown ones
 MAX_LEVELS = 1000
+MAX_ONE_HOT = 16  # columns of more levels get a learnt embedding
 UNKNOWN, MISSING, FIRST_LEVEL = 0, 1, 2
 CLIP = 3.0
 CYCLES = {"month": 12, "weekday": 7, "hour": 24}
@@ -34,7 +35,7 @@ class TabularEncoder:
         self._columns = list(columns)
         self._scales = scales
         self._levels = levels
-        self.cardinalities = [len(names) + FIRST_LEVEL for names in levels.values()]
+        self.cardinalities = [len(names) + FIRST_LEVEL for names in levels.values() if not _is_one_hot(names)]
 
     @classmethod
     def fit(cls, frame: pl.DataFrame, columns: Sequence[Column]) -> Self:
@@ -58,10 +59,16 @@ class TabularEncoder:
         return cls(columns, scales, levels)
 
     def encode(self, frame: pl.DataFrame) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Give the real features, shape (rows, f), and the category codes, shape (rows, columns with levels)."""
+        """Give the real features, one-hot levels among them, shape (rows, f), and the codes of embedded columns."""
         reals = _reals(frame, self._columns)
         features = [_scale(reals[name], scale) for name, scale in self._scales.items()]
-        codes = [_codes(frame[name], names) for name, names in self._levels.items()]
+        codes = []
+        for name, names in self._levels.items():
+            numbers = _codes(frame[name], names)
+            if _is_one_hot(names):
+                features.append(np.eye(len(names) + FIRST_LEVEL, dtype=np.float32)[numbers])
+            else:
+                codes.append(numbers)
         rows = len(frame)
         return (
             np.concatenate(features, axis=1) if features else np.zeros((rows, 0), np.float32),
@@ -80,6 +87,10 @@ class TabularEncoder:
 
 def _is_level(column: Column) -> bool:
     return column.type in {ColumnType.CATEGORICAL, ColumnType.BOOLEAN}
+
+
+def _is_one_hot(levels: Sequence[str]) -> bool:
+    return len(levels) <= MAX_ONE_HOT
 
 
 def _reals(frame: pl.DataFrame, columns: Sequence[Column]) -> dict[str, NDArray[np.float64]]:

@@ -30,6 +30,7 @@ class Bags:
     features: NDArray[np.int64]  # (entries,)
     weights: NDArray[np.float32]  # (entries,)
     offsets: NDArray[np.int64]  # (rows + 1,): where each row's entries begin
+    missing: NDArray[np.bool_]  # (rows,)
 
 
 class TextEncoder:
@@ -43,11 +44,16 @@ class TextEncoder:
 
     @classmethod
     def fit(cls, texts: pl.Series, max_features: int, max_chars: int) -> Self:
-        """Keep the buckets that most training rows use, at most max_features, and weigh them by their rareness."""
+        """Keep the buckets that most rows use, at most max_features, and weigh them by their rareness.
+
+        Args:
+            texts: Of the training rows.
+            max_features: Most n-grams kept.
+            max_chars: Characters of a text that are read.
+        """
         kept, idf = [], []
         for kind, share in zip(KINDS, (WORD_SHARE, 1 - WORD_SHARE), strict=True):
-            counts = _hash(texts, kind, max_chars)
-            rows = np.bincount(counts.indices, minlength=BUCKETS)
+            rows = np.bincount(_hash(texts, kind, max_chars).indices, minlength=BUCKETS)
             common = np.flatnonzero(rows >= MIN_ROWS)
             most = np.argsort(-rows[common], kind="stable")[: max(1, int(max_features * share))]
             buckets = np.sort(common[most])
@@ -59,18 +65,25 @@ class TextEncoder:
         """Give each row's features; a missing text has none."""
         halves = []
         for kind, buckets, idf in zip(KINDS, self._kept, self._idf, strict=True):
-            counts = _hash(texts, kind, self._max_chars)[:, buckets]
-            counts.data = 1 + np.log(counts.data)
-            halves.append(normalize(counts.multiply(idf).tocsr()))
+            kept = _hash(texts, kind, self._max_chars)[:, buckets]
+            kept.data = 1 + np.log(kept.data)
+            halves.append(normalize(kept.multiply(idf).tocsr()))
         both = sparse.hstack(halves, format="csr")
-        return Bags(both.indices.astype(np.int64), both.data.astype(np.float32), both.indptr.astype(np.int64))
+        return Bags(
+            both.indices.astype(np.int64),
+            both.data.astype(np.float32),
+            both.indptr.astype(np.int64),
+            texts.is_null().to_numpy(),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Give what ``from_json`` takes."""
         return {
             "max_chars": self._max_chars,
             "kept": [buckets.tolist() for buckets in self._kept],
-            "idf": [[round(float(weight), 6) for weight in weights] for weights in self._idf],
+            "idf": [
+                weights.tolist() for weights in self._idf
+            ],  # exact: a float32 survives the way through JSON
         }
 
     @classmethod

@@ -5,17 +5,16 @@ from __future__ import annotations
 import copy
 import math
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from trainer import scores
+from trainer.models.multimodal.state import Trained
 from trainer.results import EpochRecord
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from trainer.models.multimodal.presets import Settings
     from trainer.reporter import Reporter
 
 POINTS_PER_EPOCH = 20
@@ -24,17 +23,46 @@ POINTS_PER_EPOCH = 20
 class Meter:
     """Sums loss and hits of an epoch, and reports their means over the latest steps about twenty times an epoch.
 
-    The sums stay on the device: only a report waits for it.
+    The sums stay on the device: only a report waits for it. Epochs and steps count on from one network to the next.
     """
 
-    def __init__(self, reporter: Reporter, epochs: int, steps_per_epoch: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        reporter: Reporter,
+        settings: Settings,
+        number: int,
+        steps_per_epoch: int,
+        before: EpochRecord | None,
+        device: torch.device,
+    ) -> None:
+        """Begin a network.
+
+        Args:
+            reporter: Told of the means.
+            settings: How many networks and epochs there are to be.
+            number: Of the network, from 0.
+            steps_per_epoch: Optimizer steps.
+            before: The last epoch of the network before.
+            device: Where the sums are kept.
+        """
         self._reporter = reporter
+        self._networks, self._number = settings.networks, number
         self._steps_per_epoch = steps_per_epoch
-        self._steps = epochs * steps_per_epoch
+        self._steps = settings.epochs * steps_per_epoch
         self._every = math.ceil(steps_per_epoch / POINTS_PER_EPOCH)
         self._device = device
-        self._begun = time.monotonic()
-        self.step = 0
+        self._epochs_before, self._steps_before = (before.epoch, before.step) if before else (0, 0)
+        self._begun, self._begun_at = time.monotonic(), 0
+        self._step = 0
+
+    def state_dict(self) -> dict[str, int]:
+        """Give what ``load_state_dict`` takes."""
+        return {"step": self._step, "epochs_before": self._epochs_before, "steps_before": self._steps_before}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on from a state."""
+        self._step = self._begun_at = state["step"]
+        self._epochs_before, self._steps_before = state["epochs_before"], state["steps_before"]
 
     def start_epoch(self) -> None:
         """Forget the epoch before."""
@@ -46,19 +74,19 @@ class Meter:
     def add(
         self, loss: torch.Tensor, logits: torch.Tensor, truth: torch.Tensor, learning_rate: float
     ) -> None:
-        """Add one optimizer step: its mean loss, and the logits of its rows."""
-        self.step += 1
+        """Add one optimizer step: its mean loss, and the members' logits of its rows, (n, k, classes)."""
+        self._step += 1
         self._rows += len(truth)
         self._loss += loss.detach() * len(truth)
-        self._hits += (logits.detach().argmax(1) == truth).sum()
-        if self.step % self._every == 0:
+        self._hits += (logits.detach().mean(dim=1).argmax(1) == truth).sum()
+        if self._step % self._every == 0:
             self._report(learning_rate)
 
     def record(self, epoch: int, learning_rate: float) -> EpochRecord:
-        """Sum up the epoch."""
+        """Sum up an epoch of this network."""
         return EpochRecord(
-            epoch=epoch,
-            step=self.step,
+            epoch=self._epochs_before + epoch,
+            step=self._steps_before + self._step,
             learning_rate=learning_rate,
             train_loss=self._loss.item() / self._rows,
             train_accuracy=self._hits.item() / self._rows,
@@ -74,43 +102,73 @@ class Meter:
             "learning_rate": learning_rate,
             "samples_per_second": (rows - rows_before) / max(1e-9, now - self._since),
         }
-        self._reporter.point("train", self.step, self.step / self._steps_per_epoch, values)
+        epoch = self._epochs_before + self._step / self._steps_per_epoch
+        self._reporter.point("train", self._steps_before + self._step, epoch, values)
         self._reported, self._since = (loss, hits, rows), now
-        share = self.step / self._steps
-        self._reporter.progress(share, (now - self._begun) * (1 - share) / share)
+        seconds_per_step = (now - self._begun) / (self._step - self._begun_at)
+        left = self._steps * (self._networks - self._number) - self._step
+        self._reporter.progress(1 - left / (self._steps * self._networks), left * seconds_per_step)
 
 
 class Best:
-    """The state with the best validation accuracy; of equals, the first."""
+    """The state with the best validation accuracy; of equals, the one of the least loss."""
 
     def __init__(self, labels: list[str], reporter: Reporter) -> None:
         self._labels = labels
         self._reporter = reporter
-        self._accuracy, self._loss = -1.0, math.inf
+        self._accuracy, self._loss, self._loss_at_best = -1.0, math.inf, math.inf
+        self._epoch = 0
+        self._state: dict[str, torch.Tensor] = {}
         self.stale = 0  # passes in a row that bettered neither loss nor accuracy
-        self.epoch = 0
-        self.state: dict[str, torch.Tensor] = {}
-        self.matrix: NDArray[np.int64]
 
     def consider(
-        self, record: EpochRecord, logits: torch.Tensor, truth: torch.Tensor, network: torch.nn.Module
+        self, record: EpochRecord, guesses: torch.Tensor, truth: torch.Tensor, network: torch.nn.Module
     ) -> float:
         """Score a validation pass, report it, and keep a copy of the network's state where it is the best so far.
+
+        Args:
+            record: The epoch's, which is given the figures.
+            guesses: Log-probabilities, shape (rows, classes).
+            truth: Class numbers, shape (rows,).
+            network: Whose guesses they are.
 
         Returns:
             The validation loss.
         """
-        loss = torch.nn.functional.cross_entropy(logits, truth).item()
-        matrix = scores.confusion_matrix(truth.numpy(), logits.argmax(1).numpy(), len(self._labels))
+        loss = torch.nn.functional.nll_loss(guesses, truth).item()
+        matrix = scores.confusion_matrix(truth.numpy(), guesses.argmax(1).numpy(), len(self._labels))
         accuracy, macro_f1 = scores.accuracy(matrix), scores.macro_f1(matrix)
         record.val_loss, record.val_accuracy, record.val_macro_f1 = loss, accuracy, macro_f1
-        best = accuracy > self._accuracy
-        self.stale = 0 if best or loss < self._loss else self.stale + 1
+        best = (accuracy, -loss) > (self._accuracy, -self._loss_at_best)
+        self.stale = 0 if accuracy > self._accuracy or loss < self._loss else self.stale + 1
         self._loss = min(self._loss, loss)
         if best:
-            self._accuracy, self.epoch, self.matrix = accuracy, record.epoch, matrix
-            self.state = copy.deepcopy(network.state_dict())
-        values = {"loss": loss, "accuracy": accuracy, "macro_f1": macro_f1}
-        self._reporter.point("val", record.step, record.epoch, values)
+            self._accuracy, self._loss_at_best, self._epoch = accuracy, loss, record.epoch
+            self._state = copy.deepcopy(network.state_dict())
+        record.tell_validation(self._reporter)
         self._reporter.evaluation(record.step, record.epoch, self._labels, matrix.tolist(), best=best)
         return loss
+
+    def trained(self) -> Trained:
+        """Give the best state."""
+        return Trained(self._epoch, self._accuracy, self._state)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give what ``load_state_dict`` takes."""
+        return {
+            "accuracy": self._accuracy,
+            "loss": self._loss,
+            "loss_at_best": self._loss_at_best,
+            "epoch": self._epoch,
+            "state": self._state,
+            "stale": self.stale,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+        self._accuracy, self._loss, self._loss_at_best = (
+            state["accuracy"],
+            state["loss"],
+            state["loss_at_best"],
+        )
+        self._epoch, self._state, self.stale = state["epoch"], state["state"], state["stale"]
