@@ -153,8 +153,6 @@ class JobSpec(Wire):
             raise ValueError('ASSETS may hold at most one {"key": "train_folder", …}')
         if not self.artifacts_uri and not self.s3_bucket:
             raise ValueError("S3_BUCKET or ARTIFACTS_URI must say where artifacts go")
-        if self.pretrained == "required" and not self.pretrained_uri:
-            raise ValueError("PRETRAINED is required, so PRETRAINED_URI must say where the weights are")
         if self.api_base and not self.callback_secret:
             raise ValueError("CALLBACK_SECRET is needed to report to API_BASE")
         if self.target_col in self.feature_columns:

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from ui.api import JSON
     from ui.parts import Node
 
-Kind = Literal["integer", "number", "boolean", "choice", "text", "json"]
+Kind = Literal[
+    "integer", "number", "boolean", "flag", "choice", "text", "json"
+]  # a flag is a boolean that may be unset
+UNSET = "automatic"
+FLAG = {"true": True, "false": False}
 
 
 class NotAllowed(ValueError):
@@ -79,7 +83,7 @@ def _field(name: str, raw: JSON, schema: JSON) -> Field:
     if choices:
         kind = "choice"
     elif shape.get("type") in {"integer", "number", "boolean"}:
-        kind = shape["type"]
+        kind = "flag" if optional and shape["type"] == "boolean" else shape["type"]
     elif shape.get("type") == "string":
         kind = "text"
     return Field(
@@ -123,12 +127,15 @@ def control(field: Field, group: str, value: Any = None) -> Node:
     }
     if field.kind == "boolean":
         return dmc.Switch(**common, checked=bool(shown), persistence=True, persistence_type="session")
-    if field.kind == "choice":
+    if field.kind in {"choice", "flag"}:
+        flags = [{"value": value, "label": "yes" if flag else "no"} for value, flag in FLAG.items()]
         return dmc.Select(
             **common,
-            data=list(field.choices),
-            value=str(shown),
+            data=flags if field.kind == "flag" else list(field.choices),
+            value=None if shown is None else str(shown).lower() if field.kind == "flag" else str(shown),
             allowDeselect=field.optional,
+            clearable=field.optional,
+            placeholder=UNSET if field.optional else "",
             inputWrapperOrder=["label", "input", "description", "error"],
         )
     # text, not a number control: that one swallows "1e-4", and changes what it takes for a slip
@@ -136,7 +143,7 @@ def control(field: Field, group: str, value: Any = None) -> Node:
         **common,
         value=_text(field, shown),
         inputWrapperOrder=["label", "input", "description", "error"],
-        placeholder="automatic" if field.optional else "",
+        placeholder=UNSET if field.optional else "",
         inputProps={"inputMode": "decimal"} if field.kind in {"integer", "number"} else {},
     )
 
@@ -160,6 +167,8 @@ def parse(field: Field, raw: Any) -> Any:
         if field.optional or field.kind == "text":
             return None if field.optional else ""
         raise NotAllowed("This is needed.")
+    if field.kind == "flag":
+        return FLAG[text]
     if field.kind in {"integer", "number"}:
         return _number(field, text)
     if field.kind == "json":

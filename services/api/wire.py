@@ -120,6 +120,7 @@ class JobWish(Schema):
     split_column = fields.String(allow_none=True)
     seed = fields.Integer(strict=True, validate=validate.Range(min=0, max=2**31 - 1))
     eval_steps = fields.Integer(strict=True, validate=validate.Range(min=1, max=10_000))
+    pretrained = fields.String(validate=validate.OneOf(("auto", "none", "required")))
     params = fields.Dict(keys=fields.String())
     resources = fields.Nested(Resources)
     start = fields.Boolean(load_default=False)

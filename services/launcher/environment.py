@@ -17,12 +17,14 @@ class Environments:
 
     Attributes:
         api_base: Origin of the platform as trainers reach it.
+        pretrained_uri: Folder of weights that trainers may start from; empty for none.
         root_secret: What each attempt's callback secret is derived from; it stays here.
         log_format: json or text.
         log_level: Least level logged.
     """
 
     api_base: str
+    pretrained_uri: str
     root_secret: str = field(repr=False)
     log_format: str
     log_level: str
@@ -38,5 +40,6 @@ class Environments:
             "CALLBACK_SECRET": derive_secret(self.root_secret, run.job_id, run.attempt),
             "LOG_FORMAT": self.log_format,
             "LOG_LEVEL": self.log_level,
+            **({"PRETRAINED_URI": self.pretrained_uri} if self.pretrained_uri else {}),
             **({"TRIPTYCH_REQUEST_ID": request_id} if request_id else {}),
         }

@@ -33,6 +33,11 @@ class LauncherSettings(Settings):
         min_length=32,
         description="root of every job's callback secret, the metrics service's too; at least 32 characters",
     )
+    pretrained_uri: str = Field(
+        default="",
+        pattern=r"^((s3|file)://.+)?$",
+        description="folder of torchvision's weight files that trainers may start image networks from; empty: none",
+    )
     max_running: int = Field(
         default=0, ge=0, description="most jobs that run at a time, others wait; 0: 2 (local), 100 (ecs)"
     )

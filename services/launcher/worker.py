@@ -38,6 +38,7 @@ def main() -> None:
     backend = make_backend(settings, store)
     environments = Environments(
         settings.trainer_api_base,
+        settings.pretrained_uri,
         settings.callback_root_secret.get_secret_value(),
         settings.log_format,
         settings.log_level,

@@ -42,7 +42,7 @@ class Launcher:
         self.store = open_store((folder / "objects").as_uri())
         self.backend = LocalBackend(folder / "runs", COMMAND, passed_on(os.environ), grace_seconds=0.5)
         self.logs = JobLogs(db, self.backend, self.store, tail_bytes=2000)
-        environments = Environments("http://platform:8080", ROOT_SECRET, "json", "INFO")
+        environments = Environments("http://platform:8080", "", ROOT_SECRET, "json", "INFO")
         self.reconciler = Reconciler(
             db, self.outbox, self.backend, environments.of, self.logs, Limits(**self.limits)
         )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ui.schema_form import Field
 
 BASIC = ("epochs", "learning_rate", "batch_size", "time_budget", "validation_split")
-ADVANCED = ("seed", "eval_steps", "split_column")
+ADVANCED = ("seed", "eval_steps", "split_column", "pretrained")
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 from pydantic import BaseModel, Field
 
@@ -13,6 +15,8 @@ class Params(BaseModel):
     augment: bool = True
     title: str = "x"
     limit: int | None = None
+    mirror: bool | None = None
+    order: Literal["up", "down"] | None = None
     sizes: list[int] = [1, 2]
 
 
@@ -31,6 +35,11 @@ FIELDS = {field.name: field for field in fields_of(Params.model_json_schema())}
         ("title", "", ""),
         ("limit", "", None),
         ("limit", "5", 5),
+        ("mirror", None, None),
+        ("mirror", "true", True),
+        ("mirror", "false", False),
+        ("order", None, None),
+        ("order", "up", "up"),
         ("sizes", "[3]", [3]),
     ],
 )
@@ -87,3 +96,9 @@ def test_every_control_shows_default_range_and_help():
     assert shown["value"] == "2"
     assert shown["description"] == "Hidden layers; 1 to 8"
     assert shown["id"] == {"form": "job", "field": "layers"}
+
+
+@pytest.mark.parametrize("name", ["limit", "mirror", "order"])
+def test_what_may_stay_unset_is_shown_as_automatic(name):
+    shown = control(FIELDS[name], "param").to_plotly_json()["props"]
+    assert (shown["value"] or None, shown["placeholder"]) == (None, "automatic")

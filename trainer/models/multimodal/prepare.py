@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from trainer.errors import DataError
-from trainer.models.multimodal.backbones import build_backbone
+from trainer.models.multimodal.backbones import TORCHVISION, build_backbone
 from trainer.models.multimodal.batches import to_pixels
 from trainer.models.multimodal.features import Features
 from trainer.models.multimodal.presets import Architecture
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from trainer.results import TrainParams
 
 PRETRAINED_SIZE = 224  # pixels that torchvision's weights were trained on
+DEFAULT_SIZE = 64
 
 
 class Frozen(nn.ModuleDict):
@@ -124,22 +125,23 @@ def prepare(params: TrainParams[Params], settings: Settings, device: torch.devic
     return Prepared(device, features, cache, encoded, shapes, architecture, frozen, start, notes)
 
 
-DEFAULT_SIZE = 64
-
-
 def _find_pretrained(
     params: TrainParams[Params], settings: Settings, device: torch.device
 ) -> tuple[str, nn.Module] | None:
     spec, wanted = params.spec, settings.backbone
-    if spec.pretrained == "none" or not spec.pretrained_uri or wanted in {"none", "small", "medium"}:
-        if spec.pretrained == "required":
-            raise DataError(f"PRETRAINED is required, but there are no weights for backbone {wanted!r}")
+    if spec.pretrained == "none":
         return None
-    found = find_weights(spec.pretrained_uri, wanted, device.type, params.workdir / "inputs" / "pretrained")
-    if found is not None:
-        return found[0], load_pretrained(*found)
+    why = ""
+    if not spec.pretrained_uri:
+        why = "PRETRAINED_URI is not set"
+    elif wanted != "auto" and wanted not in TORCHVISION:
+        why = f"there are no weights for backbone {wanted!r}"
+    else:
+        folder = params.workdir / "inputs" / "pretrained"
+        found = find_weights(spec.pretrained_uri, wanted, device.type, folder)
+        if found is not None:
+            return found[0], load_pretrained(*found)
+        why = f"{spec.pretrained_uri} holds no weights for backbone {wanted!r}"
     if spec.pretrained == "required":
-        raise DataError(
-            f"PRETRAINED is required, but {spec.pretrained_uri} holds no weights for backbone {wanted!r}"
-        )
+        raise DataError(f"PRETRAINED is required, but {why}; known are {', '.join(TORCHVISION)}")
     return None

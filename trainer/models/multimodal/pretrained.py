@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from trainer import objects
 from trainer.errors import DataError
-from trainer.models.multimodal.backbones import TORCHVISION, build_backbone, import_torchvision, without_head
+from trainer.models.multimodal.backbones import build_backbone, import_torchvision, without_head
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,8 +86,3 @@ def load_pretrained(name: str, file: Path) -> nn.Module:
     backbone, _ = build_backbone(name)
     backbone[1].load_state_dict(without_head(network).state_dict())  # type: ignore[index]
     return backbone
-
-
-def known(name: str) -> bool:
-    """Tell whether weights can be had for a backbone."""
-    return name in TORCHVISION
