@@ -79,6 +79,7 @@ class TextBranch(nn.Module):
 
     def __init__(self, features: int, width: int, classes: int) -> None:
         super().__init__()
+        features = max(1, features)  # a column without a word that comes twice has none
         self.embed = nn.EmbeddingBag(features, TEXT_WIDTH, mode="sum", include_last_offset=True)
         nn.init.normal_(self.embed.weight, std=0.1)
         self.vote = nn.EmbeddingBag(features, classes, mode="sum", include_last_offset=True)

@@ -67,7 +67,10 @@ class TextEncoder:
         for kind, buckets, idf in zip(KINDS, self._kept, self._idf, strict=True):
             kept = _hash(texts, kind, self._max_chars)[:, buckets]
             kept.data = 1 + np.log(kept.data)
-            halves.append(normalize(kept.multiply(idf).tocsr()))
+            weighted = kept.multiply(idf).tocsr()
+            halves.append(
+                normalize(weighted) if len(buckets) else weighted
+            )  # it refuses a matrix without columns
         both = sparse.hstack(halves, format="csr")
         return Bags(
             both.indices.astype(np.int64),

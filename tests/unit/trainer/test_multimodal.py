@@ -1,0 +1,305 @@
+"""The multimodal network's parts, and whole trainings in this process on tables that go wrong in every way they can."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from torch.nn import functional
+
+from contracts.job import JobSpec
+from support.trainer_jobs import COLOURS, job_env, png
+from trainer.checkpoint import Checkpoints
+from trainer.cleaning import clean
+from trainer.columns import Column
+from trainer.data import Data
+from trainer.errors import DataError
+from trainer.inputs import LooseFiles
+from trainer.models import catalogue
+from trainer.models.multimodal import gradients, predict
+from trainer.models.multimodal.backbones import TORCHVISION, build_backbone, import_torchvision
+from trainer.models.multimodal.ensemble import EnsembleLinear, SeparateLinear
+from trainer.models.multimodal.optimization import Loss, choose_batch_size, class_weights
+from trainer.models.multimodal.presets import PRESETS, Settings
+from trainer.reporter import SilentReporter
+from trainer.results import TrainParams
+from trainer.split import Split
+
+QUICK = {"image_size": 16, "width": 16, "members": 2, "steps_per_epoch": 4, "text_features": 200}
+
+
+def column(name, kind):
+    modality = {"image": "image", "text": "text"}.get(kind, "tabular")
+    return Column(name=name, type=kind, modality=modality)
+
+
+def fit(folder, frame, columns, target, *, images=None, epochs=2, params=(), **spec):
+    """Train on a typed frame, every fourth row held out, and give the report, artifacts and what was trained on."""
+    rows = np.arange(len(frame))
+    split = Split(rows[rows % 4 != 0], rows[rows % 4 == 0])
+    labels = sorted(set(target))
+    codes = np.array([labels.index(value) for value in target])
+    data = Data(columns, frame, images, labels, codes, split, rows, [])
+    job = JobSpec.from_env(job_env(folder, EPOCHS=str(epochs), **spec))
+    model = catalogue.find("multimodal")
+    settings = model.params({**QUICK, **dict(params)})
+    checkpoints = Checkpoints(folder, "", 60)
+    trained = TrainParams(job, settings, data, SilentReporter(), folder, checkpoints, math.inf)
+    return *model.load_train()(trained), data
+
+
+def predicted(artifacts, frame, images):
+    return predict.predict(artifacts.preprocessing, artifacts.state_dict, frame, images)
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """A folder of images of three colours, and one file that is none."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name, colour in COLOURS.items():
+        (folder / f"{name}.png").write_bytes(png(colour))
+    (folder / "broken.png").write_bytes(b"not an image")
+    return LooseFiles(folder)
+
+
+TARGET = ["red", "green", "blue", "red", "green", "blue", "red", "green"] * 4
+OTHERS = ["green", "blue", "red"] * 11
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("numeric", [None] * 32),
+        ("numeric", [7.0] * 32),
+        ("numeric", [math.inf, -math.inf, 1e308, None] * 8),
+        ("categorical", [None] * 32),
+        ("categorical", ["same"] * 32),
+        ("categorical", [f"only once {number}" for number in range(32)]),
+        ("text", [None] * 32),
+        ("text", ["same words"] * 32),
+        ("datetime", [None] * 32),
+        ("boolean", [None] * 32),
+    ],
+    ids=lambda value: value if isinstance(value, str) else str(value[0]),
+)
+def test_a_column_that_tells_nothing_breaks_neither_training_nor_prediction(tmp_path, kind, values):
+    types = {"numeric": pl.Float64, "datetime": pl.Datetime}
+    frame = pl.DataFrame({"x": values}, schema={"x": types.get(kind, pl.String)})
+    report, artifacts, _ = fit(tmp_path, frame, [column("x", kind)], TARGET)
+    probabilities = predicted(artifacts, frame, None)
+    assert probabilities.sum(axis=1) == pytest.approx(np.ones(32), abs=1e-5)
+    assert math.isfinite(report.history[-1].val_loss)
+
+
+def test_several_columns_of_every_modality_and_several_images_a_cell(tmp_path, pictures):
+    raw = pl.DataFrame(
+        {
+            "front": [f"{first}.png;{second}.png" for first, second in zip(TARGET, OTHERS, strict=False)],
+            "back": [f"{name}.png" if number % 3 else "broken.png" for number, name in enumerate(TARGET)],
+            "title": [f"a {name} thing" for name in TARGET],
+            "note": ["short"] * 32,
+            "size": [str(number) for number in range(32)],
+            "day": ["2024-05-01"] * 32,
+        }
+    )
+    kinds = {
+        "front": "image",
+        "back": "image",
+        "title": "text",
+        "note": "text",
+        "size": "numeric",
+        "day": "datetime",
+    }
+    columns = [column(name, kind) for name, kind in kinds.items()]
+    frame = clean(raw, columns, pictures)
+    assert frame["front"].to_list()[0] == ["red.png", "green.png"]
+    report, artifacts, data = fit(tmp_path, frame, columns, TARGET, images=pictures, epochs=15)
+    assert report.metrics["accuracy"] == 1.0
+    assert any("1 images cannot be decoded" in note and "broken.png" in note for note in report.notes)
+    val = data.frame[data.split.val]
+    assert np.array_equal(artifacts.predict(val), predicted(artifacts, val, pictures))
+
+
+def test_rows_and_whole_tables_without_any_image_are_predicted(tmp_path, pictures):
+    columns = [column("front", "image")]
+    cells = [None if number % 5 == 0 else [f"{name}.png"] for number, name in enumerate(TARGET)]
+    frame = pl.DataFrame({"front": cells}, schema={"front": pl.List(pl.String)})
+    _, artifacts, _ = fit(tmp_path, frame, columns, TARGET, images=pictures)
+    for folder in (None, pictures):
+        nothing = predicted(
+            artifacts, frame.with_columns(front=pl.lit(None, dtype=pl.List(pl.String))), folder
+        )
+        assert np.ptp(nothing, axis=0) == pytest.approx(np.zeros(3), abs=1e-6), (
+            "every row has the learnt missing code"
+        )
+
+
+def test_an_unseen_category_and_an_unseen_word_are_predicted(tmp_path):
+    columns = [column("kind", "categorical"), column("words", "text")]
+    frame = pl.DataFrame({"kind": TARGET, "words": TARGET})
+    _, artifacts, _ = fit(tmp_path, frame, columns, TARGET)
+    new = predicted(
+        artifacts, pl.DataFrame({"kind": ["violet", None], "words": ["qqq", None]}, schema=frame.schema), None
+    )
+    assert np.isfinite(new).all()
+
+
+@pytest.mark.parametrize(
+    "params", [{"focal": 2.0}, {"class_weights": True}, {"scheduler": "cosine"}, {"preset": "best"}]
+)
+def test_every_way_to_train_ends_with_probabilities(tmp_path, params):
+    frame = pl.DataFrame({"x": [float(len(name)) for name in TARGET]})
+    _, artifacts, _ = fit(tmp_path, frame, [column("x", "numeric")], TARGET, params=params)
+    assert artifacts.predict(frame).sum(axis=1) == pytest.approx(np.ones(32), abs=1e-5)
+
+
+def test_a_value_of_ones_own_wins_over_the_presets():
+    spec = JobSpec.model_construct(epochs=3, learning_rate=None, batch_size=None)
+    params = catalogue.find("multimodal").params({"preset": "fast", "members": 7, "augment": False})
+    settings = Settings.of(spec, params)
+    assert settings == replace(PRESETS["fast"], epochs=3, members=7, augment=False)
+
+
+@pytest.mark.parametrize("members", [1, 3])
+def test_members_that_differ_in_nothing_but_their_scales_are_linear_layers_of_one_matrix(members):
+    layer = EnsembleLinear(members, 4, 2, diverse=True)
+    x = torch.randn(5, 1, 4)
+    for member in range(members):
+        own = (x[:, 0] * layer.scale_in[member]) @ layer.weight.T * layer.scale_out[member] + layer.bias[
+            member
+        ]
+        assert torch.allclose(layer(x)[:, member], own, atol=1e-6)
+    separate = SeparateLinear(members, 2, 3)
+    own = layer(x)[:, 0] @ separate.weight[0] + separate.bias[0]
+    assert torch.allclose(separate(layer(x))[:, 0], own, atol=1e-6)
+
+
+def test_the_loss_is_the_members_mean_beside_each_modality_alone():
+    members, alone = torch.randn(6, 2, 3), [torch.randn(6, 3), torch.randn(6, 3)]
+    truth = torch.tensor([0, 1, 2, 0, 1, 2])
+    of = [functional.cross_entropy(logits, truth) for logits in (members[:, 0], members[:, 1], *alone)]
+    expected = (of[0] + of[1]) / 2 + 0.5 * (of[2] + of[3])
+    assert torch.allclose(Loss(None, 0.0, 0.0, 0.5)(members, alone, truth), expected)
+    assert torch.allclose(Loss(None, 0.0, 0.0, 0.5)(members, alone[:1], truth), (of[0] + of[1]) / 2), (
+        "one modality has no auxiliary loss: it would be the same twice"
+    )
+
+
+def test_the_focal_loss_dwells_on_hard_rows():
+    logits, truth = torch.tensor([[[4.0, 0.0]], [[0.0, 0.5]]]), torch.tensor([0, 0])
+    plain, focal = (Loss(None, 0.0, exponent, 0.0) for exponent in (0.0, 2.0))
+    sure, unsure = (
+        float(focal(logits[i : i + 1], [], truth[:1]) / plain(logits[i : i + 1], [], truth[:1]))
+        for i in (0, 1)
+    )
+    assert sure < 0.01
+    assert unsure > 0.3
+
+
+@pytest.mark.parametrize(
+    ("rows", "wanted", "steps", "size"),
+    [(1000, 64, 30, 33), (90, 64, 30, 8), (10_000, 64, 30, 64), (90, 64, 0, 64)],
+)
+def test_small_tables_get_smaller_batches(rows, wanted, steps, size):
+    assert choose_batch_size(rows, wanted, steps) == size
+
+
+def test_class_weights_have_mean_one_over_the_rows():
+    classes = np.array([0] * 90 + [1] * 10)
+    weights = class_weights(classes, 2)
+    assert weights[1] > weights[0]
+    assert float(weights[torch.tensor(classes)].mean()) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    "name", ["gradients", "small", "medium", "mobilenet_v3_small", "resnet18", "convnext_tiny"]
+)
+def test_a_backbone_gives_as_many_features_as_it_says(name):
+    backbone, features = build_backbone(name)
+    with torch.inference_mode():
+        assert backbone.eval()(torch.rand(2, 3, 64, 64) * 2 - 1).shape == (2, features)
+
+
+def test_gradients_tell_stripes_and_colours_apart():
+    stripes = (torch.arange(64) // 4 % 2).float() * 2 - 1
+    across = stripes.view(1, 1, 1, 64).expand(1, 3, 64, 64)
+    red = torch.tensor([1.0, -1.0, -1.0]).view(1, 3, 1, 1).expand(1, 3, 64, 64)
+    describe = gradients.Gradients()
+    oriented = gradients.FEATURES - 4 * 3 * gradients.COLOUR_BINS - 3 * gradients.TINY**2
+    one, other = describe(across)[0, :oriented], describe(across.transpose(2, 3))[0, :oriented]
+    assert functional.cosine_similarity(one, other, dim=0) < 0.1
+    assert (describe(red)[0, :oriented] == 0).all()
+    assert not torch.allclose(describe(red), describe(-red))
+
+
+def weights_of(folder, name, *, suffix):
+    torch.manual_seed(1)
+    network = getattr(import_torchvision().models, name)(weights=None)
+    folder.mkdir()
+    torch.save(network.state_dict(), folder / f"{name}-0123abcd{suffix}")
+    return folder
+
+
+@pytest.mark.parametrize("finetune", [False, True])
+def test_pretrained_weights_of_a_folder_are_used_and_told(tmp_path, pictures, finetune):
+    uri = f"file://{weights_of(tmp_path / 'weights', 'mobilenet_v3_small', suffix='.pth')}"
+    frame = pl.DataFrame({"front": [[f"{name}.png"] for name in TARGET]})
+    report, artifacts, data = fit(
+        tmp_path,
+        frame,
+        [column("front", "image")],
+        TARGET,
+        images=pictures,
+        params={"finetune": finetune},
+        PRETRAINED_URI=uri,
+    )
+    assert any("pretrained mobilenet_v3_small" in note for note in report.notes)
+    val = data.frame[data.split.val]
+    assert np.array_equal(artifacts.predict(val), predicted(artifacts, val, pictures))
+
+
+@pytest.mark.parametrize(
+    ("env", "params", "said"),
+    [
+        ({"PRETRAINED": "required"}, {}, "PRETRAINED_URI is not set"),
+        ({"PRETRAINED": "required", "PRETRAINED_URI": "file:///nowhere"}, {}, "file:///nowhere does not exist"),
+        ({"PRETRAINED": "required", "PRETRAINED_URI": "here"}, {"backbone": "resnet50"}, "no weights for backbone 'resnet50'"),
+        ({"PRETRAINED": "required", "PRETRAINED_URI": "here"}, {"backbone": "small"}, "there are no weights for backbone 'small'"),
+        ({"PRETRAINED_URI": "wrong"}, {}, "does not hold the weights of resnet18"),
+    ],
+)  # fmt: skip
+def test_weights_that_cannot_be_had_are_told(tmp_path, pictures, env, params, said):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "wrong").mkdir()
+    torch.save({"x": torch.zeros(1)}, tmp_path / "wrong" / "resnet18-00.pth")
+    env = {
+        name: f"file://{tmp_path}/{value}" if value in {"here", "wrong"} else value
+        for name, value in env.items()
+    }
+    frame = pl.DataFrame({"front": [[f"{name}.png"] for name in TARGET]})
+    with pytest.raises(DataError, match=said):
+        fit(tmp_path, frame, [column("front", "image")], TARGET, images=pictures, params=params, **env)
+
+
+def test_weights_are_not_looked_for_where_they_are_not_wanted(tmp_path, pictures):
+    frame = pl.DataFrame({"front": [[f"{name}.png"] for name in TARGET]})
+    report, _, _ = fit(
+        tmp_path,
+        frame,
+        [column("front", "image")],
+        TARGET,
+        images=pictures,
+        PRETRAINED="none",
+        PRETRAINED_URI="file:///nowhere",
+    )
+    assert any("no pretrained weights" in note for note in report.notes)
+    assert set(TORCHVISION) <= set(
+        catalogue.find("multimodal").params_class.model_json_schema()["properties"]["backbone"]["anyOf"][0][
+            "enum"
+        ]
+    )
