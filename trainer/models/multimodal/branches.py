@@ -68,7 +68,7 @@ class ImageBranch(nn.Module):
         columns, width = self.missing.shape
         cells = rows * columns + 1  # the last one gathers images of no row
         sums = codes.new_zeros(cells, width).index_add(0, owners, codes)
-        counts = codes.new_zeros(cells).index_add(0, owners, codes.new_ones(len(codes)))
+        counts = codes.new_zeros(cells).index_add(0, owners, codes.new_ones(codes.shape[0]))
         means = (sums / counts.clamp(min=1).unsqueeze(1))[:-1].view(rows, columns, width)
         present = (counts > 0)[:-1].view(rows, columns, 1)
         return torch.where(present, means, self.missing.to(means.dtype)).flatten(1)

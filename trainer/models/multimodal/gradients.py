@@ -40,7 +40,7 @@ def _orientations(x: torch.Tensor) -> torch.Tensor:
     turn = torch.remainder(torch.atan2(down, across) / torch.pi, 1.0) * TURNS
     below = turn.floor()
     share = turn - below
-    bins = torch.zeros(len(x), TURNS, SIDE, SIDE, dtype=x.dtype, device=x.device)
+    bins = torch.zeros(x.shape[0], TURNS, SIDE, SIDE, dtype=x.dtype, device=x.device)
     bins.scatter_add_(1, below.long() % TURNS, size * (1 - share))
     bins.scatter_add_(1, (below.long() + 1) % TURNS, size * share)
     cells = functional.avg_pool2d(bins, CELL)

@@ -42,7 +42,7 @@ class Network(nn.Module):
         modalities: list[torch.Tensor] = []  # (n, 1 or k, width of the modality)
         votes: list[torch.Tensor] = []
         if self.image is not None:
-            codes = self.image(batch.pixels, batch.fixed, batch.owners, len(batch.reals))
+            codes = self.image(batch.pixels, batch.fixed, batch.owners, batch.reals.shape[0])
             modalities.append(codes.unsqueeze(1))
         if self.texts:
             coded = [branch(text) for branch, text in zip(self.texts, batch.texts, strict=True)]

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from trainer.models.multimodal.backbones import build_backbone
+from trainer.models.multimodal.batches import Shapes
 from trainer.models.multimodal.evaluation import choose_device
 from trainer.models.multimodal.features import Features
 from trainer.models.multimodal.network import Network
@@ -42,20 +43,34 @@ def predict(
     """
     device = choose_device("auto")
     features = Features.from_json(fitted["features"])
-    architecture = Architecture(**fitted["architecture"])
-    frozen = Frozen({name: build_backbone(name)[0] for name in architecture.frozen})
-    frozen.load_state_dict(_part(state, "frozen"))
+    networks, _ = load_networks(fitted, state)
     with tempfile.TemporaryDirectory() as folder:
         cache, _ = features.decode(frame, images, Path(folder))
-        frozen.describe(cache, device)
+        load_frozen(fitted, state).describe(cache, device)
         encoded = features.encode(frame, cache)
-        networks = []
-        for number in range(fitted["networks"]):
-            own = _part(state, str(number))
-            network = Network(features.shapes(encoded), architecture, own["output.bias"].shape[1])
-            network.load_state_dict(own)
-            networks.append(network.to(device, memory_format=torch.channels_last))  # type: ignore[call-overload]
-        return ensemble(networks, encoded, device)
+        placed = [network.to(device, memory_format=torch.channels_last) for network in networks]  # type: ignore[call-overload]
+        return ensemble(placed, encoded, device)
+
+
+def load_networks(
+    fitted: Mapping[str, Any], state: Mapping[str, NDArray[Any]]
+) -> tuple[list[Network], Shapes]:
+    """Make the trained networks again, on the CPU, and say what shapes they take."""
+    architecture, shapes = Architecture(**fitted["architecture"]), Shapes(**fitted["shapes"])
+    networks = []
+    for number in range(fitted["networks"]):
+        own = _part(state, str(number))
+        network = Network(shapes, architecture, own["output.bias"].shape[1])
+        network.load_state_dict(own)
+        networks.append(network)
+    return networks, shapes
+
+
+def load_frozen(fitted: Mapping[str, Any], state: Mapping[str, NDArray[Any]]) -> Frozen:
+    """Make the image networks again that were not trained."""
+    frozen = Frozen({name: build_backbone(name)[0] for name in fitted["architecture"]["frozen"]})
+    frozen.load_state_dict(_part(state, "frozen"))
+    return frozen
 
 
 def _part(state: Mapping[str, NDArray[Any]], part: str) -> dict[str, torch.Tensor]:

@@ -75,6 +75,7 @@ def result(
         id2label=dict(enumerate(data.labels)),
         preprocessing={
             "features": prepared.features.to_json(),
+            "shapes": asdict(prepared.shapes),
             "architecture": asdict(prepared.architecture),
             "networks": len(networks),
         },

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from scipy import sparse  # type: ignore[import-untyped]  # its stubs are a package of their own
-from sklearn.feature_extraction.text import HashingVectorizer
-from sklearn.preprocessing import normalize
 
 if TYPE_CHECKING:
     import polars as pl
@@ -67,10 +65,7 @@ class TextEncoder:
         for kind, buckets, idf in zip(KINDS, self._kept, self._idf, strict=True):
             kept = _hash(texts, kind, self._max_chars)[:, buckets]
             kept.data = 1 + np.log(kept.data)
-            weighted = kept.multiply(idf).tocsr()
-            halves.append(
-                normalize(weighted) if len(buckets) else weighted
-            )  # it refuses a matrix without columns
+            halves.append(_unit_rows(kept.multiply(idf).tocsr()))
         both = sparse.hstack(halves, format="csr")
         return Bags(
             both.indices.astype(np.int64),
@@ -98,7 +93,16 @@ class TextEncoder:
         )
 
 
+def _unit_rows(matrix: Any) -> Any:
+    lengths = np.sqrt(matrix.multiply(matrix).sum(axis=1)).A1.astype(np.float32)
+    matrix.data /= np.repeat(np.where(lengths > 0, lengths, 1), np.diff(matrix.indptr))
+    return matrix
+
+
 def _hash(texts: pl.Series, kind: dict[str, Any], max_chars: int) -> Any:
+    # imported here: it takes longer than half of torch's own import, which jobs without text need not wait for
+    from sklearn.feature_extraction.text import HashingVectorizer  # noqa: PLC0415
+
     vectorizer = HashingVectorizer(
         **kind, n_features=BUCKETS, norm=None, alternate_sign=False, dtype=np.float32
     )
