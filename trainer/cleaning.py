@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from contracts.schema import ColumnType
+from tabular.cleaning import typed
 from tabular.images import ImageIndex
-from tabular.parse import is_missing, parse_datetime, parse_numeric
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,25 +34,15 @@ def clean(frame: pl.DataFrame, columns: Sequence[Column], images: ImageFolder | 
     return pl.DataFrame([_clean(frame[column.name], column, index) for column in columns])
 
 
-def clean_text(values: pl.Series) -> pl.Series:
-    """Normalise to NFKC, turn control characters into spaces, and make every run of white space one space."""
-    return values.str.normalize("NFKC").str.replace_all(r"[\p{Cc}\s]+", " ").str.strip_chars()
-
-
-def present(values: pl.Series, missing_tokens: Sequence[str]) -> pl.Series:
-    """Put null where a value is missing."""
-    return values.set(is_missing(values, missing_tokens), None)
-
-
 def _clean(values: pl.Series, column: Column, index: ImageIndex) -> pl.Series:
-    values = present(values, column.missing_tokens)
-    if column.type is ColumnType.NUMERIC:
-        return parse_numeric(values, column.number_format)
-    if column.type is ColumnType.DATETIME:
-        return parse_datetime(values, column.datetime_format or "iso8601")
-    if column.type is ColumnType.IMAGE:
-        return _match(values, index)
-    return clean_text(values)
+    values = typed(
+        values,
+        column.type,
+        number_format=column.number_format,
+        datetime_format=column.datetime_format,
+        missing_tokens=column.missing_tokens,
+    )
+    return _match(values, index) if column.type is ColumnType.IMAGE else values
 
 
 def _match(values: pl.Series, index: ImageIndex) -> pl.Series:

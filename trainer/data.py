@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from tabular.cleaning import clean_text, present
+from tabular.copies import copy_groups
 from tabular.dialect import detect_dialect
 from tabular.errors import Unreadable
 from tabular.profile import profile_table
 from tabular.reader import read_table
-from trainer.cleaning import clean, clean_text, present
+from trainer.cleaning import clean
 from trainer.columns import choose_columns
 from trainer.errors import DataError
 from trainer.split import Split, column_split, stratified_split
@@ -71,12 +73,15 @@ def prepare(spec: JobSpec, inputs: Inputs) -> Data:
     labels = sort_labels(target.unique().to_list())
     _check_classes(spec.target_col, labels, len(rows))
     codes = target.replace_strict(labels, range(len(labels)), return_dtype=pl.Int64).to_numpy()
+    features = clean(frame, columns, inputs.images)
+    copies = copy_groups(features)
+    groups = None if copies is None else copies.to_numpy().astype(np.int64)
     if spec.split_column:
         split = column_split(frame[spec.split_column].to_list(), spec.split_column)
         labels, codes, split = _only_trained_classes(labels, codes, split)
+        notes += _copies_across(split, groups)
     else:
-        split = stratified_split(codes, spec.validation_split, spec.seed)
-    features = clean(frame, columns, inputs.images)
+        split = stratified_split(codes, spec.validation_split, spec.seed, groups)
     notes += split.notes + _missing_images(features, columns, inputs.images)
     return Data(columns, features, inputs.images, labels, codes, split, rows, notes)
 
@@ -130,6 +135,11 @@ def _only_trained_classes(
     renumbered[trained] = np.arange(len(trained))
     kept = Split(split.train, split.val[known], notes)
     return [labels[number] for number in trained], renumbered[codes], kept
+
+
+def _copies_across(split: Split, groups: NDArray[np.int64] | None) -> list[str]:
+    known = 0 if groups is None else int(np.isin(groups[split.val], groups[split.train]).sum())
+    return [f"{known} of {len(split.val)} validation rows are copies of training rows"] if known else []
 
 
 def _missing_images(frame: pl.DataFrame, columns: list[Column], images: ImageFolder | None) -> list[str]:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from contracts.job import JobSpec
 from support.trainer_jobs import job_env, tiny_dataset
@@ -73,6 +75,58 @@ def test_a_split_column_decides_and_is_no_feature(tmp_path):
     assert [column.name for column in data.columns] == ["x"]
     assert data.labels == ["a", "b"]
     assert "1 validation rows of classes absent from training are left out" in data.notes
+
+
+@settings(
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)  # each example writes its table anew
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("abcdefg"), st.sampled_from(["train", "val", "test", ""])),
+        min_size=2,
+        max_size=25,
+    ),
+    st.sampled_from(["", "part"]),
+    st.sampled_from(["0.001", "0.2", "0.999"]),
+)
+def test_rare_classes_are_split_or_refused_with_a_reason_and_never_crash(tmp_path, rows, column, share):
+    text = "x,label,part\n" + "".join(f"{n},{label},{part}\n" for n, (label, part) in enumerate(rows))
+    changes = {"SPLIT_COLUMN": column, "VALIDATION_SPLIT": share, "COLUMN_TYPES": '{"x": "numeric"}'}
+    try:
+        data = prepared(table(tmp_path, text), images=False, **changes)
+    except DataError as refused:
+        assert str(refused)  # noqa: PT017 - either end is fine
+        return
+    assert len(data.split.val) >= 1
+    assert set(data.target[data.split.train]) == set(range(len(data.labels)))
+    assert set(data.target[data.split.val]) <= set(range(len(data.labels)))
+
+
+COPIES = "note,label\n" + "".join(
+    f"some words of the row number {n // 2 if n < 20 else n},{'ab'[n % 4 // 2]}\n" for n in range(100)
+)
+
+
+def test_rows_of_equal_features_stay_together_and_a_note_counts_them(tmp_path):
+    data = prepared(table(tmp_path, COPIES), images=False)
+    notes = data.frame["note"]
+    assert not set(notes[data.split.train]) & set(notes[data.split.val])
+    assert "10 rows repeat another row's features; copies are kept on one side of the split" in data.notes
+
+
+def test_few_combinations_of_levels_are_no_copies(tmp_path):
+    rows = "".join(f"{'mf'[n % 2]},{n % 3},{'ab'[n % 5 // 3]}\n" for n in range(90))
+    data = prepared(table(tmp_path, "sex,grade,label\n" + rows), images=False)
+    assert len(data.split.val) == 18
+    assert data.notes == []
+
+
+def test_a_split_column_that_parts_copies_is_told(tmp_path):
+    lines = COPIES.splitlines()
+    parts = ["part", *("val" if n % 5 == 0 else "train" for n in range(100))]
+    text = "\n".join(f"{line},{part}" for line, part in zip(lines, parts, strict=True)) + "\n"
+    data = prepared(table(tmp_path, text), images=False, SPLIT_COLUMN="part")
+    assert "4 of 20 validation rows are copies of training rows" in data.notes
 
 
 @pytest.mark.parametrize(
