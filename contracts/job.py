@@ -25,6 +25,10 @@ MODALITY_OF = {
     ColumnType.DATETIME: "tabular",
 }
 
+# What a split column says of a row, in any case; rows it says anything else of are left out
+TRAIN_WORDS = frozenset({"train", "training"})
+VAL_WORDS = frozenset({"val", "valid", "validation", "dev"})
+
 
 class InvalidSpec(ValueError):
     """Every problem found in a job's environment, one line each, with the variable's name."""

@@ -73,7 +73,7 @@ def record_blocks(chunks: Iterable[bytes], quotechar: str | None) -> Iterator[by
     held: list[bytes] = []
     held_quotes = held_bytes = 0
     for chunk in chunks:
-        cut = _last_record_end(chunk, quote, held_quotes % 2)
+        cut = last_record_end(chunk, quote, held_quotes % 2)
         if cut:
             yield b"".join([*held, chunk[:cut]])
             held, held_quotes, held_bytes = [], 0, 0
@@ -99,8 +99,14 @@ def blocks_of(path: Path, dialect: Dialect, size: int = BLOCK_BYTES) -> Iterator
     return record_blocks(chunks, dialect.quotechar)
 
 
-def _last_record_end(chunk: bytes, quote: bytes, open_before: int) -> int:
-    """Give the position behind the last line feed outside quotes, or 0."""
+def last_record_end(chunk: bytes, quote: bytes, open_before: int) -> int:
+    """Give the position behind the last line feed outside quotes, or 0.
+
+    Args:
+        chunk: UTF-8, or another encoding of ASCII's line feed and quote.
+        quote: The quote character; empty for none.
+        open_before: 1 where the chunk starts inside quotes, else 0.
+    """
     end = chunk.rfind(b"\n")
     if not quote or end < 0:
         return end + 1

@@ -143,14 +143,15 @@ def _polars_reads(dialect: Dialect) -> bool:
     return plain and dialect.escapechar is None and not dialect.skip_initial_space
 
 
-def _format(dialect: Dialect) -> Format:
+def format_of(dialect: Dialect) -> Format:
+    """Give the part of a dialect that splits text into cells."""
     return Format(dialect.delimiter, dialect.quotechar, dialect.escapechar, dialect.skip_initial_space)
 
 
 def _split_header(block: bytes, dialect: Dialect) -> tuple[Header, bytes]:
     """Read the header rows of the first block; give them with what follows."""
     text = block.decode("utf-8", errors="replace")
-    records = _format(dialect).records(text)
+    records = format_of(dialect).records(text)
     if not dialect.has_header:
         width = usual_width([record.cells for record in itertools.islice(records, 1000)])
         written = [""] * width
@@ -215,7 +216,7 @@ def _parse_block(block: bytes, names: list[str], dialect: Dialect, spent: int) -
     if _rows_fall_short(frame, block, dialect, extra):
         ragged = sum(
             is_ragged(record.cells, len(names))
-            for record in _format(dialect).records(block.decode("utf-8", "replace"))
+            for record in format_of(dialect).records(block.decode("utf-8", "replace"))
         )
     return Batch(_without_blank_rows(frame), ragged, spent)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from contracts.job import TRAIN_WORDS, VAL_WORDS
 from trainer.errors import DataError
 
 if TYPE_CHECKING:
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MIN_ROWS_TO_SPLIT = 2  # a class with fewer rows is rare: it can only be learnt from, not measured
-TRAIN_WORDS = frozenset({"train", "training"})
-VAL_WORDS = frozenset({"val", "valid", "validation", "dev"})
 
 
 @dataclass(frozen=True)

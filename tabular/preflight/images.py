@@ -1,0 +1,93 @@
+"""Looks at what image columns name: files that are not there, and files that are no images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from contracts.preflight import MOST_EXAMPLES, Code, PreflightFinding, Severity
+from contracts.schema import ColumnType
+from tabular.preflight.case import named, percent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import polars as pl
+
+    from contracts.schema import ImageMatch
+    from tabular.images import ImageIndex
+    from tabular.preflight.case import Case
+
+MISSING_TO_STOP = 0.5
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What came of decoding some files: how many were tried, and why some failed, by their paths."""
+
+    tried: int = 0
+    broken: Mapping[str, str] = field(default_factory=dict)
+
+
+def image_cells(case: Case, most: int) -> list[str]:
+    """Give some distinct cells of the image features, the same each time, to try their files."""
+    columns = [name for name, kind in case.plan.features.items() if kind is ColumnType.IMAGE]
+    if not columns:
+        return []
+    cells: list[str] = []
+    for name in columns:
+        distinct: pl.Series = case.features[name].drop_nulls().unique(maintain_order=True)
+        cells += distinct.sample(min(most // len(columns), len(distinct)), seed=0).to_list()
+    return cells
+
+
+def files_of(cells: list[str], index: ImageIndex) -> list[str]:
+    """Give the files that cells name, each once."""
+    matches = (index.match_all(cell)[0] for cell in cells)
+    return list(dict.fromkeys(match.path for found in matches for match in found))
+
+
+def check_images(case: Case, decoded: Decoded) -> Iterator[PreflightFinding]:
+    """Check for missing and broken images."""
+    for name, kind in case.plan.features.items():
+        match = case.schema.column(name).images
+        if kind is ColumnType.IMAGE and match is not None and match.missing:
+            yield _missing(case, name, match)
+    if decoded.broken:
+        yield _broken(decoded)
+
+
+def _missing(case: Case, column: str, match: ImageMatch) -> PreflightFinding:
+    rows = match.matched + match.missing
+    scope = "" if case.schema.complete else " read so far"
+    share = match.missing / rows
+    none = match.matched == 0
+    stops = share >= MISSING_TO_STOP
+    what = f"None of {rows:,}" if none else f"{match.missing:,} of {rows:,}"
+    return PreflightFinding(
+        code=Code.IMAGES_MISSING,
+        severity=Severity.ERROR if stops else Severity.WARNING,
+        message=(
+            f"No value of {column!r} names an uploaded file, in {rows:,} rows{scope}, e.g. {match.missing_examples[0]!r}. "
+            if none
+            else f"{what} rows{scope} ({percent(share)}) name no uploaded file in {column!r}, e.g. {match.missing_examples[0]!r}; "
+            "a model takes their image for blank. "
+        )
+        + "Upload the data set again with all images, or leave the column out.",
+        columns=[column],
+        values=match.missing_examples[:MOST_EXAMPLES],
+        overridable=stops and not (none and case.schema.complete),
+    )
+
+
+def _broken(decoded: Decoded) -> PreflightFinding:
+    paths = sorted(decoded.broken)
+    every = len(paths) == decoded.tried
+    return PreflightFinding(
+        code=Code.IMAGES_BROKEN,
+        severity=Severity.ERROR if every else Severity.WARNING,
+        message=f"{len(paths):,} of {decoded.tried:,} images tried cannot be decoded: {named(paths)} ({decoded.broken[paths[0]]}). "
+        "They count as missing. Replace them and upload the data set again.",
+        values=paths[:MOST_EXAMPLES],
+        overridable=every,
+    )
