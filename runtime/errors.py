@@ -16,11 +16,12 @@ class Conflict(DomainError):
 
 
 class Invalid(DomainError):
-    """The input is wrong (HTTP 422); `errors` may name each field."""
+    """The input is wrong (HTTP 422); `errors` may name each field, `members` are further ones of the problem document."""
 
-    def __init__(self, message: str, errors: dict[str, list[str]] | None = None) -> None:
+    def __init__(self, message: str, errors: dict[str, list[str]] | None = None, **members: object) -> None:
         super().__init__(message)
         self.errors = errors or {}
+        self.members = members
 
 
 class Transient(Exception):

@@ -49,8 +49,10 @@ def install(app: Flask, checks: Mapping[str, Callable[[], object]]) -> None:
     @app.errorhandler(DomainError)
     def _domain(error: DomainError) -> Response:
         status = next(code for kind, code in _STATUS.items() if isinstance(error, kind))
-        errors = {"errors": error.errors} if isinstance(error, Invalid) and error.errors else {}
-        return problem(status, type(error).__name__, str(error), **errors)
+        more: dict[str, object] = {}
+        if isinstance(error, Invalid):
+            more = {"errors": error.errors, **error.members} if error.errors else error.members
+        return problem(status, type(error).__name__, str(error), **more)
 
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response:

@@ -15,7 +15,8 @@ from runtime.storage import open_store
 from services.api import routes_datasets, routes_jobs
 from services.api.catalogue import Catalogue
 from services.api.context import Context
-from services.api.preview import Files
+from services.api.files import Files
+from services.api.preflight import Checks
 
 if TYPE_CHECKING:
     from services.api.settings import ApiSettings
@@ -33,12 +34,14 @@ def create_app(settings: ApiSettings) -> Flask:
         Bell(settings.redis_url),
         open_store(settings.objects_url),
     )
+    files = Files(settings.spool_dir, store, settings.max_image_pixels)
     context = Context(
         settings=settings,
         db=db,
         outbox=Outbox(bell.ring),
         store=store,
-        files=Files(settings.spool_dir, store, settings.max_image_pixels),
+        files=files,
+        checks=Checks(files, settings),
         catalogue=Catalogue.shipped(),
     )
     app = Flask("triptych-api", static_folder=None)

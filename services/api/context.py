@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from runtime.outbox import Outbox
     from runtime.storage import ObjectStore
     from services.api.catalogue import Catalogue
-    from services.api.preview import Files
+    from services.api.files import Files
+    from services.api.preflight import Checks
     from services.api.settings import ApiSettings
 
 
@@ -23,6 +24,7 @@ class Context:
     outbox: Outbox
     store: ObjectStore
     files: Files
+    checks: Checks
     catalogue: Catalogue
 
     def page_size(self, asked: int) -> int:

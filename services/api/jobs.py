@@ -33,9 +33,16 @@ _BEFORE = {
 
 
 def create(
-    session: Session, dataset: Dataset, *, name: str | None, model: str, target: str, settings: dict[str, Any]
+    session: Session,
+    dataset: Dataset,
+    *,
+    name: str | None,
+    model: str,
+    target: str,
+    settings: dict[str, Any],
+    findings: list[dict[str, Any]],
 ) -> Job:
-    """Record a job; its settings were checked by specs.settle."""
+    """Record a job; its settings were checked by specs.settle, its data by preflight."""
     job = Job(
         id=datasets.new_id(),
         name=name or f"{dataset.name}: {model}"[:300],
@@ -48,6 +55,7 @@ def create(
         launch_requested=False,
         metrics={},
         artifacts=[],
+        findings=findings,
     )
     session.add(job)
     session.flush()

@@ -67,6 +67,7 @@ class Job(Base):
     handle: Mapped[str | None] = mapped_column(Text, default=None)
     metrics: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     artifacts: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+    findings: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)  # of the checks before it
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, index=True)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)

@@ -10,13 +10,14 @@ from flask_smorest import Blueprint
 
 from runtime import log
 from runtime.errors import NotFound
-from services.api import datasets, jobs, specs, wire
+from services.api import datasets, jobs, preflight, specs, wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sqlalchemy.orm import Session
 
+    from contracts.preflight import Preflight
     from runtime.outbox import Outbox
     from services.api.context import Context
     from services.api.models import Job
@@ -35,16 +36,35 @@ def _jobs(context: Context) -> Blueprint:
     )
     db, outbox = context.db, context.outbox
 
+    @routes.post("/preflight/")
+    @routes.arguments(wire.JobWish)
+    @routes.response(200, wire.Preflight)
+    @routes.alt_response(422, schema=wire.Problem, description="The job's settings are wrong")
+    def check(wish: dict[str, Any]) -> Preflight:
+        """Check a job's data and make no job; the body is that of a job."""
+        return _check(context, wish)[2]
+
     @routes.post("/")
     @routes.arguments(wire.JobWish)
     @routes.response(201, wire.JobDetail)
+    @routes.alt_response(
+        422, schema=wire.Problem, description="Settings are wrong, or the checks stop the job"
+    )
     def create(wish: dict[str, Any]) -> dict[str, Any]:
-        """Create a training job."""
+        """Create a training job, unless the checks of its data find an error that is not ignored."""
+        target, settings, found = _check(context, wish)
+        preflight.refuse_errors(found)
+        findings = [finding.model_dump(mode="json") for finding in found.findings]
         with db.write() as session:
             dataset = datasets.get(session, wish["dataset_id"])
-            target, settings = specs.settle(dataset, context.catalogue, wish)
             job = jobs.create(
-                session, dataset, name=wish["name"], model=wish["model"], target=target, settings=settings
+                session,
+                dataset,
+                name=wish["name"],
+                model=wish["model"],
+                target=target,
+                settings=settings,
+                findings=findings,
             )
             with log.bound(job_id=job.id, dataset_id=dataset.id):
                 if wish["start"]:
@@ -91,6 +111,24 @@ def _jobs(context: Context) -> Blueprint:
 
     _verbs(routes, context)
     return routes
+
+
+def _check(context: Context, wish: dict[str, Any]) -> tuple[str, dict[str, Any], Preflight]:
+    """Settle a job's target and settings, and check its data; nothing is locked meanwhile."""
+
+    def look() -> tuple[str, dict[str, Any], Preflight]:
+        with context.db.read() as session:
+            dataset = datasets.get(session, wish["dataset_id"])
+            target, settings = specs.settle(dataset, context.catalogue, wish)
+        found = context.checks.run(dataset, target, settings)
+        return target, settings, preflight.settle(found, wish["ignore"])
+
+    try:
+        return look()
+    except NotFound:
+        return (
+            look()
+        )  # staged, and gone from the spool, between the two steps: now the data set says where to
 
 
 def _verbs(routes: Blueprint, context: Context) -> None:

@@ -28,6 +28,14 @@ class ApiSettings(Settings):
     max_image_pixels: int = Field(
         default=50_000_000, gt=0, description="largest image a thumbnail is made of"
     )
+    preflight_rows: int = Field(
+        default=100_000, ge=1000, description="most rows that the checks before a job look at"
+    )
+    preflight_images: int = Field(default=500, ge=0, description="most images that they decode")
+    preflight_seconds: float = Field(
+        default=5, gt=0, description="time after which they leave the rest unchecked, and say so"
+    )
+    preflight_min_rows: int = Field(default=20, ge=1, description="fewer rows with a class are an error")
     web_workers: int = Field(default=1, ge=1, description="processes that answer HTTP")
     web_threads: int = Field(default=16, ge=1, description="requests each of them answers at a time")
     worker_concurrency: int = Field(default=2, ge=1, description="events the api's worker handles at a time")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
+from contracts.preflight import Code, Severity
 from contracts.schema import ColumnType, Role
 
 _TYPES = validate.OneOf([kind.value for kind in ColumnType])
@@ -124,6 +125,47 @@ class JobWish(Schema):
     params = fields.Dict(keys=fields.String())
     resources = fields.Nested(Resources)
     start = fields.Boolean(load_default=False)
+    ignore = fields.List(
+        fields.String(validate=validate.OneOf([code.value for code in Code])),
+        load_default=list,
+        metadata={"description": "codes of errors to train in spite of, where they can be overridden"},
+    )
+
+
+class Finding(Schema):
+    """One thing to know before a training is paid for; contracts.preflight says more of each field."""
+
+    code = fields.String(validate=validate.OneOf([code.value for code in Code]))
+    severity = fields.String(validate=validate.OneOf([severity.value for severity in Severity]))
+    message = fields.String()
+    columns = fields.List(fields.String())
+    rows = fields.List(fields.Integer())
+    values = fields.List(fields.String())
+    overridable = fields.Boolean()
+    ignored = fields.Boolean()
+
+
+class Preflight(Schema):
+    """What the checks found, errors first."""
+
+    version = fields.Integer()
+    rows = fields.Integer()
+    rows_in_table = fields.Integer(allow_none=True)
+    images = fields.Integer()
+    findings = fields.List(fields.Nested(Finding))
+
+
+class Problem(Schema):
+    """A problem document (RFC 9457)."""
+
+    type = fields.String()
+    title = fields.String()
+    status = fields.Integer()
+    detail = fields.String()
+    errors = fields.Dict(metadata={"description": "what is wrong, by field"})
+    findings = fields.List(
+        fields.Nested(Finding), metadata={"description": "where the checks before a job stop it"}
+    )
 
 
 class Step(Schema):
@@ -157,6 +199,7 @@ class JobDetail(JobSummary):
     """A job."""
 
     settings = fields.Dict()
+    findings = fields.List(fields.Nested(Finding))
     history = fields.List(fields.Nested(Step))
     launcher = fields.String(allow_none=True)
     handle = fields.String(allow_none=True)

@@ -47,11 +47,13 @@ class Platform:
         self.client = self.app.test_client()
         self._handlers = Handlers(self.store, settings.spool_dir).table()
 
-    def upload(self, table: str | bytes = TABLE, images: int = 3, **fields: object):
+    def upload(self, table: str | bytes = TABLE, images: int | dict[str, bytes] = 3, **fields: object):
         raw = table.encode() if isinstance(table, str) else table
         parts = {"file": (io.BytesIO(raw), "pets.csv"), **fields}
+        if isinstance(images, int):
+            images = {f"photos/p{n}.png": png() for n in range(images)}
         if images:
-            parts["images"] = [(io.BytesIO(png()), f"photos/p{n}.png") for n in range(images)]
+            parts["images"] = [(io.BytesIO(raw), name) for name, raw in images.items()]
         return self.client.post("/api/datasets/upload_and_detect/", data=parts)
 
     def emitted(self) -> list[tuple[str, str]]:
@@ -84,7 +86,12 @@ class Platform:
             detected = session.get(Dataset, dataset_id).detected
         import json
 
-        key = f"datasets/{dataset_id}/schema.json"
+        root = f"datasets/{dataset_id}"
+        spool = self.settings.spool_dir / dataset_id
+        self.store.put_file(f"{root}/table.csv", spool / "table.csv")
+        for file in (path for path in (spool / "files").rglob("*") if path.is_file()):
+            self.store.put_file(f"{root}/images/{file.relative_to(spool / 'files').as_posix()}", file)
+        key = f"{root}/schema.json"
         self.store.put_bytes(key, json.dumps({**detected, "complete": True}).encode())
         self.hear(
             DatasetSchemaDetected(

@@ -12,7 +12,7 @@ from runtime.outbox import EventRow
 
 @pytest.fixture
 def dataset(platform):
-    return platform.upload().json["id"]
+    return platform.upload(images=40).json["id"]
 
 
 @pytest.fixture
@@ -115,10 +115,12 @@ def test_a_job_started_before_its_data_set_is_ready_is_launched_when_it_is(platf
 
 def test_a_job_whose_data_set_is_rejected_fails_with_its_reason(platform, dataset):
     job = create(platform, dataset, start=True).json["id"]
+    waiting = create(platform, dataset).json["id"]
     platform.hear(DatasetSchemaFailed(dataset_id=dataset, reason="binary"))
     assert show(platform, job)["reason"] == "the data set was rejected: binary"
+    assert act(platform, waiting, "start").status_code == 409
     again = create(platform, dataset)
-    assert act(platform, again.json["id"], "start").status_code == 409
+    assert (again.status_code, again.json["detail"]) == (409, "The data set was rejected: binary")
 
 
 def test_it_goes_through_its_states_to_success(platform, started):
