@@ -43,7 +43,7 @@ test: .venv/.dev ## All checks and all tests
 
 .PHONY: bench
 bench: .venv/.dev ## Measure every speed claim (benchmarks/datasets.py needs a running platform and data; see there)
-	for script in profile staging demo_signal csv_zoo; do echo "== $$script"; $(BIN)/python "benchmarks/$$script.py"; done
+	for script in profile staging preflight demo_signal csv_zoo; do echo "== $$script"; $(BIN)/python "benchmarks/$$script.py"; done
 
 .PHONY: docs
 docs: .venv/.dev ## Write the README's table of environment variables from the settings classes

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import httpx
 
 JSON = dict[str, Any]
+CHECK_SECONDS = 60  # the checks of a job's data take some seconds, more on a busy machine
 
 
 class ApiError(Exception):
@@ -27,6 +28,7 @@ class ApiProblem(ApiError):
     title: str
     detail: str
     errors: dict[str, str] = field(default_factory=dict)
+    findings: list[JSON] = field(default_factory=list)
 
     def __str__(self) -> str:
         """Give the sentence to show."""
@@ -91,8 +93,13 @@ class Api:
         return self._call("GET", f"/api/training_jobs/{_part(job_id)}/")
 
     def create_job(self, settings: JSON) -> JSON:
-        """Create a job."""
-        return self._call("POST", "/api/training_jobs/", json=settings)
+        """Create a job; a refusal by the checks of its data holds their findings."""
+        return self._call("POST", "/api/training_jobs/", json=settings, timeout=CHECK_SECONDS)
+
+    def check_job(self, settings: JSON) -> list[JSON]:
+        """Check a job's data, make no job, and give the findings."""
+        answer = self._call("POST", "/api/training_jobs/preflight/", json=settings, timeout=CHECK_SECONDS)
+        return list(answer["findings"])
 
     def act_on_job(self, job_id: str, action: str) -> JSON:
         """Start, cancel or retry a job."""
@@ -148,6 +155,7 @@ def _refusal(response: httpx.Response) -> ApiError:
         str(body["title"]),
         str(body.get("detail") or ""),
         _flatten(body.get("errors") or {}),
+        body.get("findings") or [],
     )
 
 

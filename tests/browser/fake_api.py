@@ -35,6 +35,7 @@ class FakePlatform:
         self.down = False
         self.refuse_upload: tuple[int, str] | None = None
         self.refuse_job: JSON | None = None  # errors of the next job's problem document
+        self.findings: list[JSON] = []  # of the checks before a job
         self.open_streams: dict[str, int] = defaultdict(int)
         self.hold_uploads = threading.Event()  # cleared, it makes uploads wait before their answer
         self.hold_uploads.set()
@@ -82,16 +83,22 @@ class FakePlatform:
         settings |= {
             key: value
             for key, value in body.items()
-            if key not in {"dataset_id", "name", "model", "target", "start"}
+            if key not in {"dataset_id", "name", "model", "target", "start", "ignore"}
         }
         self.jobs[job_id] = {
             "id": job_id, "name": body.get("name") or f"{self.datasets[dataset_id]['name']} · {body['model']}",
             "dataset_id": dataset_id, "dataset_name": self.datasets[dataset_id]["name"], "model": body["model"],
             "target": target, "state": "created", "reason": None, "attempt": 1, "created_at": _ago(0), "started_at": None,
             "finished_at": None, "metrics": {}, "settings": settings, "history": [], "launcher": "local", "handle": "4711",
+            "findings": self.found(body),
         }  # fmt: skip
         self._step(job_id, "created", None)
         return job_id
+
+    def found(self, body: JSON) -> list[JSON]:
+        """Give the findings, those marked that a request ignores."""
+        ignore = body.get("ignore", [])
+        return [one | {"ignored": one["overridable"] and one["code"] in ignore} for one in self.findings]
 
     def target(self, dataset_id: str) -> str | None:
         """Give the chosen target, else the best candidate."""

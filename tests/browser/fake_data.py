@@ -258,3 +258,37 @@ def report(job: JSON, labels: list[str]) -> JSON:
         "parameters": 123456,
         "durations": {"downloading": 0.2, "preparing": 1.1, "training": 8.4},
     }
+
+
+def finding(
+    code: str, severity: str, message: str, *, overridable: bool = False, rows: tuple[int, ...] = ()
+) -> JSON:
+    """Make a finding of the checks before a job."""
+    return {
+        "code": code,
+        "severity": severity,
+        "message": message,
+        "columns": [],
+        "rows": list(rows),
+        "values": [],
+        "overridable": overridable,
+        "ignored": False,
+    }
+
+
+LEAK = finding(
+    "target-leak",
+    "error",
+    "'legs' gives the target away: its value names 'kind' right in 100 % of 120 rows, where always the most frequent class is "
+    "right in 33.3 %. If it is not known when it is time to predict, or is made from the target, leave it out.",
+    overridable=True,
+)
+COPIES = finding(
+    "duplicate-rows",
+    "warning",
+    "9 of 120 rows (7.5 %) repeat all features of another row.",
+    rows=(7, 12, 1043),
+)
+FOLDER = finding(
+    "image-folder-tells-class", "info", "The folder in 'picture' names the class. That gives nothing away."
+)

@@ -171,10 +171,19 @@ def _jobs(app: Flask, platform: FakePlatform) -> None:  # noqa: C901 - one closu
                 "The training rows would hold one class only.",
                 errors={"split": ["one class"]},
             )
+        found = platform.found(body)
+        if any(one["severity"] == "error" and not one["ignored"] for one in found):
+            return problem(422, "Invalid", "The data stop this job.", findings=found)
         job_id = platform.add_job(body["dataset_id"], body)
         if body.get("start"):
             platform.set_state(job_id, "queued")
         return jsonify(platform.jobs[job_id]), 201
+
+    @app.post("/training_jobs/preflight/")
+    def check() -> Response:
+        return jsonify(
+            version=1, rows=120, rows_in_table=120, images=0, findings=platform.found(request.json)
+        )
 
     @app.get("/training_jobs/")
     def jobs() -> Response:

@@ -86,6 +86,27 @@ def test_what_the_api_refuses_is_shown_where_it_belongs(page: Page, platform, da
     expect(page.get_by_label("Image size")).to_have_value("16")
 
 
+def test_what_the_checks_find_is_shown_and_a_person_may_train_anyway(page: Page, platform, dataset, troubles):
+    troubles.expected = ["422"]
+    platform.findings = [fake_data.LEAK, fake_data.COPIES]
+    page.goto(f"/jobs/new?dataset={dataset}")
+    page.get_by_label("Epochs").fill("3")
+    page.get_by_role("button", name="Check the data").click()
+    expect(page.get_by_text("This stops the training")).to_be_in_viewport()
+    expect(page.get_by_text("For example rows 7, 12, 1\u202f043.")).to_be_visible()
+    expect(page.get_by_role("button", name="Train anyway")).to_be_hidden()
+    page.get_by_role("button", name="Start training").click()
+    expect(page.get_by_role("alert")).to_contain_text("'legs' gives the target away")
+    assert platform.jobs == {}
+    page.get_by_role("button", name="Train anyway").click()
+    page.wait_for_url("**/jobs/job*")
+    expect(page.get_by_text("Started in spite of this")).to_be_visible()
+    expect(page.get_by_text("repeat all features of another row")).to_be_visible()
+    (job,) = platform.jobs.values()
+    assert (job["state"], job["settings"]["epochs"]) == ("queued", 3)
+    assert [one["ignored"] for one in job["findings"]] == [True, False]
+
+
 def test_looking_at_another_model_keeps_what_was_typed(page: Page, dataset):
     page.goto(f"/jobs/new?dataset={dataset}")
     page.get_by_label("Dropout").fill("0.4")

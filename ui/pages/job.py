@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import dash_mantine_components as dmc
 from dash import ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
 
-from ui import wording
+from ui import findings, wording
 from ui.api import Api, ApiError
 from ui.pages import job_live, job_result
 from ui.parts import Node, attributes, card, facts, failure, heading, link_button, name, state_badge, when
@@ -29,6 +29,7 @@ def layout(api: Api, job_id: str) -> Node:
             heading(name(job["name"]), about=_about(job), actions=_actions(job)),
             html.Div(_state(job), id="job-state", className="job-state", **attributes(aria_live="polite")),
             html.Div(id="job-action-error"),
+            findings.kept(job["findings"]),
             job_live.progress(),
             html.Div([job_live.chart(key, title) for key, title in job_live.CHARTS], className="charts"),
             html.Div(result.figures, id="job-figures"),

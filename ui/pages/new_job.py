@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import dash_mantine_components as dmc
-from dash import ALL, ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
+from dash import ALL, ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
 
-from ui import schema_form
+from ui import findings, schema_form
 from ui.api import Api, ApiError, ApiProblem
 from ui.pages import new_job_columns, new_job_request
 from ui.pages.new_job_request import ADVANCED, BASIC, Form
@@ -49,7 +49,13 @@ def layout(api: Api, query: Query) -> Node:
                         description="To find it again",
                         className="job-name",
                     ),
-                    dmc.Button("Start training", id="job-start", size="md"),
+                    html.Div(
+                        [
+                            dmc.Button("Check the data", id="job-check", size="md", variant="default"),
+                            dmc.Button("Start training", id="job-start", size="md"),
+                        ],
+                        className="actions",
+                    ),
                 ],
                 className="start-bar",
             ),
@@ -168,6 +174,8 @@ def register(app: Dash, api: Api) -> None:
         Output({"form": ALL, "field": ALL}, "error"),
         Output("job-target", "error"),
         Input("job-start", "n_clicks"),
+        Input("job-check", "n_clicks"),
+        Input({"part": findings.ANYWAY, "codes": ALL}, "n_clicks"),
         State("job-dataset", "data"),
         State("job-models", "data"),
         State("job-model", "value"),
@@ -180,10 +188,15 @@ def register(app: Dash, api: Api) -> None:
         State({"form": ALL, "field": ALL}, "value"),
         State({"form": ALL, "field": ALL}, "checked"),
         prevent_initial_call=True,
-        running=[(Output("job-start", "loading"), True, False)],
+        running=[
+            (Output("job-start", "loading"), True, False),
+            (Output("job-check", "disabled"), True, False),
+        ],
     )
     def _start(
-        _clicks: int | None,
+        _start: int | None,
+        _check: int | None,
+        _anyway: list[int | None],
         dataset_id: str,
         models: list[JSON],
         model: str,
@@ -196,7 +209,7 @@ def register(app: Dash, api: Api) -> None:
         values: list[Any],
         checked: list[Any],
     ) -> tuple[Any, Node, list[Any], Any]:
-        if not _clicks:
+        if not ctx.triggered[0]["value"]:
             return no_update, no_update, [no_update] * len(controls), no_update
         raw = {
             (control["form"], control["field"]): tick if value is None else value
@@ -207,8 +220,8 @@ def register(app: Dash, api: Api) -> None:
         problem: ApiError | None = None
         if not errors:
             try:
-                job = api.create_job(body)
-                return f"/jobs/{job['id']}", None, [None] * len(controls), None
+                address, shown = _send(api, body, ctx.triggered_id)
+                return address, shown, [None] * len(controls), None
             except ApiError as refused:
                 problem = refused
                 errors = refused.errors if isinstance(refused, ApiProblem) else {}
@@ -217,6 +230,20 @@ def register(app: Dash, api: Api) -> None:
         ]
         placed = {new_job_request.path(c["form"], c["field"], model) for c in controls} | {"target"}
         return no_update, _top(problem, errors, placed), beside, errors.get("target")
+
+
+def _send(api: Api, body: JSON, pressed: Any) -> tuple[Any, Node]:
+    """Check or start the job; gives the address to go to and what to show."""
+    if pressed == "job-check":
+        return no_update, findings.checked(api.check_job(body))
+    if isinstance(pressed, dict):
+        body = {**body, "ignore": pressed["codes"].split(",")}
+    try:
+        return f"/jobs/{api.create_job(body)['id']}", None
+    except ApiProblem as refused:
+        if not refused.findings:
+            raise
+        return no_update, findings.refused(refused.findings)
 
 
 def _top(problem: ApiError | None, errors: dict[str, str], placed: set[str]) -> Node:
