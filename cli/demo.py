@@ -13,6 +13,7 @@ from cli import demo_data, waiting
 from cli.client import Client
 from cli.data_dir import AlreadyRunning
 from cli.errors import CommandFailed
+from cli.findings import create_job
 from cli.job_commands import finish
 from cli.plan import local_plan
 from cli.ports import PortTaken, free_ports, require_free
@@ -111,7 +112,7 @@ def show(client: Client, data: DataDir, output: Output) -> JSON:
     client.patch(f"datasets/{dataset['id']}/schema/", CORRECTIONS)
     output.say(f"Corrected: letter_name is text. To predict: {demo_data.TARGET}.")
     wish = {"dataset_id": dataset["id"], "name": "demo", "target": demo_data.TARGET, "start": True}
-    job = client.post("training_jobs/", wish | SETTINGS)
+    job = create_job(client, output, wish | SETTINGS)
     output.say(f"Training: {client.url}/jobs/{job['id']}")
     return finish(client, output, job["id"])
 

@@ -68,6 +68,14 @@ def show(context: typer.Context, job: str) -> None:
         ((step["state"], moment(step["at"]), step["attempt"], step["reason"]) for step in answer["history"]),
     )
     session.output.table(("setting", "value"), answer["settings"].items())
+    if answer["findings"]:
+        session.output.table(
+            ("found before", "code", "what"),
+            (
+                (one["severity"] + (", ignored" if one["ignored"] else ""), one["code"], one["message"])
+                for one in answer["findings"]
+            ),
+        )
     session.output.table(("metric", "value"), ((k, _figure(v)) for k, v in (answer["metrics"] or {}).items()))
 
 

@@ -11,6 +11,7 @@ import typer
 from cli import waiting
 from cli.client import segment
 from cli.errors import CommandFailed
+from cli.findings import create_job
 from cli.job_commands import finish
 from cli.session import session_of
 
@@ -39,6 +40,10 @@ def train(
         typer.Option("--type", metavar="COL=TYPE", help="What a column is, where detection is wrong."),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the job.")] = None,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CODE", help="Train in spite of an error in the data; may be repeated."),
+    ] = None,
     *,
     wait: Annotated[bool, typer.Option(help="Follow the training to its end.")] = True,
 ) -> None:
@@ -56,7 +61,7 @@ def train(
         client.patch(f"datasets/{segment(dataset['id'])}/schema/", {"columns": changes})
     wish |= {"dataset_id": dataset["id"], "model": model, "target": target, "start": True}
     wish |= {key: value for key, value in (("epochs", epochs), ("name", name)) if value is not None}
-    job = client.post("training_jobs/", wish)
+    job = create_job(client, output, wish | ({"ignore": ignore} if ignore else {}))
     output.say(f"Job {job['id']}: {client.url}/jobs/{job['id']}")
     if wait:
         finish(client, output, job["id"])

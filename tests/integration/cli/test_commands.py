@@ -124,6 +124,30 @@ def test_a_job_is_created_cancelled_and_tried_again(triptych, trained, platform)
     platform.ended(created["id"])
 
 
+def test_findings_are_printed_and_errors_ignored_by_name(triptych, tmp_path):
+    rows = "".join(
+        f"words of the row {n},{'ab'[n * 7 % 13 % 2]}{n % 9},{'ab'[n * 7 % 13 % 2]}\n" for n in range(120)
+    )
+    (tmp_path / "t.csv").write_text("note,finer,label\n" + rows)
+    train = ("train", tmp_path / "t.csv", "--target", "label", "--model", "dummy_model", "--no-wait")
+    train += ("--type", "note=text")
+    refused = triptych(*train, status=4)
+    assert "error (target-leak): 'finer' gives the target away" in refused.stderr
+    assert "warning (few-validation-rows): Only about 24 of 120 rows validate" in refused.stderr
+    assert "1 error in its data. To train all the same: --ignore target-leak" in refused.stderr
+    assert refused.stdout == ""
+    done = triptych(*train, "--ignore", "target-leak")
+    assert "error, ignored (target-leak)" in done.stderr
+    job = done.stdout.strip()
+    assert "error, ignored" in triptych("jobs", "show", job).stdout
+    assert [
+        one["ignored"] for one in json.loads(triptych("--json", "jobs", "show", job).stdout)["findings"]
+    ] == [
+        True,
+        False,
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
