@@ -20,14 +20,18 @@ from tabular.csvmodule import is_ragged
 from tabular.reader import format_of, read_header, read_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from contracts.schema import Dialect
 
     Ranges = Callable[[int, int], bytes]  # bytes of the file from a position on, at most so many
 
-MOST_BYTES = 32 << 20  # about 200 MB of memory while they are parsed, by short cells more
+MOST_BYTES = 32 << 20
+MOST_CELLS = 5_000_000  # some 35 bytes of memory each while they are parsed
 PARTS = 32  # ranged reads of an object store; one takes some 30 ms
+_ROWS_A_PART = 8
+_LEAST_SHARE = 8  # of the bytes that may be read: what is cheap is read whole
+_MARGIN = 1.1  # rows differ in length
 _TRIED_RECORDS = 50
 _TRIED_QUOTES = 1000
 _MOST_RAGGED = 0.2
@@ -71,18 +75,26 @@ def read_sample(
         Unreadable: It is no table.
         KeyError: A wanted column does not exist.
     """
-    complete = size <= most_bytes
+    most_rows = max(1, min(most_rows, MOST_CELLS // len(columns)))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "table"
-        if complete:
-            path.write_bytes(read(0, size))
+        head = read(0, min(size, most_bytes // PARTS))
+        path.write_bytes(_whole_head(head, dialect))
+        row = len(head) / max(1, read_table(path, dialect, columns[:1]).height)  # bytes
+        budget = min(most_bytes, max(most_bytes // _LEAST_SHARE, int(_MARGIN * most_rows * row)))
+        if size <= budget:
+            rest = read(len(head), size - len(head)) if size > len(head) else b""
+            path.write_bytes(head + rest)
             frame = read_table(path, dialect, columns)
         elif "\n\n".encode(dialect.encoding).endswith(b"\n\n"):
-            _write_parts(read, size, dialect, most_bytes // PARTS, path)
+            starts, length = _places(size, len(head), budget, row)
+            parts = (read(start, length) for start in starts)
+            _write_parts(head[:length], parts, dialect, path)
             frame = read_table(path, dialect, columns)
         else:  # several bytes to a line feed: parts could start between them
-            path.write_bytes(read(0, most_bytes))
+            path.write_bytes(head + read(len(head), (budget & ~3) - len(head)))
             frame = read_table(path, dialect, columns).head(-1)  # the last is cut
+    complete = size <= budget
     numbers = pl.arange(1, frame.height + 1, eager=True)
     if frame.height > most_rows:
         chosen = (numbers - 1).sample(most_rows, seed=0).sort()
@@ -91,18 +103,28 @@ def read_sample(
     return Sample(frame, numbers if complete else None, whole=complete)
 
 
-def _write_parts(read: Ranges, size: int, dialect: Dialect, length: int, path: Path) -> None:
-    head = read(0, length)
+def _whole_head(raw: bytes, dialect: Dialect) -> bytes:
+    """Cut the beginning of a file behind its last whole record."""
     start = 0
     for _ in range(dialect.preamble_lines):
-        start = head.find(b"\n", start) + 1
-    quote = (dialect.quotechar or "").encode()
+        start = raw.find(b"\n", start) + 1
+    return raw[: start + last_record_end(raw[start:], (dialect.quotechar or "").encode(), 0)]
+
+
+def _places(size: int, head: int, budget: int, row: float) -> tuple[list[int], int]:
+    """Say where parts behind the head start, the last one at the end of the file, and how many bytes each has."""
+    length = min(head, max(budget // PARTS, int(_ROWS_A_PART * row)))
+    parts = max(2, budget // length)
+    return [number * (size - length) // (parts - 1) for number in range(1, parts)], length
+
+
+def _write_parts(head: bytes, parts: Iterable[bytes], dialect: Dialect, path: Path) -> None:
+    """Write the whole records of a head and of parts behind it."""
     with path.open("wb") as file:
-        file.write(head[: start + last_record_end(head[start:], quote, 0)])
+        file.write(_whole_head(head, dialect))
         file.flush()
         width = len(read_header(path, dialect).names)
-        for number in range(1, PARTS):
-            raw = read(number * (size - length) // (PARTS - 1), length)
+        for raw in parts:
             file.writelines(_whole_records(raw, dialect, width))
 
 

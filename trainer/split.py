@@ -57,7 +57,7 @@ def stratified_split(
     alone = np.arange(len(classes))
     held_out = _hold_out(classes, alone if groups is None else groups, wanted, random)
     if groups is not None:
-        copies = len(classes) - len(np.unique(groups))
+        copies = len(classes) - int(np.count_nonzero(np.bincount(groups)))
         if held_out.any():
             notes.append(
                 f"{copies} rows repeat another row's features; copies are kept on one side of the split"
@@ -95,7 +95,8 @@ def _hold_out(
     sizes = np.bincount(groups)
     home = np.zeros(len(sizes), np.int64)
     home[groups] = classes
-    order = np.lexsort((random.random(len(sizes)), home))
+    order = random.permutation(len(sizes))
+    order = order[np.argsort(home[order], kind="stable")]
     starts = np.searchsorted(home[order], np.arange(len(wanted) + 1))
     taken = np.zeros(len(sizes), bool)
     for number, rows in enumerate(wanted):

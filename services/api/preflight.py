@@ -89,9 +89,9 @@ class Checks:
         return make_case(plan, schema, sample)
 
     def _decode(self, dataset: Dataset, case: Case, out_of_time: Callable[[], bool]) -> Decoded:
-        cells = image_cells(case, self._settings.preflight_images)
+        cells, left = image_cells(case, self._settings.preflight_images)
         if not cells:
-            return Decoded()
+            return Decoded(left=left)
         files = files_of(cells, ImageIndex(self._files.names(dataset)))
 
         def problem(file: str) -> str | None:
@@ -105,7 +105,8 @@ class Checks:
                 for file, why in zip(files, pool.map(problem, files), strict=True)
                 if why is not None
             }
-        return Decoded(len(tried), {file: why for file, why in tried.items() if why})
+        broken = {file: why for file, why in tried.items() if why}
+        return Decoded(len(tried), broken, left + len(files) - len(tried))
 
 
 def why_undecodable(raw: bytes, most_pixels: int) -> str:

@@ -35,7 +35,7 @@ def examine(case: Case, decoded: Decoded, out_of_time: Callable[[], bool]) -> Pr
         *check_images(case, decoded),
         *leaks,
         *check_duplicates(case),
-        *_sampled(case, left),
+        *_sampled(case, decoded, left),
     ]
     rows = case.features.height
     return Preflight(
@@ -46,11 +46,13 @@ def examine(case: Case, decoded: Decoded, out_of_time: Callable[[], bool]) -> Pr
     )
 
 
-def _sampled(case: Case, left: int) -> Iterator[PreflightFinding]:
+def _sampled(case: Case, decoded: Decoded, left: int) -> Iterator[PreflightFinding]:
     parts = []
     if not case.whole:
         every = f" of {case.schema.rows:,}" if case.schema.complete else ""
         parts.append(f"{case.classes.len():,}{every} rows, spread over the table")
+    if decoded.left:
+        parts.append(f"{decoded.tried:,} of {decoded.tried + decoded.left:,} images")
     if left:
         parts.append(
             f"{len(case.plan.features) - left:,} of {len(case.plan.features):,} columns for giving the target away"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 VALUE = "its value"
 STRETCHES = (4, 32, 256)  # values: short ones find a step to the row, long ones what holds on the whole
+OFTEN = 20  # rows to a value
 SORTED = {ColumnType.NUMERIC, ColumnType.DATETIME, ColumnType.TEXT, ColumnType.CATEGORICAL}
 MOST_NAMED_CLASSES = 50  # a search through the texts for each
 _WORD = re.compile(r"[^\W\d_]{3}")
@@ -62,11 +63,10 @@ def guesses(values: pl.Series, kind: ColumnType, classes: pl.Series) -> Iterator
     if not filled.all():
         yield guess("whether it is blank", filled, classes, filled.is_not_null())
     yield guess(VALUE, values, classes, filled)
-    if kind not in SORTED:
-        return
-    # neighbours are other values: of equal ones the guess by value has told all
-    rank = values.rank("dense").cast(pl.Int64) - 1
     distinct = values.n_unique()
+    if kind not in SORTED or int(filled.sum()) >= OFTEN * distinct:
+        return  # of values that occur often the guess by value has told all
+    rank = values.rank("dense").cast(pl.Int64) - 1
     for stretch in STRETCHES:
         if 2 * stretch <= distinct:
             yield guess("its place in sorted order", rank // stretch, classes, filled)

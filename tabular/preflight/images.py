@@ -23,22 +23,27 @@ MISSING_TO_STOP = 0.5
 
 @dataclass(frozen=True)
 class Decoded:
-    """What came of decoding some files: how many were tried, and why some failed, by their paths."""
+    """What came of decoding some files: how many were tried, why some failed, by their paths, and how many were left."""
 
     tried: int = 0
     broken: Mapping[str, str] = field(default_factory=dict)
+    left: int = 0
 
 
-def image_cells(case: Case, most: int) -> list[str]:
-    """Give some distinct cells of the image features, the same each time, to try their files."""
+def image_cells(case: Case, most: int) -> tuple[list[str], int]:
+    """Choose some distinct cells of the image features, the same each time, to try their files.
+
+    Returns:
+        The cells, and how many others there are.
+    """
     columns = [name for name, kind in case.plan.features.items() if kind is ColumnType.IMAGE]
-    if not columns:
-        return []
     cells: list[str] = []
+    every = 0
     for name in columns:
         distinct: pl.Series = case.features[name].drop_nulls().unique(maintain_order=True)
+        every += len(distinct)
         cells += distinct.sample(min(most // len(columns), len(distinct)), seed=0).to_list()
-    return cells
+    return cells, every - len(cells)
 
 
 def files_of(cells: list[str], index: ImageIndex) -> list[str]:

@@ -170,9 +170,15 @@ def test_images_all_there_are_not_told_of(tmp_path):
 def test_some_files_that_rows_name_are_tried_the_same_each_time(tmp_path):
     columns, files = pictures(missing=10)
     case = case_of(tmp_path, columns, files=files, types={"photo": ColumnType.IMAGE})
-    cells = image_cells(case, 40)
-    assert (len(set(cells)), cells) == (40, image_cells(case, 40))
+    cells, left = image_cells(case, 40)
+    assert (len(set(cells)), left) == (40, ROWS - 40)
+    assert (cells, left) == image_cells(case, 40)
     tried = files_of(cells, ImageIndex(files))
     assert set(tried) <= set(files)
     assert 30 <= len(tried) <= 40
-    assert image_cells(case_of(tmp_path, table()), 40) == []
+    assert image_cells(case_of(tmp_path, table()), 40) == ([], 0)
+
+
+def test_images_that_were_left_are_told(tmp_path):
+    finding = images_of(tmp_path, 0, Decoded(40, left=260))["sampled"]
+    assert finding.message == "Only a part was looked at: 40 of 300 images."
