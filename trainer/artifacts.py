@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,8 +33,9 @@ VALIDATION = "validation_predictions.csv"
 def write_artifacts(
     artifacts: Artifacts, data: Data, target: str, explanation: Explanation, folder: Path
 ) -> None:
-    """Write everything that prediction needs, and the predictions of the validation rows where there are any."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write everything that prediction needs, and the predictions of the validation rows, into a folder made anew."""
+    shutil.rmtree(folder, ignore_errors=True)  # what a run before this one left would be taken for this one's
+    folder.mkdir(parents=True)
     _write_weights(artifacts.state_dict, folder)
     write_json(folder / ID2LABEL, {str(number): label for number, label in artifacts.id2label.items()})
     preprocessing = {

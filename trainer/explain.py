@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LEAST_SECONDS = 10.0  # for the linear baseline and the contributions, however short the training was
+LEAST_SECONDS = 10.0  # for the contributions, however short the training was
 
 
 @dataclass(frozen=True)
 class Limits:
     """What explaining may cost."""
 
-    share: float  # of the training's time; 0: neither linear baseline nor contributions
+    share: float  # of the training's time, for contributions; 0: neither they nor the linear baseline
     max_rows: int  # validation rows that are shuffled
     max_columns: int
 
@@ -100,13 +100,6 @@ def explain(
         with found.part("the list of mistakes"):
             rows = data.table_rows[data.split.val]
             found.mistakes = worst_mistakes(found.predictions, truth, data.labels, val, data.columns, rows)
-    with found.part("the majority baseline"):
-        found.baselines.append(majority_baseline(data))
-    if limits.share > 0:
-        with found.part("the linear baseline"):
-            linear, why = linear_baseline(data, seed)
-            found.baselines += [linear] if linear else []
-            found.notes += [why] if why else []
     if limits.share > 0 and found.predictions is not None:
         rows = np.sort(np.random.default_rng(seed).permutation(len(val))[: limits.max_rows])
         with found.part("measuring contributions"):
@@ -120,6 +113,13 @@ def explain(
                 deadline=deadline,
                 progress=progress,
             )
+    with found.part("the majority baseline"):
+        found.baselines.append(majority_baseline(data))
+    if limits.share > 0:
+        with found.part("the linear baseline"):
+            linear, why = linear_baseline(data, seed)
+            found.baselines += [linear] if linear else []
+            found.notes += [why] if why else []
     return found
 
 

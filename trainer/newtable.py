@@ -81,7 +81,7 @@ class NewTable:
                     yield whole[:rows]
                     held, size = [whole[rows:]], size - rows
                     whole_frames += 1
-        except Unreadable as error:
+        except (Unreadable, OSError) as error:
             raise DataError(f"{self._path} cannot be read: {error}") from error
         if size or not whole_frames:
             yield pl.concat(held)

@@ -81,7 +81,9 @@ def run_job(
     with _phase(Phase.UPLOADING, reporter, durations):
         folder = workdir / "artifacts"
         write_artifacts(artifacts, data, spec.target_col, explanation, folder)
-        metrics = write_report(spec, params, inputs, data, report, explanation, durations, folder)
+        metrics = dict(report.metrics)
+        with explanation.part("the report"):
+            metrics = write_report(spec, params, inputs, data, report, explanation, durations, folder)
         uploaded = upload(folder, spec.destination, reporter.progress)
     return metrics, uploaded
 

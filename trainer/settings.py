@@ -40,7 +40,7 @@ class Settings(BaseModel):
         default=0.25,
         ge=0,
         le=10,
-        description="time for the linear baseline and the contributions, as a share of the training's, 10 s at least; 0: none of both",
+        description="time to measure contributions, as a share of the training's, 10 s at least; 0: neither they nor the linear baseline",
     )
     explain_max_rows: int = Field(
         default=1000, ge=10, description="most validation rows shuffled to measure contributions"

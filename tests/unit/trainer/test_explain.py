@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -46,9 +47,11 @@ def run(tmp_path):
         spec = JobSpec.from_env(job_env(folder))
         model = FakeModel(predict) if predict else catalogue.find("dummy_model")
         params = catalogue.find("dummy_model").params({})
+        shutil.rmtree(folder / "out", ignore_errors=True)
         run_job(spec, model, params, SilentReporter(), tmp_path / "work", Settings(**settings))
-        files = {path.name for path in (folder / "out").iterdir()}
-        return reports.parse(json.loads((folder / "out" / "report.json").read_text())), files
+        files = {path.name: path for path in (folder / "out").iterdir()}
+        written = files.get("report.json")
+        return written and reports.parse(json.loads(written.read_text())), files.keys()
 
     return job
 
@@ -126,6 +129,23 @@ def test_a_part_that_fails_takes_no_other_with_it(run, monkeypatch, part, what, 
     parts = {"calibration", "mistakes", "contributions"}
     assert {name for name in parts if getattr(report, name) is None} == {lost}
     assert "validation_predictions.csv" in files
+
+
+def test_without_a_fingerprint_the_rest_of_the_report_is_there(run, monkeypatch):
+    monkeypatch.setattr("trainer.report.fingerprint", lambda *_: 1 / 0)
+    report, _ = run(by_weight)
+    assert report.data is None
+    assert "the data's fingerprint failed: ZeroDivisionError: division by zero" in report.notes
+    assert report.calibration.applied
+
+
+def test_a_report_that_cannot_be_made_leaves_the_model(run, monkeypatch, caplog):
+    run(by_weight)  # whose report must not be taken for that of the run that follows
+    monkeypatch.setattr("trainer.report.hardware", lambda: 1 / 0)
+    report, files = run(by_weight)
+    assert report is None
+    assert {"model.safetensors", "preprocessing.json", "validation_predictions.csv"} <= files
+    assert "the report failed" in caplog.text
 
 
 def test_a_request_to_stop_is_no_failure_of_a_part(run):
