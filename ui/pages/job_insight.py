@@ -105,7 +105,8 @@ def _spread(spread: Spread) -> str:
 
 
 def _calibration(found: Calibration) -> Node:
-    shown = [("Before", found.before), *([("After", found.after)] if found.after else [])]
+    after = "After" if found.applied else "After, not used"
+    shown = [("Before", found.before), *([(after, found.after)] if found.after else [])]
     rows: list[list[Node]] = [
         [title, wording.number(figures.log_loss), wording.number(figures.brier), wording.percent(figures.ece)]
         for title, figures in shown
@@ -141,15 +142,17 @@ def _mistakes(found: Mistakes, dataset_id: str) -> Node:
     if not found.wrong:
         return card(html.P("Every validation row is predicted right."), title="Most confident mistakes")
     pictured = any(each.images for each in found.shown)
-    header = ["Row", "True", "Predicted", "Probability", *(["Images"] if pictured else []), "Values"]
+    valued = any(each.values for each in found.shown)
+    header = ["Row", "True", "Predicted", "Probability"]
+    header += ["Images"] * pictured + ["Values"] * valued
     rows = [
         [
-            wording.whole(each.row),
+            str(each.row),
             name(each.truth),
             name(each.predicted),
             wording.percent(each.probability),
             *([_pictures(each, dataset_id)] if pictured else []),
-            _values(each),
+            *([_values(each)] if valued else []),
         ]
         for each in found.shown
     ]
