@@ -12,6 +12,7 @@ from contracts import report as reports
 from contracts.job import JobSpec
 from contracts.report import Report
 from support.trainer_jobs import job_env, tiny_dataset
+from trainer.checkpoint import Checkpoints
 from trainer.errors import Cancelled
 from trainer.models import catalogue
 from trainer.pipeline import run_job
@@ -48,7 +49,8 @@ def run(tmp_path):
         model = FakeModel(predict) if predict else catalogue.find("dummy_model")
         params = catalogue.find("dummy_model").params({})
         shutil.rmtree(folder / "out", ignore_errors=True)
-        run_job(spec, model, params, SilentReporter(), tmp_path / "work", Settings(**settings))
+        work = tmp_path / "work"
+        run_job(spec, model, params, SilentReporter(), work, Checkpoints(work, "", 60), Settings(**settings))
         files = {path.name: path for path in (folder / "out").iterdir()}
         written = files.get("report.json")
         return written and reports.parse(json.loads(written.read_text())), files.keys()
