@@ -46,8 +46,9 @@ bench: .venv/.dev ## Measure every speed claim (benchmarks/datasets.py needs a r
 	for script in profile staging preflight demo_signal csv_zoo; do echo "== $$script"; $(BIN)/python "benchmarks/$$script.py"; done
 
 .PHONY: docs
-docs: .venv/.dev ## Write the README's table of environment variables from the settings classes
+docs: .venv/.dev ## Write the README's table of environment variables and the table of a report's fields from the classes
 	$(BIN)/python scripts/environment_table.py --write
+	$(BIN)/python scripts/report_fields.py --write
 
 .PHONY: clean
 clean: ## Remove the virtual environment and caches; data under var/ stays

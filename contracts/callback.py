@@ -33,6 +33,7 @@ class Phase(StrEnum):
     DOWNLOADING = "downloading"
     PREPARING = "preparing"
     TRAINING = "training"
+    EXPLAINING = "explaining"
     UPLOADING = "uploading"
 
 

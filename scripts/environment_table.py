@@ -5,11 +5,9 @@
 
 from __future__ import annotations
 
-import argparse
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from generated import keep
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from pydantic.fields import FieldInfo
 
-README = Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- environment: begin (make docs writes this) -->\n", "<!-- environment: end -->"
 GROUPS: list[tuple[str, type[BaseModel]]] = [
     ("every service", Settings),
@@ -71,19 +68,5 @@ def _escape(text: str) -> str:
     return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
-def main() -> None:
-    """Write or check."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", action="store_true", help="rewrite the README instead of checking it")
-    write = parser.parse_args().write
-    text = README.read_text("utf-8")
-    before, rest = text.split(BEGIN)
-    current, after = rest.split(END)
-    if write:
-        README.write_text(before + BEGIN + table() + END + after, "utf-8")
-    elif current != table():
-        sys.exit("README.md: the environment table is out of date; run `make docs`")
-
-
 if __name__ == "__main__":
-    main()
+    keep("README.md", BEGIN, END, table())

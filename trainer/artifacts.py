@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import polars as pl
 
 from contracts.callback import ArtifactInfo
 from trainer import objects
+from trainer.tables import prediction_table, write_csv
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from trainer.data import Data
+    from trainer.explain import Explanation
     from trainer.results import Artifacts
 
 WEIGHTS = "model.safetensors"
@@ -27,9 +30,12 @@ ID2LABEL = "id2label.json"
 VALIDATION = "validation_predictions.csv"
 
 
-def write_artifacts(artifacts: Artifacts, data: Data, target: str, folder: Path) -> None:
-    """Write everything that prediction needs, and the predictions of the validation rows."""
-    folder.mkdir(parents=True, exist_ok=True)
+def write_artifacts(
+    artifacts: Artifacts, data: Data, target: str, explanation: Explanation, folder: Path
+) -> None:
+    """Write everything that prediction needs, and the predictions of the validation rows, into a folder made anew."""
+    shutil.rmtree(folder, ignore_errors=True)  # what a run before this one left would be taken for this one's
+    folder.mkdir(parents=True)
     _write_weights(artifacts.state_dict, folder)
     write_json(folder / ID2LABEL, {str(number): label for number, label in artifacts.id2label.items()})
     preprocessing = {
@@ -37,29 +43,15 @@ def write_artifacts(artifacts: Artifacts, data: Data, target: str, folder: Path)
         "model": artifacts.model_type,
         "target": target,
         "columns": [column.model_dump(mode="json") for column in data.columns],
+        "temperature": explanation.temperature,
         "fitted": artifacts.preprocessing,
     }
     write_json(folder / PREPROCESSING, preprocessing)
-    val = data.split.val
-    truth = [data.labels[number] for number in data.target[val]]
-    probabilities = artifacts.predict(data.frame[val])
-    table = prediction_table(data.table_rows[val], probabilities, list(artifacts.id2label.values()))
-    table.insert_column(1, pl.Series("truth", truth)).write_csv(folder / VALIDATION)
-
-
-def prediction_table(
-    rows: NDArray[np.int64], probabilities: NDArray[np.float32], labels: list[str]
-) -> pl.DataFrame:
-    """Lay out predictions: row of the table (from 0), predicted class, its probability, and each class's probability."""
-    best = probabilities.argmax(axis=1)
-    return pl.DataFrame(
-        {
-            "row": rows,
-            "prediction": [labels[number] for number in best],
-            "probability": probabilities[np.arange(len(best)), best],
-            **{f"p({label})": probabilities[:, number] for number, label in enumerate(labels)},
-        }
-    )
+    if explanation.predictions is not None:
+        val = data.split.val
+        table = prediction_table(data.table_rows[val], explanation.predictions, data.labels)
+        truth = [data.labels[number] for number in data.target[val]]
+        write_csv(table.insert_column(1, pl.Series("truth", truth)), folder / VALIDATION)
 
 
 def write_json(path: Path, value: Any) -> None:

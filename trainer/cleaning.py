@@ -30,7 +30,7 @@ def clean(frame: pl.DataFrame, columns: Sequence[Column], images: ImageFolder | 
         folder that the cell names, the others as strings. Null is missing: a blank, a missing-value token, a value that
         cannot be read as its type, a cell of which no image has a file.
     """
-    index = ImageIndex(images.paths if images else [])
+    index = images.index if images else ImageIndex([])
     return pl.DataFrame([_clean(frame[column.name], column, index) for column in columns])
 
 

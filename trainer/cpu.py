@@ -6,8 +6,10 @@ import math
 import os
 from pathlib import Path
 
+CGROUP = Path("/sys/fs/cgroup")
 
-def cpu_limit(root: Path = Path("/sys/fs/cgroup")) -> int:
+
+def cpu_limit(root: Path = CGROUP) -> int:
     """Give the number of CPUs that are of use here, at least 1.
 
     OMP_NUM_THREADS caps it: a launcher that cannot limit a process says there how many the job may have.

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from pydantic import ValidationError
 
 from contracts.shards import INDEX_NAME, ShardIndex
+from tabular.images import ImageIndex
 from trainer import objects
 from trainer.errors import DataError
 
@@ -26,8 +28,15 @@ class ImageFolder(Protocol):
     def paths(self) -> Sequence[str]:
         """Every file, sorted."""
 
+    @property
+    def index(self) -> ImageIndex:
+        """Finds the file that a cell means."""
+
     def read(self, path: str) -> bytes:
         """Give a file's bytes; safe from several threads."""
+
+    def size(self, path: str) -> int:
+        """Give a file's size in bytes."""
 
 
 class LooseFiles:
@@ -37,9 +46,18 @@ class LooseFiles:
         self._root = root
         self.paths = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
 
+    @cached_property
+    def index(self) -> ImageIndex:
+        """Finds the file that a cell means."""
+        return ImageIndex(self.paths)
+
     def read(self, path: str) -> bytes:
         """Give a file's bytes."""
         return (self._root / path).read_bytes()
+
+    def size(self, path: str) -> int:
+        """Give a file's size in bytes."""
+        return (self._root / path).stat().st_size
 
 
 class ShardedFiles:
@@ -52,22 +70,32 @@ class ShardedFiles:
             DataError: Its index is not one, or a shard is absent or of another size than the index says.
         """
         try:
-            self._index = ShardIndex.model_validate_json((root / INDEX_NAME).read_bytes())
+            shards = ShardIndex.model_validate_json((root / INDEX_NAME).read_bytes())
         except ValidationError as error:
             raise DataError(f"{INDEX_NAME} is not an index of shards: {error}") from None
         self._files = []
-        for shard in self._index.shards:
+        for shard in shards.shards:
             path = root / shard.name
             size = path.stat().st_size if path.is_file() else -1
             if size != shard.size:
                 raise DataError(f"shard {shard.name} has {size} bytes, its index says {shard.size}")
             self._files.append(os.open(path, os.O_RDONLY))
-        self.paths = sorted(self._index.files)
+        self._entries = shards.files
+        self.paths = sorted(shards.files)
+
+    @cached_property
+    def index(self) -> ImageIndex:
+        """Finds the file that a cell means."""
+        return ImageIndex(self.paths)
 
     def read(self, path: str) -> bytes:
         """Give a file's bytes."""
-        entry = self._index.files[path]
+        entry = self._entries[path]
         return os.pread(self._files[entry.shard], entry.size, entry.offset)
+
+    def size(self, path: str) -> int:
+        """Give a file's size in bytes."""
+        return self._entries[path].size
 
 
 @dataclass(frozen=True)

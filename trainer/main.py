@@ -100,7 +100,7 @@ def _attempt(spec: JobSpec, settings: Settings, reporter: Reporter) -> int:
         model = catalogue.find(spec.model)
         params = model.params(spec.model_params)
         checkpoints = Checkpoints(_workdir(spec), spec.resume_from, settings.checkpoint_seconds)
-        metrics, artifacts = run_job(spec, model, params, reporter, _workdir(spec), checkpoints)
+        metrics, artifacts = run_job(spec, model, params, reporter, _workdir(spec), checkpoints, settings)
     except Cancelled:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it would cut the checkpoint off
         return _end(reporter, Outcome.CANCELLED, _stopped(spec), EXIT_CANCELLED)

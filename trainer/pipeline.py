@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from trainer.checkpoint import Checkpoints
     from trainer.models.catalogue import Model, ModelParams
     from trainer.reporter import Reporter
+    from trainer.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ def run_job(
     reporter: Reporter,
     workdir: Path,
     checkpoints: Checkpoints,
+    settings: Settings,
 ) -> tuple[dict[str, float], list[ArtifactInfo]]:
     """Train one model.
 
@@ -40,6 +42,7 @@ def run_job(
         reporter: Told of everything.
         workdir: A folder of this attempt's own.
         checkpoints: Where the model keeps its state, and finds that of an earlier attempt.
+        settings: Say how much may be spent on explaining the model.
 
     Returns:
         The metrics of the best state, and the uploaded artifacts.
@@ -50,6 +53,7 @@ def run_job(
     # imported here, so that a mistake in the spec shows at once: polars, numpy and torch take seconds
     from trainer.artifacts import upload, write_artifacts  # noqa: PLC0415
     from trainer.data import prepare  # noqa: PLC0415
+    from trainer.explain import Limits, explain  # noqa: PLC0415
     from trainer.inputs import fetch_inputs  # noqa: PLC0415
     from trainer.report import write_report  # noqa: PLC0415
     from trainer.results import TrainParams  # noqa: PLC0415
@@ -65,10 +69,21 @@ def run_job(
         train = model.load_train()
     with _phase(Phase.TRAINING, reporter, durations):
         report, artifacts = train(TrainParams(spec, params, data, reporter, workdir, checkpoints, deadline))
+    with _phase(Phase.EXPLAINING, reporter, durations):
+        explanation = explain(
+            artifacts,
+            data,
+            seed=spec.seed,
+            limits=Limits(settings.explain_share, settings.explain_max_rows, settings.explain_max_columns),
+            training_seconds=durations[Phase.TRAINING],
+            progress=reporter.progress,
+        )
     with _phase(Phase.UPLOADING, reporter, durations):
         folder = workdir / "artifacts"
-        write_artifacts(artifacts, data, spec.target_col, folder)
-        metrics = write_report(spec, params, data, report, durations, folder)
+        write_artifacts(artifacts, data, spec.target_col, explanation, folder)
+        metrics = dict(report.metrics)
+        with explanation.part("the report"):
+            metrics = write_report(spec, params, inputs, data, report, explanation, durations, folder)
         uploaded = upload(folder, spec.destination, reporter.progress)
     return metrics, uploaded
 

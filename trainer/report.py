@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from contracts.job import MODALITIES
+from contracts.report import Epoch, ModelInfo, Report, SplitRows
+from trainer import scores
 from trainer.artifacts import write_json
+from trainer.fingerprint import fingerprint, hardware
+from trainer.model_card import model_card
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,17 +19,22 @@ if TYPE_CHECKING:
 
     from contracts.job import JobSpec
     from trainer.data import Data
+    from trainer.explain import Explanation
+    from trainer.inputs import Inputs
     from trainer.models.catalogue import ModelParams
     from trainer.results import TrainingReport
 
-PACKAGES = ("triptych", "numpy", "pillow", "polars", "scikit-learn", "torch")
+PACKAGES = ("triptych", "numpy", "pillow", "polars", "scikit-learn", "scipy", "torch", "torchvision")
+SAME_ACCURACY = 1e-6
 
 
 def write_report(
     spec: JobSpec,
     params: ModelParams,
+    inputs: Inputs,
     data: Data,
     training: TrainingReport,
+    explanation: Explanation,
     durations: Mapping[str, float],
     folder: Path,
 ) -> dict[str, float]:
@@ -33,46 +43,91 @@ def write_report(
     Args:
         spec: The job; its secret is left out.
         params: The model's parameters with their defaults filled in.
+        inputs: The files it read.
         data: What was trained on.
         training: How it went.
+        explanation: What was found out about the result.
         durations: Seconds of each phase so far.
         folder: Where to write.
 
     Returns:
         The metrics of the best state, with the majority rate beside them.
     """
-    metrics = {**training.metrics, "majority_rate": data.majority_rate}
-    report: dict[str, Any] = {
-        "version": 1,
-        "job_id": spec.job_id,
-        "attempt": spec.attempt,
-        "model": {"name": spec.model, "title": params.TITLE, "params": params.model_dump(mode="json")},
-        "target": spec.target_col,
-        "labels": data.labels,
-        "metrics": metrics,
-        "best_epoch": training.best_epoch,
-        "per_class": [entry.model_dump() for entry in training.per_class],
-        "confusion_matrix": training.confusion_matrix,
-        "history": [record.model_dump() for record in training.history],
-        "split": {"train": len(data.split.train), "val": len(data.split.val)},
-        "columns": _columns_by_modality(data),
-        "column_types": {column.name: column.type.value for column in data.columns},
-        "notes": [*data.notes, *training.notes],
-        "device": training.device,
-        "parameters": training.parameters,
-        "durations": {name: round(seconds, 3) for name, seconds in durations.items()},
-        "settings": spec.model_dump(mode="json", exclude={"callback_secret"}),
-        "versions": _versions(),
-    }
-    write_json(folder / "report.json", report)
-    (folder / "model_card.md").write_text(_model_card(report), encoding="utf-8")
+    metrics = _metrics(data, training, explanation)
+    data_print = None
+    with explanation.part("the data's fingerprint"):
+        data_print = fingerprint(spec, inputs, data)
+    matrix = explanation.matrix
+    report = Report(
+        job_id=spec.job_id,
+        attempt=spec.attempt,
+        model=ModelInfo(name=spec.model, title=params.TITLE, params=params.model_dump(mode="json")),
+        target=spec.target_col,
+        labels=data.labels,
+        metrics=metrics,
+        best_epoch=training.best_epoch,
+        per_class=training.per_class if matrix is None else scores.per_class(matrix, data.labels),
+        confusion_matrix=training.confusion_matrix if matrix is None else matrix.tolist(),
+        history=[
+            Epoch.model_validate(record.model_dump(include=set(Epoch.model_fields)))
+            for record in training.history
+        ],
+        split=SplitRows(train=len(data.split.train), val=len(data.split.val)),
+        columns=_columns_by_modality(data),
+        column_types={column.name: column.type.value for column in data.columns},
+        notes=[*data.notes, *training.notes, *explanation.notes, *_remarks(metrics, training, explanation)],
+        device=training.device,
+        parameters=training.parameters,
+        durations={name: round(seconds, 3) for name, seconds in durations.items()},
+        settings=spec.model_dump(mode="json", exclude={"callback_secret"}),
+        versions=_versions(),
+        calibration=explanation.calibration,
+        contributions=explanation.contributions,
+        mistakes=explanation.mistakes,
+        baselines=explanation.baselines,
+        data=data_print,
+        hardware=hardware(),
+    )
+    write_json(folder / "report.json", report.model_dump(mode="json"))
+    (folder / "model_card.md").write_text(model_card(report), encoding="utf-8")
     return metrics
+
+
+def _metrics(data: Data, training: TrainingReport, explanation: Explanation) -> dict[str, float]:
+    """Give training's figures, and over them what the saved model's own answers give."""
+    metrics = {**training.metrics, "majority_rate": data.majority_rate}
+    if explanation.matrix is not None:
+        metrics |= {
+            "accuracy": scores.accuracy(explanation.matrix),
+            "macro_f1": scores.macro_f1(explanation.matrix),
+            "weighted_f1": scores.weighted_f1(explanation.matrix),
+            "balanced_accuracy": scores.balanced_accuracy(explanation.matrix),
+        }
+    if explanation.calibration is not None:
+        before = explanation.calibration.before
+        metrics |= {"log_loss": before.log_loss, "brier": before.brier, "ece": before.ece}
+    return metrics
+
+
+def _remarks(metrics: Mapping[str, float], training: TrainingReport, explanation: Explanation) -> list[str]:
+    remarks = []
+    measured = training.metrics.get("accuracy", metrics["accuracy"])
+    if abs(metrics["accuracy"] - measured) > SAME_ACCURACY:
+        remarks.append(
+            f"the saved model's accuracy is {metrics['accuracy']:.4f}, training measured {measured:.4f}; the former is told"
+        )
+    remarks.extend(
+        f"{baseline.title.lower()}: accuracy {baseline.accuracy:.4f}, no worse than this model's {metrics['accuracy']:.4f}"
+        for baseline in explanation.baselines
+        if baseline.accuracy >= metrics["accuracy"]
+    )
+    return remarks
 
 
 def _columns_by_modality(data: Data) -> dict[str, list[str]]:
     return {
         modality: [column.name for column in data.columns if column.modality == modality]
-        for modality in ("image", "text", "tabular")
+        for modality in MODALITIES
     }
 
 
@@ -84,46 +139,3 @@ def _versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue  # an image may hold only what its models need
     return versions
-
-
-def _model_card(report: Mapping[str, Any]) -> str:
-    metrics, split, model = report["metrics"], report["split"], report["model"]
-    columns = "\n".join(
-        f"- {modality}: {', '.join(f'`{name}`' for name in names)}"
-        for modality, names in report["columns"].items()
-        if names
-    )
-    classes = "\n".join(
-        f"| {row['label'].replace('|', '/')} | {row['precision']:.3f} | {row['recall']:.3f} | {row['f1']:.3f} | {row['support']} |"
-        for row in report["per_class"]
-    )
-    notes = "\n".join(f"- {note}" for note in report["notes"]) or "- none"
-    return f"""# {model["title"]}: predicts `{report["target"]}`
-
-Job `{report["job_id"]}`, attempt {report["attempt"]}, model `{model["name"]}` with {report["parameters"]:,} parameters, trained on
-{split["train"]:,} rows and measured on {split["val"]:,} others ({report["device"]}, {report["durations"]["training"]:.0f} s).
-
-## Figures on the validation rows (best epoch: {report["best_epoch"]})
-
-| accuracy | macro-F1 | loss | always the most frequent class |
-|---|---|---|---|
-| {metrics["accuracy"]:.4f} | {metrics["macro_f1"]:.4f} | {metrics["loss"]:.4f} | {metrics["majority_rate"]:.4f} |
-
-The best epoch was chosen by its accuracy on these same rows, so expect a little less on new ones.
-
-| class | precision | recall | F1 | rows |
-|---|---|---|---|---|
-{classes}
-
-## Learnt from
-
-{columns}
-
-## To know
-
-{notes}
-
-## Use
-
-`python -m trainer.predict --artifacts FOLDER --table new.csv --images FOLDER --out predictions.csv`
-"""

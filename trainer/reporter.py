@@ -13,7 +13,6 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-import psutil
 from pydantic import ValidationError
 
 from contracts.callback import (
@@ -28,6 +27,7 @@ from contracts.callback import (
     to_json,
 )
 from trainer.delivery import Away, Dropped
+from trainer.machine import Machine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -135,8 +135,7 @@ class HttpReporter:
         self._dropped = 0
         self._closing = threading.Event()
         self._give_up_at = math.inf  # monotonic seconds
-        self._process = psutil.Process()
-        self._process.cpu_percent()  # its first answer is always 0
+        self._machine = Machine()
         self._thread = threading.Thread(target=self._run, name="reporter", daemon=True)
         self._thread.start()
 
@@ -262,5 +261,4 @@ class HttpReporter:
 
     def _sample(self) -> None:
         step, epoch = self._at
-        memory = self._process.memory_info().rss / 2**20
-        self.point("system", step, epoch, {"cpu_percent": self._process.cpu_percent(), "rss_mb": memory})
+        self.point("system", step, epoch, self._machine.sample())

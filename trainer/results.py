@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel, Field
 
+from contracts.report import ClassScores
 from trainer import scores
-from trainer.scores import ClassScores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -5,22 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import BaseModel
+
+from contracts.report import ClassScores
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-
-
-class ClassScores(BaseModel):
-    """How one class fared on the validation rows."""
-
-    label: str
-    precision: float
-    recall: float
-    f1: float
-    support: int
 
 
 def confusion_matrix(
@@ -33,6 +24,13 @@ def confusion_matrix(
 def accuracy(matrix: NDArray[np.int64]) -> float:
     """Give the share of rows on the diagonal."""
     return float(np.trace(matrix) / max(1, matrix.sum()))
+
+
+def balanced_accuracy(matrix: NDArray[np.int64]) -> float:
+    """Give the mean recall over the classes that occur as true ones (as scikit-learn does)."""
+    support = matrix.sum(axis=1)
+    recall = _ratio(np.diag(matrix), support)
+    return float(recall[support > 0].mean()) if support.any() else 0.0
 
 
 def macro_f1(matrix: NDArray[np.int64]) -> float:

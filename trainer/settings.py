@@ -36,6 +36,18 @@ class Settings(BaseModel):
     checkpoint_seconds: float = Field(
         default=5, ge=0, le=3600, description="least time between two checkpoints kept on disk"
     )
+    explain_share: float = Field(
+        default=0.25,
+        ge=0,
+        le=10,
+        description="time to measure contributions, as a share of the training's, 10 s at least; 0: neither they nor the linear baseline",
+    )
+    explain_max_rows: int = Field(
+        default=1000, ge=10, description="most validation rows shuffled to measure contributions"
+    )
+    explain_max_columns: int = Field(
+        default=50, ge=1, description="most columns whose contribution is measured"
+    )
     triptych_request_id: str = Field(default="", description="correlation id that logs carry")
 
     @classmethod

@@ -39,6 +39,7 @@ class FakePlatform:
         self.open_streams: dict[str, int] = defaultdict(int)
         self.hold_uploads = threading.Event()  # cleared, it makes uploads wait before their answer
         self.hold_uploads.set()
+        self.reports: dict[str, JSON] = {}  # report.json of a job, where it is not to be made up
         self.broken_image = ""  # path of a file that does not decode
         self.uploaded_names: list[str | None] = []
         self.cut_streams = 0  # raised by one, it makes every open stream end as a broken connection does

@@ -185,12 +185,32 @@ def test_the_end_brings_figures_report_and_artifacts_without_a_reload(page: Page
     platform.succeed(running)
     expect(page.locator("#job-state").get_by_text("succeeded")).to_be_visible()
     expect(page.get_by_text("57.7 points above")).to_be_visible()
-    expect(page.get_by_role("row", name="bird")).to_be_visible()
+    expect(page.get_by_role("row", name="bird 95.0")).to_be_visible()
     wait_for_connection(page, "ended")
     expect(page.get_by_role("button", name="Cancel job")).to_be_hidden()
     with page.expect_download() as download:
         page.get_by_role("link", name="model_card.md").click()
     assert download.value.suggested_filename == "model_card.md"
+
+
+def test_the_report_shows_pictures_of_mistakes_and_folds_long_rows(page: Page, platform, running):
+    platform.start(running)
+    platform.succeed(running)
+    page.goto(f"/jobs/{running}")
+    mistakes = page.get_by_role("region", name="Most confident mistakes")
+    expect(mistakes.locator("img.thumbnail").first).to_have_js_property("naturalWidth", 96)
+    expect(mistakes.get_by_text("measure 7")).to_be_hidden()
+    mistakes.get_by_text("5 values more").click()
+    expect(mistakes.get_by_text("measure 7")).to_be_visible()
+    expect(page.get_by_role("img", name="After: share right over probability")).to_be_visible()
+
+
+def test_what_the_trainer_uses_is_told(page: Page, platform, running):
+    platform.emit(running, *fake_data.training_items(1, LABELS))
+    page.goto(f"/jobs/{running}")
+    expect(page.locator("#live-system")).to_have_text(
+        "CPU 150 % (75 % of its limit) · memory 642 MB (31 % of its limit) · GPU 57 %, 2.1 GB"
+    )
 
 
 def test_the_matrix_makes_room_for_the_report(page: Page, platform, running):
@@ -199,7 +219,7 @@ def test_the_matrix_makes_room_for_the_report(page: Page, platform, running):
     expect(page.get_by_text("Best validation pass, epoch 3")).to_be_visible()
     alone = page.locator("#live-matrix .main-svg").first.bounding_box()
     platform.set_state(running, "succeeded", None, {"accuracy": 0.9})
-    expect(page.get_by_role("row", name="bird")).to_be_visible()
+    expect(page.get_by_role("row", name="bird 95.0")).to_be_visible()
     page.wait_for_function(
         """() => document.querySelector('#live-matrix .main-svg').getBoundingClientRect().right
                  <= document.querySelector('#live-matrix').getBoundingClientRect().right + 1"""

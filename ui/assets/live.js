@@ -92,15 +92,28 @@ window.triptych = window.triptych || {};
     });
   }
 
+  function percent(value) {
+    return value.toFixed(0) + " %";
+  }
+
+  /* What the trainer uses: of one CPU and of what it may use. */
+  function usage(values) {
+    const parts = [];
+    const ofLimit = function (value) { return value === undefined ? "" : " (" + percent(value) + " of its limit)"; };
+    if (values.cpu_percent !== undefined) parts.push("CPU " + percent(values.cpu_percent) + ofLimit(values.cpu_limit_percent));
+    if (values.rss_mb !== undefined) parts.push("memory " + triptych.size(values.rss_mb * 1048576) + ofLimit(values.memory_limit_percent));
+    const gpu = [];
+    if (values.gpu_percent !== undefined) gpu.push(percent(values.gpu_percent));
+    if (values.gpu_memory_mb !== undefined) gpu.push(triptych.size(values.gpu_memory_mb * 1048576));
+    if (gpu.length) parts.push("GPU " + gpu.join(", "));
+    return parts.join(" · ");
+  }
+
   function handle(page, item) {
     if (item.attempt > page.attempt) newAttempt(page, item.attempt);
     if (item.attempt < page.attempt) return;
     if (item.kind === "point" && item.data.split === "system") {
-      const values = item.data.values;
-      const parts = [];
-      if (values.cpu_percent !== undefined) parts.push("CPU " + values.cpu_percent.toFixed(0) + " %");
-      if (values.rss_mb !== undefined) parts.push("memory " + triptych.size(values.rss_mb * 1048576));
-      triptych.setText("live-system", parts.join(" · "));
+      triptych.setText("live-system", usage(item.data.values));
     } else if (item.kind === "point") page.charts.add(item.data);
     else if (item.kind === "evaluation") evaluation(page, item.data);
     else if (item.kind === "state") stateChanged(page, item);

@@ -34,6 +34,7 @@ def layout(api: Api, job_id: str) -> Node:
             html.Div([job_live.chart(key, title) for key, title in job_live.CHARTS], className="charts"),
             html.Div(result.figures, id="job-figures"),
             html.Div([job_live.matrix(), html.Div(result.report, id="job-report")], className="result"),
+            html.Div(result.insight, id="job-insight"),
             html.Div(result.artifacts, id="job-artifacts"),
             html.Div(
                 [
@@ -166,6 +167,7 @@ def register(app: Dash, api: Api) -> None:
         Output("job-state", "children"),
         Output("job-figures", "children"),
         Output("job-report", "children"),
+        Output("job-insight", "children"),
         Output("job-artifacts", "children"),
         Output("job-details", "children"),
         Output("job-start-now", "style"),
@@ -179,11 +181,12 @@ def register(app: Dash, api: Api) -> None:
         try:
             job = api.job(live["id"])
         except ApiError as error:
-            return (no_update, failure(error), *[no_update] * 6)
+            return (no_update, failure(error), *[no_update] * 7)
         result = job_result.result(api, job)
         shown = visible_actions(job["state"])
         styles = [_shown(shown[action]) for action in ("start", "retry", "cancel")]
-        return _state(job), result.figures, result.report, result.artifacts, _details(job), *styles
+        parts = (result.figures, result.report, result.insight, result.artifacts)
+        return _state(job), *parts, _details(job), *styles
 
     app.clientside_callback(  # type: ignore[no-untyped-call]
         ClientsideFunction("triptych", "mountJob"),

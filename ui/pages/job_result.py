@@ -7,16 +7,21 @@ from typing import TYPE_CHECKING
 
 import dash_mantine_components as dmc
 from dash import dcc, html
+from pydantic import ValidationError
 
+from contracts import report as reports
 from ui import wording
 from ui.api import Api, ApiError
+from ui.pages.job_insight import insight
 from ui.parts import Node, card, facts, failure, message, name, table
 
 if TYPE_CHECKING:
+    from contracts.report import Report
     from ui.api import JSON
 
-SHARES = {"accuracy", "macro_f1", "weighted_f1", "majority_rate", "precision", "recall"}
-FIRST = ("accuracy", "majority_rate", "macro_f1", "weighted_f1", "loss", "best_epoch")
+SHARES = {"accuracy", "macro_f1", "weighted_f1", "balanced_accuracy", "majority_rate", "precision", "recall"}
+FIRST = ("accuracy", "majority_rate", "macro_f1", "weighted_f1", "balanced_accuracy", "loss", "best_epoch")
+ELSEWHERE = {"log_loss", "brier", "ece"}  # in the card on calibration, before and after
 WORDS = {
     "majority_rate": "Always the most frequent class",
     "macro_f1": "Macro F1",
@@ -31,6 +36,7 @@ class Result:
 
     figures: Node = None
     report: Node = None
+    insight: Node = None
     artifacts: Node = None
 
 
@@ -40,15 +46,23 @@ def result(api: Api, job: JSON) -> Result:
     if job["state"] not in wording.ENDED:
         return Result(figures)
     try:
-        report = api.report(job["id"]) if job["state"] == "succeeded" else None
+        raw = api.report(job["id"]) if job["state"] == "succeeded" else None
         artifacts = api.artifacts(job["id"])
     except ApiError as error:
-        return Result(figures, None, failure(error))
-    return Result(figures, _report(report) if report else None, _artifacts(artifacts) if artifacts else None)
+        return Result(figures, artifacts=failure(error))
+    shown = _artifacts(artifacts) if artifacts else None
+    if raw is None:
+        return Result(figures, artifacts=shown)
+    try:
+        report = reports.parse(raw)
+    except ValidationError:
+        told = f"It is of version {raw.get('version')}; this page reads versions 1 and {reports.VERSION}. Download it below."
+        return Result(figures, message("warning", "report.json cannot be shown", told), artifacts=shown)
+    return Result(figures, _report(report), insight(report, job["dataset_id"]), shown)
 
 
 def _figures(metrics: JSON) -> Node:
-    keys = [key for key in FIRST if key in metrics] + sorted(key for key in metrics if key not in FIRST)
+    keys = [key for key in FIRST if key in metrics] + sorted(metrics.keys() - ELSEWHERE - set(FIRST))
     tiles = [
         html.Div(
             [
@@ -76,28 +90,27 @@ def _verdict(metrics: JSON) -> Node:
     return html.P(f"{points} points above always answering with the most frequent class.", className="quiet")
 
 
-def _report(report: JSON) -> Node:
-    rows = sorted(report.get("per_class") or [], key=lambda row: (-row["support"], row["label"]))
+def _report(report: Report) -> Node:
+    rows = sorted(report.per_class, key=lambda row: (-row.support, row.label))
     cells = [
         [
-            name(row["label"]),
-            _score(row["precision"]),
-            _score(row["recall"]),
-            _score(row["f1"]),
-            wording.whole(row["support"]),
+            name(row.label),
+            _score(row.precision),
+            _score(row.recall),
+            _score(row.f1),
+            wording.whole(row.support),
         ]
         for row in rows[:MAX_CLASSES]
     ]
     header = ("Class", "Precision", "Recall", "F1", "Rows")
-    split, durations = report.get("split") or {}, report.get("durations") or {}
     pairs: list[tuple[str, Node]] = [
-        ("rows trained on", wording.whole(split.get("train"))),
-        ("rows measured on", wording.whole(split.get("val"))),
-        ("parameters", wording.whole(report.get("parameters"))),
-        ("training took", wording.duration(durations.get("training"))),
-        ("device", str(report.get("device") or "–")),
+        ("rows trained on", wording.whole(report.split.train)),
+        ("rows measured on", wording.whole(report.split.val)),
+        ("parameters", wording.whole(report.parameters)),
+        ("training took", wording.duration(report.durations.get("training"))),
+        ("device", (report.hardware and report.hardware.gpu) or report.device),
     ]
-    notes = [html.Li(note, dir="auto") for note in report.get("notes") or []]
+    notes = [html.Li(note, dir="auto") for note in report.notes]
     more = len(rows) - MAX_CLASSES
     return card(
         html.Div(table(header, cells, "Figures by class", numeric=(1, 2, 3, 4)), className="tall"),

@@ -82,7 +82,7 @@ def test_the_report_tells_everything_but_the_secret(run, dataset, listener):
     assert len(report["history"]) == 2
     assert sum(map(sum, report["confusion_matrix"])) == 18
     assert {row["label"]: row["support"] for row in report["per_class"]} == {"blue": 6, "green": 6, "red": 6}
-    assert set(report["durations"]) == {"downloading", "preparing", "training"}
+    assert set(report["durations"]) == {"downloading", "preparing", "training", "explaining"}
     assert report["settings"]["target_col"] == "label"
 
 

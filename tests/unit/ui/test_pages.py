@@ -147,6 +147,64 @@ def test_an_ended_job_shows_figures_report_and_artifacts(platform, see):
         assert shown in page
 
 
+def test_a_report_shows_what_was_found_out_about_its_model(platform, see):
+    made = furnish(platform)
+    page, _ = see(f"/jobs/{made['done']}")
+    for shown in (
+        "Against simple models",
+        "Linear model without images",
+        "31.0 ± 2.0",
+        "−1.0 ± 2.0",
+        "0.360 ± 0.030",
+        "Before: share right over probability, calibration error 14.8",
+        "a temperature of 0.48, fitted on 60 validation rows",
+        "9 validation rows predicted wrong",
+        f"/api/datasets/{made['animals']}/files/img/000.png?size=96",
+        "5 values more",
+    ):
+        assert shown in page
+
+
+@pytest.fixture
+def see_report(platform, see):
+    """Show the page of a job that left a report, made from one with everything in it."""
+    made = furnish(platform)["done"]
+
+    def show(change):
+        platform.reports[made] = change(fake_data.report(platform.jobs[made], ["bird", "cat", "fish"]))
+        return see(f"/jobs/{made}")[0]
+
+    return show
+
+
+def test_a_report_whose_parts_failed_shows_the_others(see_report):
+    lost = {"calibration": None, "contributions": None, "mistakes": None, "baselines": []}
+    page = see_report(lambda report: report | lost)
+    assert "By class" in page
+    for absent in ("What it goes by", "believed", "mistakes", "Against simple models"):
+        assert absent not in page
+
+
+def test_unscaled_probabilities_say_why(see_report):
+    few = {"applied": False, "temperature": 1, "why": "12 validation rows are too few", "after": None}
+    page = see_report(lambda report: report | {"calibration": report["calibration"] | few})
+    assert "Probabilities are not scaled: 12 validation rows are too few." in page
+    assert "After: share right" not in page
+
+
+def test_a_report_of_version_1_is_shown_as_far_as_it_goes(see_report):
+    page = see_report(lambda _: json.loads((fake_data.EXAMPLES / "report.1.json").read_text()))
+    assert "By class" in page
+    assert "18 rows have no image in 'picture'" in page
+    assert "What it goes by" not in page
+
+
+def test_a_report_of_a_later_version_is_left_to_be_downloaded(see_report):
+    page = see_report(lambda report: report | {"version": 3})
+    assert "It is of version 3; this page reads versions 1 and 2. Download it below." in page
+    assert "model.safetensors" in page
+
+
 def test_a_job_no_better_than_the_most_frequent_class_says_so(platform, see):
     job_id = platform.add_job(platform.add_dataset("a.csv", fake_data.sample_csv(9)))
     platform.succeed(job_id)

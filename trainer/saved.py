@@ -1,0 +1,103 @@
+"""A trained model from its artifacts: typed rows in, a table of calibrated predictions out."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+from safetensors.numpy import load_file
+
+from trainer.artifacts import ID2LABEL, PREPROCESSING, WEIGHTS
+from trainer.columns import Column
+from trainer.errors import DataError
+from trainer.figures import FLOOR
+from trainer.inference import calibrated, predict_in_blocks, without_modality
+from trainer.tables import prediction_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from trainer.inference import Predictions
+    from trainer.inputs import ImageFolder
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """What a job's artifacts hold."""
+
+    columns: list[Column]
+    target: str
+    labels: list[str]
+    temperature: float
+    predict: Callable[[pl.DataFrame, ImageFolder | None], NDArray[np.float32]]  # before calibration
+
+    @property
+    def modalities(self) -> list[str]:
+        """Those the model reads, in the order of their first columns."""
+        return list(dict.fromkeys(column.modality for column in self.columns))
+
+    def table(
+        self,
+        rows: NDArray[np.int64],
+        frame: pl.DataFrame,
+        images: ImageFolder | None,
+        *,
+        top_k: int | None,
+        contributions: bool,
+    ) -> pl.DataFrame:
+        """Predict some rows; the arguments are those of ``trainer.predict.predict_batches``."""
+        modalities = self.modalities if contributions else []
+        # one frame behind the other, so that the model decodes each image once
+        variants = [frame, *(without_modality(frame, self.columns, modality) for modality in modalities)]
+        raw = np.zeros((0, len(self.labels)), np.float32)
+        if len(frame):
+            raw = predict_in_blocks(lambda some: self.predict(some, images), pl.concat(variants))
+        whole, *reduced = (calibrated(part, self.temperature) for part in np.split(raw, len(variants)))
+        table = prediction_table(rows, whole, self.labels, top_k)
+        return table.with_columns(
+            pl.Series(f"contribution({modality})", _log_of(whole, whole.best) - _log_of(without, whole.best))
+            for modality, without in zip(modalities, reduced, strict=True)
+        )
+
+
+def load_model(folder: Path) -> SavedModel:
+    """Open a job's artifacts.
+
+    Raises:
+        DataError: They are not there, or are no artifacts of a job.
+    """
+    saved, labels = _read_json(folder / PREPROCESSING), _read_json(folder / ID2LABEL)
+    try:
+        module = importlib.import_module(f"trainer.models.{saved['model']}.predict")
+        state: Mapping[str, NDArray[Any]] = load_file(folder / WEIGHTS)
+    except (KeyError, ModuleNotFoundError, OSError) as error:
+        raise DataError(f"{folder} holds no model that can be opened here: {error}") from error
+    return SavedModel(
+        columns=[Column.model_validate(column) for column in saved["columns"]],
+        target=saved["target"],
+        labels=list(labels.values()),
+        temperature=saved.get("temperature", 1.0),  # artifacts of before it was fitted have none
+        predict=partial(module.predict, saved["fitted"], state),
+    )
+
+
+def _log_of(predictions: Predictions, classes: NDArray[np.int64]) -> NDArray[np.float32]:
+    chosen = predictions.probabilities[np.arange(len(classes)), classes]
+    logs: NDArray[np.float32] = np.log(np.maximum(chosen, FLOOR))
+    return logs
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}; is --artifacts a job's folder?") from None
+    return value

@@ -1,0 +1,207 @@
+"""What a job's report found out about its model: what it goes by, whether to believe it, where it was wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from dash import html
+
+from ui import wording
+from ui.pages.job_charts import effect, reliability
+from ui.parts import Node, card, name, table
+
+if TYPE_CHECKING:
+    from contracts.report import Calibration, Contribution, Contributions, Mistake, Mistakes, Report, Spread
+
+MAX_COLUMNS = 20
+MAX_VALUES = 6  # of a mistake's row; the rest is folded
+
+
+def insight(report: Report, dataset_id: str) -> Node:
+    """Give the cards, or nothing for a report that has none of their parts."""
+    left = [_baselines(report)] if report.baselines else []
+    if report.contributions:
+        left.append(_contributions(report.contributions))
+    right = [_calibration(report.calibration)] if report.calibration else []
+    wide = [_mistakes(report.mistakes, dataset_id)] if report.mistakes else []
+    if not (left or right or wide):
+        return None
+    sides = [html.Div(side, className="stack") for side in (left, right) if side]
+    return [html.Div(sides, className="result"), *wide]
+
+
+def _baselines(report: Report) -> Node:
+    ours = report.metrics
+    rows: list[list[Node]] = [
+        [
+            html.Strong("This model"),
+            html.Strong(wording.percent(ours.get("accuracy"))),
+            html.Strong(wording.percent(ours.get("macro_f1"))),
+            html.Strong(wording.number(ours.get("log_loss"))),
+        ]
+    ]
+    rows += [
+        [
+            each.title,
+            wording.percent(each.accuracy),
+            wording.percent(each.macro_f1),
+            wording.number(each.log_loss),
+        ]
+        for each in report.baselines
+    ]
+    return card(
+        table(
+            ("", "Accuracy", "Macro F1", "Log loss"), rows, "This model and simple ones", numeric=(1, 2, 3)
+        ),
+        title="Against simple models",
+    )
+
+
+def _contributions(found: Contributions) -> Node:
+    every = [*found.modalities, *found.columns]
+    bounds = [bound for each in every for bound in _reach(each.accuracy_drop)]
+    low, high = min([0.0, *bounds]), max([0.0, *bounds])
+
+    def listed(what: str, some: list[Contribution]) -> Node:
+        rows = [
+            [
+                html.Div(name(each.name), className="effect-name"),
+                effect(each.accuracy_drop, low, high),
+                _spread(each.log_loss_rise),
+            ]
+            for each in some
+        ]
+        header = ("", "Accuracy lost, points", "Log loss gained")
+        return html.Div(
+            [html.H3(what, className="effects-title"), table(header, rows, what, numeric=(2,), stacked=True)],
+            className="effects",
+        )
+
+    more = len(found.columns) - MAX_COLUMNS
+    notes = [*found.notes, *([f"{wording.plural(more, 'column')} more in report.json"] if more > 0 else [])]
+    if found.skipped:
+        notes.append(f"not measured: {', '.join(found.skipped[:MAX_COLUMNS])}")
+    return card(
+        html.P(
+            f"What is lost when values are shuffled among {wording.plural(found.rows, 'validation row')}. "
+            "Columns that tell the same share their contribution.",
+            className="quiet",
+        ),
+        listed("By modality", found.modalities) if found.modalities else None,
+        listed("By column", found.columns[:MAX_COLUMNS]) if found.columns else None,
+        html.Ul([html.Li(note, dir="auto") for note in notes], className="notes") if notes else None,
+        title="What it goes by",
+    )
+
+
+def _reach(spread: Spread) -> tuple[float, float]:
+    return spread.mean - (spread.sd or 0), spread.mean + (spread.sd or 0)
+
+
+def _spread(spread: Spread) -> str:
+    deviation = "" if spread.sd is None else f" ± {spread.sd:.3f}"
+    return f"{spread.mean:.3f}{deviation}".replace("-", "−")
+
+
+def _calibration(found: Calibration) -> Node:
+    after = "After" if found.applied else "After, not used"
+    shown = [("Before", found.before), *([(after, found.after)] if found.after else [])]
+    rows: list[list[Node]] = [
+        [title, wording.number(figures.log_loss), wording.number(figures.brier), wording.percent(figures.ece)]
+        for title, figures in shown
+    ]
+    if found.applied:
+        text = (
+            f"Probabilities are scaled by a temperature of {found.temperature:.2f}, fitted on "
+            f"{wording.plural(found.rows, 'validation row')}; the figures after it are of rows it was not fitted on. "
+            "Predicted classes stay the same."
+        )
+    else:
+        text = f"Probabilities are not scaled: {found.why}."
+    return card(
+        html.Div([reliability(title, figures) for title, figures in shown], className="reliabilities"),
+        html.P(
+            "Each bar holds the rows predicted with about that probability; at the line, as many of them are right as the "
+            "probability says. Faint bars hold few rows.",
+            className="quiet",
+        ),
+        table(
+            ("", "Log loss", "Brier score", "Calibration error"),
+            rows,
+            "Calibration",
+            numeric=(1, 2, 3),
+            stacked=True,
+        ),
+        html.P(text, className="quiet"),
+        title="Can its probabilities be believed?",
+    )
+
+
+def _mistakes(found: Mistakes, dataset_id: str) -> Node:
+    if not found.wrong:
+        return card(html.P("Every validation row is predicted right."), title="Most confident mistakes")
+    pictured = any(each.images for each in found.shown)
+    valued = any(each.values for each in found.shown)
+    header = ["Row", "True", "Predicted", "Probability"]
+    header += ["Images"] * pictured + ["Values"] * valued
+    rows = [
+        [
+            str(each.row),
+            name(each.truth),
+            name(each.predicted),
+            wording.percent(each.probability),
+            *([_pictures(each, dataset_id)] if pictured else []),
+            *([_values(each)] if valued else []),
+        ]
+        for each in found.shown
+    ]
+    return card(
+        html.P(
+            f"{wording.plural(found.wrong, 'validation row')} predicted wrong; of these the model was most sure. Look for wrong "
+            "labels here first. Rows count from 0.",
+            className="quiet",
+        ),
+        html.Div(
+            table(header, rows, "Most confident mistakes", numeric=(3,), stacked=True),
+            className="tall mistakes",
+        ),
+        title="Most confident mistakes",
+    )
+
+
+def _pictures(mistake: Mistake, dataset_id: str) -> Node:
+    pictures = [
+        # page.js turns one that does not decode into words
+        html.Img(
+            src=f"/api/datasets/{quote(dataset_id, safe='')}/files/{quote(path)}?size=96",
+            alt=path,
+            title=path,
+            className="thumbnail",
+        )
+        for paths in mistake.images.values()
+        for path in paths
+    ]
+    return html.Div(pictures or html.Span("no file", className="thumbnail none"), className="pictures")
+
+
+def _values(mistake: Mistake) -> Node:
+    pairs = [
+        html.Div(
+            [
+                html.Span(f"{column} ", className="quiet", dir="auto"),
+                html.Span("missing", className="missing") if value is None else name(_text(value)),
+            ],
+            className="pair",
+        )
+        for column, value in mistake.values.items()
+    ]
+    if len(pairs) <= MAX_VALUES:
+        return html.Div(pairs, className="values")
+    more = f"{wording.plural(len(pairs) - MAX_VALUES, 'value')} more"
+    folded = html.Details([html.Summary(more), *pairs[MAX_VALUES:]])
+    return html.Div([*pairs[:MAX_VALUES], folded], className="values")
+
+
+def _text(value: str | float) -> str:
+    return value if isinstance(value, str) else wording.number(value)
