@@ -8,7 +8,6 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainer import objects
 from trainer.errors import EXIT_DATA, EXIT_OK, DataError
 
 if TYPE_CHECKING:
@@ -41,8 +40,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         with tempfile.TemporaryDirectory() as folder:
+            from trainer.saved import fetch_artifacts  # noqa: PLC0415 - as in predict_batches
+
             batches = predict_batches(
-                _artifacts(options.artifacts, Path(folder)),
+                fetch_artifacts(options.artifacts, Path(folder)),
                 options.table,
                 options.images,
                 top_k=options.top_k,
@@ -150,12 +151,6 @@ def _write(batches: Iterator[pl.DataFrame], out: Path) -> None:
         raise DataError(f"{out} cannot be written: {error.strerror}") from error
     finally:
         part.unlink(missing_ok=True)
-
-
-def _artifacts(place: str, folder: Path) -> Path:
-    if place.startswith(("s3://", "file:")):
-        return objects.fetch_folder(place, folder, lambda _: None)
-    return Path(place)
 
 
 def _positive(text: str) -> int:

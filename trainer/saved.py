@@ -6,12 +6,14 @@ import importlib
 import json
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 from safetensors.numpy import load_file
 
+from trainer import objects
 from trainer.artifacts import ID2LABEL, PREPROCESSING, WEIGHTS
 from trainer.columns import Column
 from trainer.errors import DataError
@@ -21,9 +23,10 @@ from trainer.tables import prediction_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
+    from types import ModuleType
 
     from numpy.typing import NDArray
+    from torch.export import ExportedProgram
 
     from trainer.inference import Predictions
     from trainer.inputs import ImageFolder
@@ -75,11 +78,7 @@ def load_model(folder: Path) -> SavedModel:
         DataError: They are not there, or are no artifacts of a job.
     """
     saved, labels = _read_json(folder / PREPROCESSING), _read_json(folder / ID2LABEL)
-    try:
-        module = importlib.import_module(f"trainer.models.{saved['model']}.predict")
-        state: Mapping[str, NDArray[Any]] = load_file(folder / WEIGHTS)
-    except (KeyError, ModuleNotFoundError, OSError) as error:
-        raise DataError(f"{folder} holds no model that can be opened here: {error}") from error
+    module, state = _open(saved, folder, "predict")
     return SavedModel(
         columns=[Column.model_validate(column) for column in saved["columns"]],
         target=saved["target"],
@@ -87,6 +86,38 @@ def load_model(folder: Path) -> SavedModel:
         temperature=saved.get("temperature", 1.0),  # artifacts of before it was fitted have none
         predict=partial(module.predict, saved["fitted"], state),
     )
+
+
+def load_program(folder: Path) -> ExportedProgram:
+    """Make a job's model a program of torch.export.
+
+    Raises:
+        DataError: There are no artifacts of a job, or its model is no torch network.
+    """
+    saved = _read_json(folder / PREPROCESSING)
+    module, state = _open(saved, folder, "export")
+    program: ExportedProgram = module.export(saved["fitted"], state)
+    return program
+
+
+def fetch_artifacts(place: str, folder: Path) -> Path:
+    """Make artifacts at a path or an s3:// or file:// URI readable as a local folder; s3:// ones are put into ``folder``."""
+    if place.startswith(("s3://", "file:")):
+        return objects.fetch_folder(place, folder, lambda _: None)
+    return Path(place)
+
+
+def _open(saved: dict[str, Any], folder: Path, part: str) -> tuple[ModuleType, Mapping[str, NDArray[Any]]]:
+    try:
+        return importlib.import_module(f"trainer.models.{saved['model']}.{part}"), load_file(folder / WEIGHTS)
+    except ModuleNotFoundError as error:
+        if part == "export":
+            raise DataError(
+                f"model {saved['model']!r} is no torch network: there is nothing to export"
+            ) from None
+        raise DataError(f"{folder} holds no model that can be opened here: {error}") from error
+    except (KeyError, OSError) as error:
+        raise DataError(f"{folder} holds no model that can be opened here: {error}") from error
 
 
 def _log_of(predictions: Predictions, classes: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -22,7 +22,10 @@ from trainer.inputs import LooseFiles
 from trainer.models import catalogue
 from trainer.models.multimodal import gradients, predict
 from trainer.models.multimodal.backbones import TORCHVISION, build_backbone, import_torchvision
+from trainer.models.multimodal.batches import gather
 from trainer.models.multimodal.ensemble import EnsembleLinear, SeparateLinear
+from trainer.models.multimodal.export import export
+from trainer.models.multimodal.features import Features
 from trainer.models.multimodal.optimization import Loss, choose_batch_size, class_weights
 from trainer.models.multimodal.presets import PRESETS, Settings
 from trainer.reporter import SilentReporter
@@ -303,3 +306,27 @@ def test_weights_are_not_looked_for_where_they_are_not_wanted(tmp_path, pictures
             "enum"
         ]
     )
+
+
+def test_the_exported_program_gives_the_same_probabilities_for_any_number_of_rows(tmp_path, pictures):
+    columns = [column("front", "image"), column("words", "text"), column("size", "numeric")]
+    cells = [
+        None if number % 5 == 0 else [f"{name}.png"] * (1 + number % 2) for number, name in enumerate(TARGET)
+    ]
+    frame = pl.DataFrame(
+        {"front": cells, "words": TARGET, "size": [float(number) for number in range(32)]},
+        schema_overrides={"front": pl.List(pl.String)},
+    )
+    _, artifacts, _ = fit(tmp_path, frame, columns, TARGET, images=pictures, params={"networks": 2})
+    torch.export.save(export(artifacts.preprocessing, artifacts.state_dict), tmp_path / "model.pt2")
+    program = torch.export.load(tmp_path / "model.pt2").module()
+
+    features = Features.from_json(artifacts.preprocessing["features"])
+    cache, _ = features.decode(frame, pictures, tmp_path / "again")
+    predict.load_frozen(artifacts.preprocessing, artifacts.state_dict).describe(cache, torch.device("cpu"))
+    encoded = features.encode(frame, cache)
+    for rows in (np.arange(32), np.array([3, 4]), np.array([1, 1, 0])):
+        batch = gather(encoded, rows, torch.device("cpu"))
+        texts = [tuple(vars(text).values()) for text in batch.texts]
+        given = program(batch.pixels, batch.fixed, batch.owners, texts, batch.reals, batch.codes)
+        assert given.detach().numpy() == pytest.approx(artifacts.predict(frame[rows]), abs=1e-6)

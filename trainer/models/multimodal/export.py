@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import nn
@@ -41,7 +41,7 @@ class Program(nn.Module):
     ) -> torch.Tensor:
         """Map a batch, see ``Batch`` and ``Text``, to probabilities (rows, classes)."""
         batch = Batch(pixels, fixed, owners, [Text(*text) for text in texts], reals, codes)
-        each = [network.log_probabilities(batch).exp() for network in self.networks]
+        each = [cast("Network", network).log_probabilities(batch).exp() for network in self.networks]
         return torch.stack(each).mean(dim=0)
 
 
@@ -53,12 +53,13 @@ def export(fitted: Mapping[str, Any], state: Mapping[str, NDArray[np.generic]]) 
         state: The weights by name.
 
     Returns:
-        The program; any number of rows, images and n-grams can be given to it.
+        The program; any number of rows and of images from 2 on can be given to it, and any number of n-grams. torch.export
+        would make a program for 1 its own constant, so a single row is given twice.
     """
     networks, shapes = load_networks(fitted, state)
     program = Program([network.cpu().eval() for network in networks]).eval()
     size = fitted["features"]["image_size"]
-    rows, images = Dim("rows", min=1), Dim("images", min=1)
+    rows, images = Dim("rows", min=2), Dim("images", min=2)
     texts = [Dim(f"ngrams_{number}", min=0) for number, _ in enumerate(shapes.text_features)]
     offsets = [rows + 1 for _ in texts]
     dynamic = {

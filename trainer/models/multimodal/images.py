@@ -44,7 +44,9 @@ class ImageCache:
     def describe(self, describe: Callable[[NDArray[np.uint8]], NDArray[np.float32]]) -> None:
         """Fill ``fixed``, some images at a time, with the features that a function gives of decoded images."""
         for start in range(0, len(self.pixels), DESCRIBED_AT_A_TIME):
-            features = describe(self.pixels[start : start + DESCRIBED_AT_A_TIME])
+            # always as many, the last ones filled up, so that an image's features are the same bits in any company
+            some = np.arange(start, start + DESCRIBED_AT_A_TIME) % len(self.pixels)
+            features = describe(self.pixels[some])[: len(self.pixels) - start]
             if start == 0:
                 shape = (len(self.pixels), features.shape[1])
                 self.fixed = np.lib.format.open_memmap(
