@@ -43,8 +43,8 @@ def calibrated(raw: NDArray[np.float32], temperature: float) -> Predictions:
 def predict_in_blocks(predict: Predict, frame: pl.DataFrame) -> NDArray[np.float32]:
     """Ask a model for rows in whole blocks, the last one filled up with repeated rows.
 
-    Matrix libraries choose their kernel by the batch's shape: a network's answers for the same row were seen to differ by
-    4e-9 between batches of 1 to 7 rows and larger ones. With batches of one shape they were equal to the bit, in any order
+    Matrix libraries choose their kernel by the batch's shape: a network's answers for the same row were seen to differ by up to
+    1e-7 between batches of 1 to 7 rows and larger ones. With batches of one shape they were equal to the bit, in any order
     and with one thread or two. Filling up costs a small table at most the time of 255 rows.
 
     Args:

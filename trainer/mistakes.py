@@ -52,10 +52,10 @@ def worst_mistakes(
             predicted=labels[predictions.best[row]],
             probability=float(predictions.confidence[row]),
             truth_probability=float(predictions.probabilities[row, truth[row]]),
-            values={name: _shorten(frame[name][int(row)]) for name in others[:MAX_COLUMNS]},
-            images={name: _paths(frame[name][int(row)]) for name in images},
+            values={name: _shorten(cells[name]) for name in others[:MAX_COLUMNS]},
+            images={name: cells[name] or [] for name in images},
         )
-        for row in worst
+        for row, cells in zip(worst, frame[worst].iter_rows(named=True), strict=True)
     ]
     return Mistakes(wrong=len(wrong), columns_left_out=len(others[MAX_COLUMNS:]), shown=shown)
 
@@ -65,10 +65,3 @@ def _shorten(value: Any) -> str | float | None:
         return value
     text = value.isoformat(sep=" ") if isinstance(value, datetime) else str(value)
     return text if len(text) <= MAX_CHARS else text[: MAX_CHARS - 1] + "…"
-
-
-def _paths(cell: Any) -> list[str]:
-    """Give the image paths of a cell, which may hold one, several or none."""
-    if cell is None:
-        return []
-    return [cell] if isinstance(cell, str) else list(cell)
