@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 from safetensors.numpy import load_file
 
+from contracts.job import InvalidSpec
 from trainer.artifacts import ID2LABEL, PREPROCESSING, WEIGHTS
 from trainer.columns import Column
 from trainer.errors import DataError
 from trainer.figures import FLOOR
 from trainer.inference import calibrated, predict_in_blocks, without_modality
+from trainer.models import catalogue
 from trainer.tables import prediction_table
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from trainer.inference import Predictions
     from trainer.inputs import ImageFolder
+    from trainer.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -68,24 +69,30 @@ class SavedModel:
         )
 
 
-def load_model(folder: Path) -> SavedModel:
+def load_model(folder: Path, settings: Settings) -> SavedModel:
     """Open a job's artifacts.
 
+    Args:
+        folder: Where they are.
+        settings: Say where further models are, and where to install what they require.
+
     Raises:
-        DataError: They are not there, or are no artifacts of a job.
+        DataError: They are not there, or are no artifacts of a job, or the model is not in the catalogue.
+        ModelError: The model is broken.
     """
-    saved, labels = _read_json(folder / PREPROCESSING), _read_json(folder / ID2LABEL)
+    saved, labels = _read_json(folder / PREPROCESSING), list(_read_json(folder / ID2LABEL).values())
     try:
-        module = importlib.import_module(f"trainer.models.{saved['model']}.predict")
+        model = catalogue.find(saved["model"], catalogue.folders(settings.models_path))
         state: Mapping[str, NDArray[Any]] = load_file(folder / WEIGHTS)
-    except (KeyError, ModuleNotFoundError, OSError) as error:
+    except (KeyError, InvalidSpec, OSError) as error:
         raise DataError(f"{folder} holds no model that can be opened here: {error}") from error
+    model.install(settings.model_layers_dir)
     return SavedModel(
         columns=[Column.model_validate(column) for column in saved["columns"]],
         target=saved["target"],
-        labels=list(labels.values()),
+        labels=labels,
         temperature=saved.get("temperature", 1.0),  # artifacts of before it was fitted have none
-        predict=partial(module.predict, saved["fitted"], state),
+        predict=lambda frame, images: model.predict(saved["fitted"], state, frame, images, len(labels)),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -41,7 +41,9 @@ class ImageDescriptors:
 
     def __init__(self, images: ImageFolder | None) -> None:
         self._images = images
-        self._numbers: dict[str, int] = {}  # where each file's descriptor lies in the table; -1 for a broken file
+        self._numbers: dict[
+            str, int
+        ] = {}  # where each file's descriptor lies in the table; -1 for a broken file
         self._table = np.zeros((0, LENGTH), np.float32)
 
     @property
@@ -49,9 +51,7 @@ class ImageDescriptors:
         """Files that could not be decoded, sorted; they count as missing."""
         return sorted(path for path, number in self._numbers.items() if number < 0)
 
-    def load(
-        self, paths: Iterable[str | None], progress: Callable[[float], None] = lambda _: None
-    ) -> None:
+    def load(self, paths: Iterable[str | None], progress: Callable[[float], None] = lambda _: None) -> None:
         """Decode and describe the files that are not there yet.
 
         Args:
@@ -106,7 +106,9 @@ def describe(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     shades = pixels // (256 // SHADES)
     colours = (shades * np.array([SHADES**2, SHADES, 1], np.uint8)).sum(axis=3, dtype=np.int64)
     images = np.arange(len(pixels))[:, None] * SHADES**3
-    counts = np.bincount((images + colours.reshape(len(pixels), -1)).ravel(), minlength=len(pixels) * SHADES**3)
+    counts = np.bincount(
+        (images + colours.reshape(len(pixels), -1)).ravel(), minlength=len(pixels) * SHADES**3
+    )
     side = SIZE // PATCHES
     layout = pixels.reshape(-1, PATCHES, side, PATCHES, side, 3).mean(axis=(2, 4)) / 255
     described = np.empty((len(pixels), LENGTH), np.float32)
@@ -147,7 +149,7 @@ def _oriented_gradients(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     return _normalised(votes.reshape(-1, CELLS, CELLS, BINS)).reshape(len(pixels), -1)
 
 
-def _normalised(cells: NDArray[np.float64]) -> NDArray[np.float32]:
+def _normalised(cells: NDArray[Any]) -> NDArray[np.float32]:
     energy = np.pad((cells**2).sum(axis=3), ((0, 0), (1, 1), (1, 1)), mode="edge")
     blocks = energy[:, :-1, :-1] + energy[:, :-1, 1:] + energy[:, 1:, :-1] + energy[:, 1:, 1:]
     total = np.zeros_like(cells)

@@ -54,7 +54,9 @@ class LinearFeatures:
         self._tabular = tabular
         self._scales = dict(scales)
         self._texts = dict(texts)
-        self._images = dict(images)  # for each image column, center and scale of its descriptors, shape (2, 688)
+        self._images = dict(
+            images
+        )  # for each image column, center and scale of its descriptors, shape (2, 688)
 
     @classmethod
     def fit(
@@ -71,7 +73,9 @@ class LinearFeatures:
         tabular = TabularFeatures.fit(frame, [c for c in columns if c.modality == "tabular"], MAX_LEVELS)
         scales = {name: _fit_scale(real) for name, real in tabular.reals(frame).items()}
         texts = {
-            c.name: TextFeatures.fit(frame[c.name], max_text_features) for c in columns if c.modality == "text"
+            c.name: TextFeatures.fit(frame[c.name], max_text_features)
+            for c in columns
+            if c.modality == "text"
         }
         centers = {
             c.name: _fit_center(images.of(frame[c.name].to_list())) for c in columns if c.modality == "image"
@@ -80,7 +84,9 @@ class LinearFeatures:
 
     def transform(self, frame: pl.DataFrame, images: ImageDescriptors) -> Any:
         """Give a matrix of float64, shape (rows, features): CSR where there are texts, dense where there are none."""
-        blocks = [np.zeros((len(frame), 1))]  # a matrix without any feature cannot be learnt from
+        blocks: list[NDArray[Any]] = [
+            np.zeros((len(frame), 1))
+        ]  # a matrix without any feature cannot be learnt from
         for name, real in self._tabular.reals(frame).items():
             blocks += _scaled(real, self._scales[name])
         for name, codes in self._tabular.codes(frame).items():

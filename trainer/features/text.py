@@ -77,7 +77,9 @@ class TextFeatures:
 
 def _hashed(texts: pl.Series, cut: Mapping[str, Any]) -> Any:
     """Count n-grams by bucket, a chunk of rows at a time."""
-    vectorizer = HashingVectorizer(**cut, n_features=BUCKETS, norm=None, alternate_sign=False, dtype=np.float32)
+    vectorizer = HashingVectorizer(
+        **cut, n_features=BUCKETS, norm=None, alternate_sign=False, dtype=np.float32
+    )
     for begin in range(0, len(texts), CHUNK_ROWS):
         chunk = texts[begin : begin + CHUNK_ROWS].fill_null("").str.slice(0, MAX_CHARS)
         yield vectorizer.transform(chunk.to_list())

@@ -78,7 +78,9 @@ class TreeFeatures:
                 projections[column.name] = Projection.fit_dense(descriptors, image_components, seed)
         tabular = TabularFeatures.fit(frame, [c for c in columns if c.modality == "tabular"], MAX_LEVELS)
         matrix = cls(columns, tabular, texts, projections).transform(frame, images)
-        varying = [n for n, values in enumerate(matrix.T) if len(np.unique(values)) > 1]  # NaN counts as one value
+        varying = [
+            n for n, values in enumerate(matrix.T) if len(np.unique(values)) > 1
+        ]  # NaN counts as one value
         # one feature must be left to grow trees on, though none can be grown on a constant
         return cls(columns, tabular, texts, projections, varying or [matrix.shape[1] - 1])
 
@@ -99,9 +101,7 @@ class TreeFeatures:
         for name, (text, projection) in self._texts.items():
             length = frame[name].str.len_chars().cast(pl.Float64).fill_null(float("nan"))
             blocks += [projection(text.transform(frame[name])), length.to_numpy()[:, None]]
-        blocks += [
-            projection(images.of(frame[name].to_list())) for name, projection in self._images.items()
-        ]
+        blocks += [projection(images.of(frame[name].to_list())) for name, projection in self._images.items()]
         blocks.append(np.zeros((len(frame), 1)))
         matrix = np.concatenate(blocks, axis=1)
         return matrix if self._varying is None else matrix[:, self._varying]

@@ -21,6 +21,9 @@ class Params(ModelParams):
     MODALITIES: ClassVar[tuple[str, ...]] = ("image", "text", "tabular")
 
     text_features: int = Field(
-        default=30_000, ge=100, le=1_000_000, description="most word and character n-grams kept, each text column"
+        default=30_000,
+        ge=100,
+        le=1_000_000,
+        description="most word and character n-grams kept, each text column",
     )
     class_weights: bool = Field(default=False, description="weigh rare classes more")

@@ -71,13 +71,17 @@ def train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
         log.info("C = %.4g tried", strength)
         params.reporter.progress(number / candidates)
         if number < candidates and deadline.is_over:
-            notes.append(f"the time budget was over after {number} of {candidates} strengths of regularisation")
+            notes.append(
+                f"the time budget was over after {number} of {candidates} strengths of regularisation"
+            )
             break
         if number - tracker.last_gain >= PATIENCE:
             break  # and the weaker, the slower
     notes.append(f"regularisation chosen: C = {chosen:.4g}, of {number} tried from {STRONGEST:g} upwards")
 
-    report = tracker.report(device="cpu", parameters=state["weights"].size + state["biases"].size, notes=notes)
+    report = tracker.report(
+        device="cpu", parameters=state["weights"].size + state["biases"].size, notes=notes
+    )
     artifacts = Artifacts(
         model_type="linear_baseline",
         state_dict=state | prefixed("features", features.arrays()),
@@ -91,7 +95,9 @@ def train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
 def _fit(regression: LogisticRegression, rows: Any, truth: NDArray[np.int64], deadline: Deadline) -> None:
     """Go on until it has converged, at least one round, while there is time."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # a round may end before; what counts is validation
+        warnings.simplefilter(
+            "ignore", ConvergenceWarning
+        )  # a round may end before; what counts is validation
         for _ in range(ROUNDS):
             regression.fit(rows, truth)
             if regression.n_iter_.max() < ROUND or deadline.is_over:

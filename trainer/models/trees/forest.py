@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit  # type: ignore[import-untyped]  # its stubs are a package of their own
 from sklearn.utils.extmath import softmax
 
 if TYPE_CHECKING:
@@ -78,7 +78,9 @@ class Forest:
         """Give the raw predictions before the first tree, shape (rows, trees)."""
         return np.tile(self._start, (rows, 1))
 
-    def stages(self, features: NDArray[np.float64], raw: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+    def stages(
+        self, features: NDArray[np.float64], raw: NDArray[np.float64]
+    ) -> Iterator[NDArray[np.float64]]:
         """Add the trees to raw predictions, in place, an iteration at a time.
 
         Args:

@@ -31,9 +31,16 @@ class Params(ModelParams):
     feature_share: float = Field(
         default=0.5, gt=0, le=1, description="share of the features that each split may choose from"
     )
-    text_components: int = Field(default=32, ge=0, le=512, description="numbers that each text column becomes")
-    image_components: int = Field(default=32, ge=0, le=512, description="numbers that each image column becomes")
+    text_components: int = Field(
+        default=32, ge=0, le=512, description="numbers that each text column becomes"
+    )
+    image_components: int = Field(
+        default=32, ge=0, le=512, description="numbers that each image column becomes"
+    )
     patience: int = Field(
-        default=40, ge=1, le=10_000, description="stop after so many epochs that better neither loss nor accuracy"
+        default=40,
+        ge=1,
+        le=10_000,
+        description="stop after so many epochs that better neither loss nor accuracy",
     )
     class_weights: bool = Field(default=False, description="weigh rare classes more")

@@ -89,7 +89,9 @@ def train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
             notes.append(f"the time budget was over after {done} of {epochs} epochs")
             break
         if done < epochs and done - tracker.last_gain >= options.patience:
-            notes.append(f"stopped after epoch {done}: none since {tracker.last_gain} bettered accuracy or loss")
+            notes.append(
+                f"stopped after epoch {done}: none since {tracker.last_gain} bettered accuracy or loss"
+            )
             break
 
     forest = Forest.of(booster, 0, tracker.best_epoch)
