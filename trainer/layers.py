@@ -21,14 +21,14 @@ from typing import TYPE_CHECKING, Any
 from trainer.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 log = logging.getLogger(__name__)
 
 REQUIREMENTS = "requirements.txt"
 # -P: what lies in the model's folder is not in the way of pip's own imports
 PIP = (sys.executable, "-P", "-m", "pip", "--disable-pip-version-check", "--no-input")
-TOLD_LINES = 6  # of pip's output, in a reason
+TOLD_LINES = 12  # of pip's output, in a reason
 
 
 def activate(model: Path, root: Path) -> None:
@@ -44,33 +44,32 @@ def activate(model: Path, root: Path) -> None:
     requirements = model / REQUIREMENTS
     if not requirements.is_file():
         return
-    layer = root / f"{model.name}-{_key(requirements)}"
+    own = _own_packages(root)
+    layer = root / f"{model.name}-{_key(requirements, own)}"
     if not layer.is_dir():
         log.info("installing what model %s requires", model.name)
         try:
-            _install(requirements, layer)
+            _install(requirements, own, layer)
         except OSError as error:
             raise ModelError(f"MODEL_LAYERS_DIR: {root} cannot be written: {error.strerror}") from error
     sys.path.append(str(layer))
     importlib.invalidate_caches()
 
 
-def _key(requirements: Path) -> str:
+def _own_packages(layers: Path) -> list[str]:
+    """List what the trainer itself has, as requirements that fit nothing else."""
+    own = [path for path in sys.path if not Path(path).is_relative_to(layers)]
+    found = {str(each.metadata["Name"]): each.version for each in importlib.metadata.distributions(path=own)}
+    return sorted(f"{name}=={version}" for name, version in found.items() if name and version)
+
+
+def _key(requirements: Path, own: list[str]) -> str:
     """Hash all that decides what is in a layer: the requirements, this Python, and the trainer's own packages."""
-    parts = (sys.version, sysconfig.get_platform(), *_own_packages(), requirements.read_text("utf-8"))
+    parts = (sys.version, sysconfig.get_platform(), *own, requirements.read_text("utf-8"))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def _own_packages() -> Iterator[str]:
-    found = {
-        str(each.metadata["Name"]): each.version
-        for each in importlib.metadata.distributions()
-        if each.metadata["Name"] and each.version
-    }
-    yield from (f"{name}=={version}" for name, version in sorted(found.items()))
-
-
-def _install(requirements: Path, layer: Path) -> None:
+def _install(requirements: Path, own: list[str], layer: Path) -> None:
     """Install in two steps, and rename into place, so that no other job ever sees half a layer.
 
     The first step only resolves, against what the trainer has and is held to: ``pip install --target`` alone would fetch
@@ -79,7 +78,7 @@ def _install(requirements: Path, layer: Path) -> None:
     layer.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".installing-", dir=layer.parent) as folder:
         work = Path(folder)
-        (work / "own.txt").write_text("\n".join(_own_packages()), "utf-8")
+        (work / "own.txt").write_text("\n".join(own), "utf-8")
         resolve = ("--dry-run", "--report", str(work / "report.json"), "--constraint", str(work / "own.txt"))
         _pip(requirements.parent, "install", *resolve, "--requirement", str(requirements))
         report = json.loads((work / "report.json").read_text("utf-8"))
@@ -113,12 +112,16 @@ def _pin(entry: Mapping[str, Any]) -> str:
 
 def _pip(folder: Path, *arguments: str) -> None:
     done = subprocess.run(  # noqa: S603 - no shell, and a fixed command
-        [*PIP, *arguments], cwd=folder, capture_output=True, text=True, check=False
+        [*PIP, *arguments],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
-    for line in done.stdout.splitlines():
-        log.info("pip: %s", line)
+    # where pip looks is its own matter, and may hold a token
+    lines = [line for line in done.stdout.splitlines() if line.strip() and not line.startswith("Looking in ")]
+    for line in lines:
+        log.log(logging.ERROR if done.returncode else logging.INFO, "pip: %s", line)
     if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        for line in lines:
-            log.error("pip: %s", line)
         raise ModelError("requirements.txt cannot be installed: " + "\n".join(lines[-TOLD_LINES:]))

@@ -5,19 +5,17 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from trainer import scores
+from trainer.figures import log_loss
 from trainer.results import EpochRecord, TrainingReport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from trainer.reporter import Reporter
-
-LEAST = 1e-15  # probability that a loss counts with: a certain mistake is not infinitely bad
 
 
 class Tracker:
@@ -102,14 +100,3 @@ class Tracker:
         self._reporter.point("train", record.step, record.epoch, train)
         self._reporter.point("val", record.step, record.epoch, val)
         self._reporter.evaluation(record.step, record.epoch, self._labels, matrix.tolist(), best=better)
-
-
-def log_loss(probabilities: NDArray[np.floating], truth: NDArray[np.int64]) -> float:
-    """Give the mean negative logarithm of the true class's probability.
-
-    Args:
-        probabilities: Shape (rows, classes).
-        truth: Class numbers, shape (rows,).
-    """
-    chosen = probabilities[np.arange(len(truth)), truth].astype(np.float64)
-    return float(-np.log(np.maximum(chosen, LEAST)).mean())

@@ -71,6 +71,8 @@ class TextFeatures:
         return fitted | {f"{kind}/idf": idf for kind, idf in self._idf.items()}
 
     def _weighed(self, counts: Any, kind: str) -> Any:
+        if not counts.shape[1]:
+            return counts
         counts.data = 1 + np.log(counts.data)
         return normalize(counts.multiply(self._idf[kind]).tocsr())
 

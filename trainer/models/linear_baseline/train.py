@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from trainer.deadline import Deadline
+from trainer.cpu import threads_for
 from trainer.features.linear import LinearFeatures
 from trainer.features.loading import load_images
 from trainer.features.saved import prefixed
@@ -36,8 +36,12 @@ ROUND, ROUNDS = 100, 5  # iterations of the solver between two looks at the cloc
 
 def train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
     """Train the model; see the module's sentence."""
+    with threads_for(len(params.data.frame)):
+        return _train(params)
+
+
+def _train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
     spec, options, data = params.spec, params.model, params.data
-    deadline = Deadline(spec.time_budget)
     train_rows, val_rows = data.split.train, data.split.val
     images, notes = load_images(params)
     features = LinearFeatures.fit(data.frame[train_rows], data.columns, images, options.text_features)
@@ -57,7 +61,7 @@ def train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
     chosen = 0.0
     for number, strength in enumerate(np.geomspace(STRONGEST, WEAKEST, candidates), start=1):
         started = time.monotonic()
-        _fit(regression.set_params(C=strength), train_x, truth, deadline)
+        _fit(regression.set_params(C=strength), train_x, truth, params.deadline)
         candidate = _state(regression)
         better = tracker.epoch(
             number,
@@ -70,7 +74,7 @@ def train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
             state, chosen = candidate, float(strength)
         log.info("C = %.4g tried", strength)
         params.reporter.progress(number / candidates)
-        if number < candidates and deadline.is_over:
+        if number < candidates and time.monotonic() >= params.deadline:
             notes.append(
                 f"the time budget was over after {number} of {candidates} strengths of regularisation"
             )
@@ -92,7 +96,7 @@ def train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
     return report, artifacts
 
 
-def _fit(regression: LogisticRegression, rows: Any, truth: NDArray[np.int64], deadline: Deadline) -> None:
+def _fit(regression: LogisticRegression, rows: Any, truth: NDArray[np.int64], deadline: float) -> None:
     """Go on until it has converged, at least one round, while there is time."""
     with warnings.catch_warnings():
         warnings.simplefilter(
@@ -100,7 +104,7 @@ def _fit(regression: LogisticRegression, rows: Any, truth: NDArray[np.int64], de
         )  # a round may end before; what counts is validation
         for _ in range(ROUNDS):
             regression.fit(rows, truth)
-            if regression.n_iter_.max() < ROUND or deadline.is_over:
+            if regression.n_iter_.max() < ROUND or time.monotonic() >= deadline:
                 return
 
 

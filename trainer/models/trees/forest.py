@@ -52,10 +52,10 @@ class Forest:
         return cls(
             {
                 "feature": nodes["feature_idx"].astype(np.int32),
-                "threshold": nodes["num_threshold"],
+                "threshold": nodes["num_threshold"].copy(),
                 "left": (nodes["left"] + offsets).astype(np.int32),
                 "right": (nodes["right"] + offsets).astype(np.int32),
-                "value": nodes["value"],
+                "value": nodes["value"].copy(),
                 "leaf": nodes["is_leaf"].astype(bool),
                 "missing_left": nodes["missing_go_to_left"].astype(bool),
                 "levels": levels.astype(np.int32),
@@ -76,7 +76,8 @@ class Forest:
 
     def begin(self, rows: int) -> NDArray[np.float64]:
         """Give the raw predictions before the first tree, shape (rows, trees)."""
-        return np.tile(self._start, (rows, 1))
+        # by column, as the estimator keeps them: sums over classes then round in the same order
+        return np.asfortranarray(np.tile(self._start, (rows, 1)))
 
     def stages(
         self, features: NDArray[np.float64], raw: NDArray[np.float64]

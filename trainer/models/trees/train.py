@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from trainer.deadline import Deadline
+from trainer.cpu import threads_for
 from trainer.features.loading import load_images
 from trainer.features.saved import prefixed
 from trainer.features.trees import TreeFeatures
@@ -32,8 +32,12 @@ FULL_LEAF, LEAVES = 20, 50  # rows in the smallest leaf; fewer where a table wou
 
 def train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
     """Train the model; see the module's sentence."""
+    with threads_for(len(params.data.frame)):
+        return _train(params)
+
+
+def _train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
     spec, options, data = params.spec, params.model, params.data
-    deadline = Deadline(spec.time_budget)
     train_rows, val_rows = data.split.train, data.split.val
     images, notes = load_images(params)
     features = TreeFeatures.fit(
@@ -85,7 +89,7 @@ def train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
                 measured_at = time.monotonic()
         params.reporter.progress(done / epochs)
         log.info("%d of %d epochs", done, epochs)
-        if done < epochs and deadline.is_over:
+        if done < epochs and time.monotonic() >= params.deadline:
             notes.append(f"the time budget was over after {done} of {epochs} epochs")
             break
         if done < epochs and done - tracker.last_gain >= options.patience:
