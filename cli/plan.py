@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -38,12 +40,30 @@ _OURS = {
 
 
 @dataclass(frozen=True)
+class Preparation:
+    """A command that runs to its end before stage 1.
+
+    Attributes:
+        name: Names its log file.
+        argv: Command line.
+        env: Its whole environment.
+        failure: What a person is told when it fails.
+        needed: Whether the platform cannot start without it.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    failure: str
+    needed: bool = True
+
+
+@dataclass(frozen=True)
 class Plan:
-    """A platform to be run: every service, and the command that prepares the database before stage 1."""
+    """A platform to be run: every service, and what is done before stage 1."""
 
     services: tuple[Service, ...]
-    migrate: tuple[str, ...]
-    migrate_env: Mapping[str, str]
+    preparations: tuple[Preparation, ...]
 
 
 def local_plan(data: DataDir, host: str, port: int, environ: Mapping[str, str]) -> Plan:
@@ -76,6 +96,14 @@ def local_plan(data: DataDir, host: str, port: int, environ: Mapping[str, str]) 
     common = {name: value for name, value in environ.items() if name not in _OURS} | {MARK: str(data.root)}
     common.setdefault("LOG_FORMAT", "text")
     common["PYTHONUNBUFFERED"] = "1"
+    models: dict[str, str] = {}
+    if folders := environ.get("MODELS_PATH", ""):
+        # trainers run in folders of their own, so relative ones would lead elsewhere
+        absolute = [
+            str(Path(folder).expanduser().absolute()) for folder in folders.split(os.pathsep) if folder
+        ]
+        common["MODELS_PATH"] = os.pathsep.join(absolute)
+        models = {"MODELS_FILE": environ.get("MODELS_FILE") or str(data.models)}
     stores = {
         "DATABASE_URL": environ.get("DATABASE_URL") or f"sqlite:///{data.database}",
         "REDIS_URL": environ.get("REDIS_URL")
@@ -115,7 +143,7 @@ def local_plan(data: DataDir, host: str, port: int, environ: Mapping[str, str]) 
         worker("staging", "services.ingest.worker", "ingest.staging", **spool),
         worker("launcher", "services.launcher.worker", **launcher, **root_secret),
         worker("metrics-worker", "services.metrics.worker", **callbacks),
-        web("api", "services.api", **stores, **spool),
+        web("api", "services.api", **stores, **spool, **models),
         web("metrics", "services.metrics", **stores, **callbacks),
         web("ui", "ui", API_BASE=origin),
         _service("gateway", gateway, common, port, stage=3),
@@ -124,7 +152,16 @@ def local_plan(data: DataDir, host: str, port: int, environ: Mapping[str, str]) 
         config = redis_server.write_config(data.redis, ports["redis"], secrets.redis_password)
         ready = partial(redis_server.not_ready, ports["redis"], secrets.redis_password)
         services.insert(0, Service("redis", (redis_server.find(), str(config)), common, ready, stage=0))
-    return Plan(tuple(services), _python("runtime.migrate"), common | stores)
+    preparations = [
+        Preparation(
+            "migrate", _python("runtime.migrate"), common | stores, "The database could not be prepared"
+        )
+    ]
+    if models:
+        listing = _python("trainer.models.catalogue", "--out", str(data.models))
+        failure = "Not every model of MODELS_PATH can be used"
+        preparations.append(Preparation("models", listing, common, failure, needed=False))
+    return Plan(tuple(services), tuple(preparations))
 
 
 def _python(module: str, *arguments: str) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cli.data_dir import DataDir
-    from cli.plan import Plan
+    from cli.plan import Plan, Preparation
     from cli.supervision import Service
 
 T = TypeVar("T")
@@ -87,7 +87,8 @@ class Runner:
     async def _start(self) -> None:
         stores = [service for service in self._plan.services if service.stage == 0]
         await self._all_ready([self._supervise(service) for service in stores])
-        await self._migrate()
+        for preparation in self._plan.preparations:
+            await self._prepare(preparation)
         for service in self._plan.services:
             if service.stage > 0:
                 self._supervise(service)
@@ -99,12 +100,12 @@ class Runner:
         supervised.start()
         return supervised
 
-    async def _migrate(self) -> None:
-        path = self._data.log("migrate")
+    async def _prepare(self, preparation: Preparation) -> None:
+        path = self._data.log(preparation.name)
         with open_log(path) as log:
             process = await asyncio.create_subprocess_exec(
-                *self._plan.migrate,
-                env=dict(self._plan.migrate_env),
+                *preparation.argv,
+                env=dict(preparation.env),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=asyncio.subprocess.STDOUT,
@@ -112,7 +113,10 @@ class Runner:
             )
             code = await process.wait()
         if code:
-            raise StartFailed(_with_log(f"The database could not be prepared ({explain_exit(code)}).", path))
+            told = _with_log(f"{preparation.failure} ({explain_exit(code)}).", path)
+            if preparation.needed:
+                raise StartFailed(told)
+            self._say(told)
 
     async def _all_ready(self, services: list[Supervised]) -> None:
         start = told = time.monotonic()

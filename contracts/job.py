@@ -55,7 +55,10 @@ class Asset(Wire):
 class JobSpec(Wire):
     """Settings of one training run. Field descriptions are the README's table; the variable is the name in capitals."""
 
-    model: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$", description="folder under trainer/models to train")
+    model: str = Field(
+        pattern=r"^[a-z][a-z0-9_]{0,63}$",
+        description="what to train: a name of the catalogue (GET /api/models/)",
+    )
     job_id: str = Field(
         pattern=r"^[A-Za-z0-9_-]{1,64}$", description="names the job in callbacks and artifact paths"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -20,10 +21,12 @@ def main(arguments: list[str] | None = None) -> int:
     import torch  # noqa: PLC0415
 
     from trainer.saved import fetch_artifacts, load_program  # noqa: PLC0415
+    from trainer.settings import Settings  # noqa: PLC0415
 
     try:
         with tempfile.TemporaryDirectory() as folder:
-            program = load_program(fetch_artifacts(options.artifacts, Path(folder)))
+            settings = Settings.from_env(os.environ)
+            program = load_program(fetch_artifacts(options.artifacts, Path(folder)), settings)
             torch.export.save(program, options.out)
     except DataError as error:
         sys.stderr.write(f"{error}\n")

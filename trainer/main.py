@@ -19,11 +19,13 @@ from trainer.errors import (
     EXIT_CANCELLED,
     EXIT_DATA,
     EXIT_INTERRUPTED,
+    EXIT_MODEL,
     EXIT_OK,
     EXIT_SPEC,
     EXIT_UNEXPECTED,
     Cancelled,
     DataError,
+    ModelError,
 )
 from trainer.models import catalogue
 from trainer.settings import Settings, job_environment
@@ -97,7 +99,7 @@ def _attempt(spec: JobSpec, settings: Settings, reporter: Reporter) -> int:
     from trainer.pipeline import run_job  # noqa: PLC0415 - as in _reporter
 
     try:
-        model = catalogue.find(spec.model)
+        model = catalogue.find(spec.model, catalogue.folders(settings.models_path))
         params = model.params(spec.model_params)
         checkpoints = Checkpoints(_workdir(spec), spec.resume_from, settings.checkpoint_seconds)
         metrics, artifacts = run_job(spec, model, params, reporter, _workdir(spec), checkpoints, settings)
@@ -106,15 +108,8 @@ def _attempt(spec: JobSpec, settings: Settings, reporter: Reporter) -> int:
         return _end(reporter, Outcome.CANCELLED, _stopped(spec), EXIT_CANCELLED)
     except KeyboardInterrupt:
         return _end(reporter, Outcome.CANCELLED, "interrupted from the keyboard", EXIT_INTERRUPTED)
-    except InvalidSpec as error:
-        sys.stderr.write(f"{error}\n")
-        return _end(reporter, Outcome.FAILED, str(error), EXIT_SPEC)
-    except DataError as error:
-        return _end(reporter, Outcome.FAILED, str(error), EXIT_DATA)
-    except Exception as error:
-        log.exception("unexpected error")
-        last_line = traceback.format_exception_only(error)[-1].strip()
-        return _end(reporter, Outcome.FAILED, last_line, EXIT_UNEXPECTED)
+    except Exception as error:  # noqa: BLE001 - logged there
+        return _fail(reporter, error)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as in _end
     log.info("succeeded: %s", ", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
     reporter.final(Outcome.SUCCEEDED, "", metrics, artifacts)
@@ -130,6 +125,22 @@ def _stopped(spec: JobSpec) -> str:
         log.warning("the checkpoint is lost: %s", error)
         kept = False
     return "stopped on request (SIGTERM)" + ("; the next attempt goes on from here" if kept else "")
+
+
+def _fail(reporter: Reporter, error: Exception) -> int:
+    """Tell what went wrong in a sentence; the log gets the traceback where the fault is in code, not in what it was given."""
+    reason = str(error)
+    if isinstance(error, InvalidSpec):
+        sys.stderr.write(f"{error}\n")
+        return _end(reporter, Outcome.FAILED, reason, EXIT_SPEC)
+    if isinstance(error, DataError):
+        return _end(reporter, Outcome.FAILED, reason, EXIT_DATA)
+    if isinstance(error, ModelError):
+        log.error("the model is broken", exc_info=error)
+        return _end(reporter, Outcome.FAILED, reason, EXIT_MODEL)
+    log.error("unexpected error", exc_info=error)
+    last_line = traceback.format_exception_only(error)[-1].strip()
+    return _end(reporter, Outcome.FAILED, last_line, EXIT_UNEXPECTED)
 
 
 def _end(reporter: Reporter, outcome: Outcome, reason: str, code: int) -> int:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from contracts.callback import ArtifactInfo
     from contracts.job import JobSpec
     from trainer.checkpoint import Checkpoints
-    from trainer.models.catalogue import Model, ModelParams
+    from trainer.models.catalogue import ModelParams
+    from trainer.models.model import Model
     from trainer.reporter import Reporter
     from trainer.settings import Settings
 
@@ -42,13 +43,14 @@ def run_job(
         reporter: Told of everything.
         workdir: A folder of this attempt's own.
         checkpoints: Where the model keeps its state, and finds that of an earlier attempt.
-        settings: Say how much may be spent on explaining the model.
+        settings: Say where to install what the model requires, and how much may be spent on explaining it.
 
     Returns:
         The metrics of the best state, and the uploaded artifacts.
 
     Raises:
         DataError: The inputs cannot be trained on.
+        ModelError: The model is broken.
     """
     # imported here, so that a mistake in the spec shows at once: polars, numpy and torch take seconds
     from trainer.artifacts import upload, write_artifacts  # noqa: PLC0415
@@ -66,6 +68,7 @@ def run_job(
         data = prepare(spec, inputs)
         for note in data.notes:
             log.info("%s", note)
+        model.install(settings.model_layers_dir)
         train = model.load_train()
     with _phase(Phase.TRAINING, reporter, durations):
         report, artifacts = train(TrainParams(spec, params, data, reporter, workdir, checkpoints, deadline))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,23 +11,26 @@ import numpy as np
 import polars as pl
 from safetensors.numpy import load_file
 
+from contracts.job import InvalidSpec
 from trainer import objects
 from trainer.artifacts import ID2LABEL, PREPROCESSING, WEIGHTS
 from trainer.columns import Column
 from trainer.errors import DataError
 from trainer.figures import FLOOR
 from trainer.inference import calibrated, predict_in_blocks, without_modality
+from trainer.models import catalogue
 from trainer.tables import prediction_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from types import ModuleType
 
     from numpy.typing import NDArray
     from torch.export import ExportedProgram
 
     from trainer.inference import Predictions
     from trainer.inputs import ImageFolder
+    from trainer.models.model import Model
+    from trainer.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -71,33 +72,33 @@ class SavedModel:
         )
 
 
-def load_model(folder: Path) -> SavedModel:
+def load_model(folder: Path, settings: Settings) -> SavedModel:
     """Open a job's artifacts.
 
+    Args:
+        folder: Where they are.
+        settings: Say where further models are, and where to install what they require.
+
     Raises:
-        DataError: They are not there, or are no artifacts of a job.
+        DataError: They are not there, or are no artifacts of a job, or the model is not in the catalogue.
+        ModelError: The model is broken.
     """
-    saved, labels = _read_json(folder / PREPROCESSING), _read_json(folder / ID2LABEL)
-    module, state = _open(saved, folder, "predict")
+    saved, labels = _read_json(folder / PREPROCESSING), list(_read_json(folder / ID2LABEL).values())
+    model, state = _open(saved, folder, settings)
     return SavedModel(
         columns=[Column.model_validate(column) for column in saved["columns"]],
         target=saved["target"],
-        labels=list(labels.values()),
+        labels=labels,
         temperature=saved.get("temperature", 1.0),  # artifacts of before it was fitted have none
-        predict=partial(module.predict, saved["fitted"], state),
+        predict=lambda frame, images: model.predict(saved["fitted"], state, frame, images, len(labels)),
     )
 
 
-def load_program(folder: Path) -> ExportedProgram:
-    """Make a job's model a program of torch.export.
-
-    Raises:
-        DataError: There are no artifacts of a job, or its model is no torch network.
-    """
+def load_program(folder: Path, settings: Settings) -> ExportedProgram:
+    """Make a job's model a program of torch.export; the arguments and errors are those of ``load_model``."""
     saved = _read_json(folder / PREPROCESSING)
-    module, state = _open(saved, folder, "export")
-    program: ExportedProgram = module.export(saved["fitted"], state)
-    return program
+    model, state = _open(saved, folder, settings)
+    return model.export(saved["fitted"], state)
 
 
 def fetch_artifacts(place: str, folder: Path) -> Path:
@@ -107,17 +108,16 @@ def fetch_artifacts(place: str, folder: Path) -> Path:
     return Path(place)
 
 
-def _open(saved: dict[str, Any], folder: Path, part: str) -> tuple[ModuleType, Mapping[str, NDArray[Any]]]:
+def _open(
+    saved: dict[str, Any], folder: Path, settings: Settings
+) -> tuple[Model, Mapping[str, NDArray[Any]]]:
     try:
-        return importlib.import_module(f"trainer.models.{saved['model']}.{part}"), load_file(folder / WEIGHTS)
-    except ModuleNotFoundError as error:
-        if part == "export":
-            raise DataError(
-                f"model {saved['model']!r} is no torch network: there is nothing to export"
-            ) from None
+        model = catalogue.find(saved["model"], catalogue.folders(settings.models_path))
+        state: Mapping[str, NDArray[Any]] = load_file(folder / WEIGHTS)
+    except (KeyError, InvalidSpec, OSError) as error:
         raise DataError(f"{folder} holds no model that can be opened here: {error}") from error
-    except (KeyError, OSError) as error:
-        raise DataError(f"{folder} holds no model that can be opened here: {error}") from error
+    model.install(settings.model_layers_dir)
+    return model, state
 
 
 def _log_of(predictions: Predictions, classes: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -14,7 +15,6 @@ from trainer.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 
 class Settings(BaseModel):
@@ -47,6 +47,13 @@ class Settings(BaseModel):
     )
     explain_max_columns: int = Field(
         default=50, ge=1, description="most columns whose contribution is measured"
+    )
+    models_path: str = Field(
+        default="", description="folders of further models, separated as in PATH; see docs/models.md"
+    )
+    model_layers_dir: Path = Field(
+        default=Path("~/.cache/triptych/layers"),
+        description="where what models require is installed, for the next job too",
     )
     triptych_request_id: str = Field(default="", description="correlation id that logs carry")
 

@@ -42,7 +42,7 @@ def create_app(settings: ApiSettings) -> Flask:
         store=store,
         files=files,
         checks=Checks(files, settings),
-        catalogue=Catalogue.shipped(),
+        catalogue=Catalogue.read(settings.models_file),
     )
     app = Flask("triptych-api", static_folder=None)
     app.config.update(

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft202012Validator
 
 from runtime.errors import Invalid
+from runtime.settings import InvalidSettings
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Catalogue:
@@ -19,9 +23,20 @@ class Catalogue:
         self._by_name = {model["name"]: model for model in models}
 
     @classmethod
-    def shipped(cls) -> Catalogue:
-        """Read the catalogue that contracts ships."""
-        return cls(json.loads((resources.files("contracts") / "models.json").read_text("utf-8")))
+    def read(cls, path: Path | None) -> Catalogue:
+        """Read a catalogue; None is the one that contracts ships.
+
+        Raises:
+            InvalidSettings: It is none.
+        """
+        file = path or resources.files("contracts") / "models.json"
+        try:
+            return cls(json.loads(file.read_text("utf-8")))
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise InvalidSettings(
+                f"MODELS_FILE is no list of models: {file}: {type(error).__name__}: {error}; write it with "
+                "`python -m trainer.models.catalogue --out FILE`"
+            ) from error
 
     def check(self, name: str, params: dict[str, Any]) -> None:
         """Check a model's name and parameters.

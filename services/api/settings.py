@@ -36,6 +36,10 @@ class ApiSettings(Settings):
         default=5, gt=0, description="time after which they leave the rest unchecked, and say so"
     )
     preflight_min_rows: int = Field(default=20, ge=1, description="fewer rows with a class are an error")
+    models_file: Path | None = Field(
+        default=None,
+        description="models on offer, as `python -m trainer.models.catalogue --out FILE` lists them; unset: those that ship",
+    )
     web_workers: int = Field(default=1, ge=1, description="processes that answer HTTP")
     web_threads: int = Field(default=16, ge=1, description="requests each of them answers at a time")
     worker_concurrency: int = Field(default=2, ge=1, description="events the api's worker handles at a time")

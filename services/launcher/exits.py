@@ -19,6 +19,7 @@ _LINES, _CHARACTERS = 5, 1500  # of the log, in a reason
 _MEANINGS = {
     1: "the trainer failed with an unexpected error",
     2: "the data cannot be trained on",
+    3: "the model's own code failed",
     64: "settings refused",
     126: "the trainer's command may not be executed",
     127: "the trainer's command does not exist",

@@ -5,13 +5,28 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import random
+import time
 from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from contracts.job import JobSpec
+from trainer.checkpoint import Checkpoints
+from trainer.data import prepare
+from trainer.inputs import Inputs, open_images
+from trainer.models import catalogue
+from trainer.reporter import SilentReporter
+from trainer.results import TrainParams
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from trainer.data import Data
+    from trainer.reporter import Reporter
+    from trainer.results import Artifacts, TrainingReport
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (40, 40, 220)}
 WORDS = {"red": "warm fire rose", "green": "leaf grass moss", "blue": "sea sky ice"}
@@ -63,3 +78,24 @@ def job_env(folder: Path, **changes: str) -> dict[str, str]:
         **changes,
     }
     return {name: value for name, value in env.items() if value}
+
+
+def prepared(folder: Path, **changes: str) -> tuple[JobSpec, Data]:
+    """Read a data set in a folder as its trainer would; images only where the folder has some."""
+    spec = JobSpec.from_env(job_env(folder, **changes))
+    images = folder / "images"
+    return spec, prepare(spec, Inputs(folder / "table.csv", open_images(images) if images.is_dir() else None))
+
+
+def train(
+    folder: Path, *, more: Sequence[Path] = (), reporter: Reporter | None = None, **changes: str
+) -> tuple[Data, TrainingReport, Artifacts]:
+    """Train a model on a data set in a folder, in this process."""
+    spec, data = prepared(folder, **changes)
+    model = catalogue.find(spec.model, more)
+    params = model.params(spec.model_params)
+    checkpoints = Checkpoints(folder, "", save_seconds=60)
+    deadline = time.monotonic() + spec.time_budget if spec.time_budget else math.inf
+    given = TrainParams(spec, params, data, reporter or SilentReporter(), folder, checkpoints, deadline)
+    report, artifacts = model.load_train()(given)
+    return data, report, artifacts

@@ -6,23 +6,23 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
+import os
+import re
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from contracts.job import InvalidSpec
+from trainer.errors import ModelError
+from trainer.models.model import OWN_FOLDER, Model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Sequence
 
-    from trainer.results import Artifacts, TrainingReport, TrainParams
-
-FOLDER = Path(__file__).parent
+NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")  # as MODEL is spelt
 
 
 class ModelParams(BaseModel):
@@ -35,84 +35,84 @@ class ModelParams(BaseModel):
     MODALITIES: ClassVar[tuple[str, ...]]
 
 
-@dataclass(frozen=True)
-class Model:
-    """One folder under trainer/models."""
-
-    name: str
-    params_class: type[ModelParams]
-
-    def params(self, values: Mapping[str, Any]) -> ModelParams:
-        """Check the values of MODEL_PARAMS.
-
-        Raises:
-            InvalidSpec: With every problem, each naming its parameter.
-        """
-        try:
-            return self.params_class.model_validate(dict(values))
-        except ValidationError as error:
-            raise InvalidSpec([self._explain(entry) for entry in error.errors()]) from None
-
-    def load_train(self) -> Callable[[TrainParams[Any]], tuple[TrainingReport, Artifacts]]:
-        """Import the model's code, and with it what is heavy, and give its ``train``."""
-        module = importlib.import_module(f"trainer.models.{self.name}.train")
-        train: Callable[[TrainParams[Any]], tuple[TrainingReport, Artifacts]] = module.train
-        return train
-
-    def describe(self) -> dict[str, Any]:
-        """Give what the platform shows of it."""
-        return {
-            "name": self.name,
-            "title": self.params_class.TITLE,
-            "description": self.params_class.DESCRIPTION,
-            "modalities": list(self.params_class.MODALITIES),
-            "params_schema": self.params_class.model_json_schema(),
-        }
-
-    def _explain(self, error: Mapping[str, Any]) -> str:
-        name = ".".join(str(part) for part in error["loc"])
-        if error["type"] == "extra_forbidden":
-            known = ", ".join(self.params_class.model_fields) or "none"
-            return f"MODEL_PARAMS: model {self.name} has no parameter {name!r}; it has {known}"
-        return f"MODEL_PARAMS: {name}: {error['msg']}, got {error['input']!r}"
+def names(more: Sequence[Path] = ()) -> list[str]:
+    """List the models by name: the folders here and in further folders that hold a train.py or params.py."""
+    return sorted(_places(more))
 
 
-def names() -> list[str]:
-    """List the models by name."""
-    return sorted(path.parent.name for path in FOLDER.glob("*/params.py"))
-
-
-def find(name: str) -> Model:
+def find(name: str, more: Sequence[Path] = ()) -> Model:
     """Give a model by name.
 
+    Args:
+        name: A name of the catalogue; never taken for a path.
+        more: Folders of models besides the trainer's own.
+
     Raises:
-        InvalidSpec: There is none of that name, or its parameters cannot be imported.
+        InvalidSpec: There is none of that name, or there are several.
+        ModelError: Its parameters cannot be read.
     """
-    there = ", ".join(names())
-    if name not in names():
-        raise InvalidSpec([f"MODEL: there is no model {name!r}; there are {there}"])
-    try:
-        return Model(name, importlib.import_module(f"trainer.models.{name}.params").Params)
-    except Exception as error:
-        broken = f"MODEL: {name!r} is broken: {type(error).__name__}: {error}; there are {there}"
-        raise InvalidSpec([broken]) from error
+    places = _places(more)
+    if name not in places:
+        absent = [f"; MODELS_PATH: {folder} is no folder" for folder in more if not folder.is_dir()]
+        there = ", ".join(sorted(places))
+        raise InvalidSpec([f"MODEL: there is no model {name!r}; there are {there}{''.join(absent)}"])
+    if len(places[name]) > 1:
+        both = " and ".join(map(str, places[name]))
+        raise InvalidSpec([f"MODEL: {name!r} names more than one model: {both}; rename all but one"])
+    return Model(places[name][0])
 
 
-def to_json() -> str:
-    """Give the whole catalogue as indented JSON."""
-    return json.dumps([find(name).describe() for name in names()], indent=2, ensure_ascii=False) + "\n"
+def describe(more: Sequence[Path] = ()) -> tuple[list[dict[str, Any]], list[str]]:
+    """Describe every model.
+
+    Returns:
+        What the platform shows of each, and why others are left out, a line each.
+    """
+    models, problems = [], [f"{folder} is no folder" for folder in more if not folder.is_dir()]
+    for name in names(more):
+        if not NAME.fullmatch(name):
+            problems.append(f"{name!r} is no name for a model: small letters, digits and _ after a letter")
+            continue
+        try:
+            models.append(find(name, more).describe())
+        except (InvalidSpec, ModelError) as error:
+            problems.append(str(error))
+    return models, problems
 
 
-def main() -> None:
-    """Print the catalogue, or write it."""
-    parser = argparse.ArgumentParser(prog="python -m trainer.models.catalogue", description=to_json.__doc__)
+def to_json(models: list[dict[str, Any]]) -> str:
+    """Give descriptions as indented JSON."""
+    return json.dumps(models, indent=2, ensure_ascii=False) + "\n"
+
+
+def main() -> int:
+    """Print the catalogue or write it; what is left out is told on standard error, and makes the exit code 1."""
+    parser = argparse.ArgumentParser(prog="python -m trainer.models.catalogue", description=main.__doc__)
     parser.add_argument("--out", type=Path, help="write here instead of printing, e.g. contracts/models.json")
     out: Path | None = parser.parse_args().out
+    models, problems = describe(folders(os.environ.get("MODELS_PATH", "")))
     if out:
-        out.write_text(to_json(), encoding="utf-8")
+        out.write_text(to_json(models), encoding="utf-8")
     else:
-        sys.stdout.write(to_json())
+        sys.stdout.write(to_json(models))
+    for problem in problems:
+        sys.stderr.write(f"left out: {problem}\n")
+    return 1 if problems else 0
+
+
+def folders(path: str) -> list[Path]:
+    """Split MODELS_PATH, whose folders are separated as those of PATH are."""
+    return [Path(part).expanduser().absolute() for part in path.split(os.pathsep) if part.strip()]
+
+
+def _places(more: Sequence[Path]) -> dict[str, list[Path]]:
+    places: dict[str, list[Path]] = {}
+    for folder in dict.fromkeys([OWN_FOLDER, *more]):
+        found = {file.parent for part in ("params", "train") for file in folder.glob(f"*/{part}.py")}
+        for place in sorted(found):
+            places.setdefault(place.name, []).append(place)
+    return places
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -36,10 +36,11 @@ if TYPE_CHECKING:
 
 _START_SECONDS = 30  # a supervisor that is not up by then is on a machine in trouble
 _HANDLE = re.compile(r"[A-Za-z0-9_-]{1,64}/[0-9]{1,9}", re.ASCII)
-# What a process of this machine needs besides its job; the launcher's own secrets are not among them
+# What a process of this machine needs besides its job, and further models; the launcher's own secrets are not among them
 _PASSED_ON = re.compile(
     r"PATH|HOME|LANG|LC_[A-Z]+|TZ|TMPDIR|USER|LD_LIBRARY_PATH|VIRTUAL_ENV|PYTHONPATH|PYTHONUNBUFFERED|SSL_CERT_(FILE|DIR)"
     r"|(https?|no|all)_proxy|(HTTPS?|NO|ALL)_PROXY|CUDA_[A-Z_]+|NVIDIA_[A-Z_]+|AWS_[A-Z0-9_]+|TRIPTYCH_SUPERVISED_IN"
+    r"|MODELS_PATH|MODEL_LAYERS_DIR|PIP_[A-Z_]+|XDG_CACHE_HOME"
 )
 
 

@@ -155,7 +155,7 @@ def test_nothing_outlives_a_killed_supervisor(root):
     ("fault", "words"),
     [
         ("broken-worker", ["worker does not start", "| SPOOL_DIR is not set"]),
-        ("broken-migration", ["The database could not be prepared (exit 1)", "| no such table"]),
+        ("broken-migration", ["migrate failed (exit 1)", "| no such table"]),
     ],
 )
 def test_what_does_not_start_is_named_with_the_end_of_its_log(root, fault, words):
@@ -164,6 +164,13 @@ def test_what_does_not_start_is_named_with_the_end_of_its_log(root, fault, words
         assert running.process.returncode == 1
         assert all(part in said for part in words), said
         assert leftovers.find(str(root)) == []
+
+
+def test_a_preparation_that_is_not_needed_may_fail(root):
+    with platform(root, *free_ports(1), "broken-model") as running:
+        running.wait_for("models failed (exit 1)")
+        running.wait_for("| left out: torn")
+        running.wait_for("Triptych runs at")
 
 
 def alive(process: psutil.Process) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from cli import up
 from cli.data_dir import AlreadyRunning, DataDir
 from cli.leftovers import MARK
-from cli.plan import Plan, http_not_ready
+from cli.plan import Plan, Preparation, http_not_ready
 from cli.ports import PortTaken, free_ports
 from cli.runner import StartFailed
 from cli.supervision import Service
@@ -38,6 +38,10 @@ def plan(data: DataDir, _host: str, port: int, _environ: object, *, fault: str) 
         argv = (sys.executable, "-c", code, name, str(port), str(pids))
         return Service(name, argv, env, partial(http_not_ready, f"http://127.0.0.1:{port}/readyz"), stage)
 
+    def command(name: str, problem: str, *, needed: bool = True) -> Preparation:
+        code = f"raise SystemExit({problem!r})" if problem else "pass"
+        return Preparation(name, (sys.executable, "-c", code), env, f"{name} failed", needed=needed)
+
     store, worker = free_ports(2)
     return Plan(
         (
@@ -46,11 +50,9 @@ def plan(data: DataDir, _host: str, port: int, _environ: object, *, fault: str) 
             service("gateway", port, 3),
         ),
         (
-            sys.executable,
-            "-c",
-            "raise SystemExit('no such table')" if fault == "broken-migration" else "pass",
+            command("migrate", "no such table" if fault == "broken-migration" else ""),
+            command("models", "left out: torn" if fault == "broken-model" else "", needed=False),
         ),
-        env,
     )
 
 

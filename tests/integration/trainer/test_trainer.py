@@ -9,16 +9,20 @@ import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import boto3
+import polars as pl
 import pytest
 import torch
 from safetensors.numpy import load_file
 
 from contracts.callback import Outcome, from_json
+from support.models import write_model
 from support.trainer_jobs import job_env, tiny_dataset
 from support.wait import until
 
+EXAMPLES = Path(__file__).parents[3] / "examples" / "models"
 CONTENTS = {"model.pt", "model.safetensors", "id2label.json", "preprocessing.json", "report.json", "model_card.md", "validation_predictions.csv"}  # fmt: skip
 
 
@@ -238,3 +242,67 @@ def test_a_time_budget_ends_training_cleanly_with_the_best_state_so_far(tmp_path
     report = json.loads((folder / "out" / "report.json").read_text())
     assert len(report["history"]) == 1
     assert any("TIME_BUDGET" in note for note in report["notes"])
+
+
+def predictions(folder, **env):
+    command = [
+        sys.executable,
+        "-m",
+        "trainer.predict",
+        "--artifacts",
+        f"{folder}/out",
+        "--out",
+        f"{folder}/new.csv",
+    ]
+    inputs = ["--table", f"{folder}/table.csv", "--images", f"{folder}/images"]
+    subprocess.run([*command, *inputs], env=environment(env), check=True)
+    return pl.read_csv(folder / "new.csv")
+
+
+@pytest.mark.parametrize("model", ["linear_baseline", "trees", "nearest_centroid"])
+def test_other_models_learn_report_and_predict_the_same_again(tmp_path, reports, trainer, model):
+    folder = tiny_dataset(tmp_path)
+    where = {"MODELS_PATH": str(EXAMPLES), "MODEL_LAYERS_DIR": str(tmp_path / "layers")}
+    env = job_env(folder, MODEL=model, EPOCHS="6", API_BASE=reports.url, CALLBACK_SECRET="secret", **where)
+    code, out, err = finished(trainer(env))
+    assert (code, err) == (0, ""), out
+
+    report = json.loads((folder / "out" / "report.json").read_text())
+    assert report["metrics"]["accuracy"] > 0.6 > report["metrics"]["majority_rate"]
+    assert {path.name for path in (folder / "out").iterdir()} == CONTENTS
+    val = points(reports.bodies, "val")
+    assert [point.values["accuracy"] for point in val] == [row["val_accuracy"] for row in report["history"]]
+
+    trained = pl.read_csv(folder / "out" / "validation_predictions.csv").drop("truth")
+    again = predictions(folder, **where).filter(pl.col("row").is_in(trained["row"].to_list()))
+    assert again.equals(trained)
+
+
+BROKEN = "import trainer\n\ndef train(params):\n    return helper(params)\n\ndef helper(params):\n    raise OSError('no disk')\n"
+
+
+def test_a_broken_model_fails_its_own_job_with_its_own_traceback(tmp_path, reports, trainer):
+    folder = tiny_dataset(tmp_path)
+    write_model(tmp_path / "models", "broken", train=BROKEN)
+    write_model(tmp_path / "models", "unreadable", params="def")
+    asked = {"MODELS_PATH": str(tmp_path / "models"), "LOG_FORMAT": "text"}
+    code, out, err = finished(
+        trainer(job_env(folder, MODEL="broken", API_BASE=reports.url, CALLBACK_SECRET="secret", **asked))
+    )
+    assert (code, err) == (3, "")
+    (final,) = [body.final for body in reports.bodies if body.final]
+    assert final.reason == "model broken failed in training: OSError: no disk (train.py, line 7)"
+    assert f'File "{tmp_path}/models/broken/train.py", line 4, in train' in out
+    assert "raise OSError('no disk')" in out
+
+    assert finished(trainer(job_env(folder, MODEL="dummy_model", **asked)))[0] == 0
+
+
+def test_requirements_that_cannot_be_installed_fail_the_job_in_pips_words(tmp_path, trainer):
+    folder = tiny_dataset(tmp_path)
+    write_model(tmp_path / "models", "needy", requirements="--no-index\ntt_nowhere==1\n")
+    where = {"MODELS_PATH": str(tmp_path / "models"), "MODEL_LAYERS_DIR": str(tmp_path / "layers")}
+    code, out, _ = finished(trainer(job_env(folder, MODEL="needy", **where)))
+    assert code == 3
+    assert "model needy cannot be loaded: requirements.txt cannot be installed: " in out
+    assert "No matching distribution found for tt_nowhere==1" in out

@@ -9,6 +9,7 @@ import pytest
 from contracts.job import JobSpec
 from contracts.schema import ColumnProfile, ColumnType, DatasetSchema, Dialect, Role, TargetCandidate
 from runtime.errors import Invalid
+from runtime.settings import InvalidSettings
 from services.api import schemas, specs
 from services.api.catalogue import Catalogue
 from services.api.models import Dataset, Job
@@ -156,3 +157,19 @@ def test_the_trainers_environment_is_a_valid_spec():
     assert spec.dialect is not None
     assert (spec.dialect.encoding, spec.dialect.delimiter) == ("cp1252", ";")
     assert json.loads(env["ASSETS"])[1]["key"] == "train_folder"
+
+
+def test_the_models_on_offer_are_those_of_the_file(tmp_path):
+    listed = tmp_path / "models.json"
+    listed.write_text(json.dumps(CATALOGUE.models))
+    assert Catalogue.read(listed).models == CATALOGUE.models
+    assert "linear_baseline" in {model["name"] for model in Catalogue.read(None).models}
+
+
+@pytest.mark.parametrize("text", [None, "{", "7", "[1]", '[{"title": "nameless"}]'])
+def test_a_file_that_lists_no_models_is_told_at_the_start(tmp_path, text):
+    listed = tmp_path / "models.json"
+    if text is not None:
+        listed.write_text(text)
+    with pytest.raises(InvalidSettings, match=rf"^MODELS_FILE is no list of models: {listed}: "):
+        Catalogue.read(listed)

@@ -59,6 +59,18 @@ def test_settings_it_does_not_know_reach_every_service(data):
     assert all(env["MAX_UPLOAD_BYTES"] == "5" for env in envs.values())
 
 
+def test_models_from_elsewhere_are_listed_before_the_api_starts(data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    plan = local_plan(data, "localhost", 8080, {"MODELS_PATH": "mine:/opt/models"})
+    listing = next(step for step in plan.preparations if step.name == "models")
+    assert listing.argv[-2:] == ("--out", str(data.models))
+    assert not listing.needed
+    envs = {service.name: service.env for service in plan.services}
+    assert envs["launcher"]["MODELS_PATH"] == listing.env["MODELS_PATH"] == f"{tmp_path}/mine:/opt/models"
+    assert envs["api"]["MODELS_FILE"] == str(data.models)
+    assert "MODELS_FILE" not in environments(data)["api"]
+
+
 def test_empty_variables_count_as_unset(data):
     envs = environments(data, REDIS_URL="", DATABASE_URL="")
     assert envs["api"]["DATABASE_URL"] == f"sqlite:///{data.database}"

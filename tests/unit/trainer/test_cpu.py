@@ -3,8 +3,9 @@ from __future__ import annotations
 import os
 
 import pytest
+from threadpoolctl import threadpool_info
 
-from trainer.cpu import cpu_limit
+from trainer.cpu import cpu_limit, threads_for
 
 CPUS = len(os.sched_getaffinity(0))
 
@@ -46,3 +47,12 @@ def test_without_a_control_group_every_cpu_counts(tmp_path):
 def test_a_launcher_may_say_how_many(tmp_path, monkeypatch, told, expected):
     monkeypatch.setenv("OMP_NUM_THREADS", told)
     assert cpu_limit(tmp_path) == expected
+
+
+@pytest.mark.parametrize(("rows", "threads"), [(0, 1), (4_999, 1), (10**9, CPUS)])
+def test_little_work_gets_one_thread(rows, threads):
+    pytest.importorskip("sklearn.utils.extmath")
+    before = {pool["filepath"]: pool["num_threads"] for pool in threadpool_info()}
+    with threads_for(rows):
+        assert {pool["num_threads"] for pool in threadpool_info()} == {threads}
+    assert {pool["filepath"]: pool["num_threads"] for pool in threadpool_info()} == before

@@ -29,6 +29,9 @@ class FakeModel:
     def __init__(self, predict):
         self._predict = predict
 
+    def install(self, layers):
+        pass
+
     def load_train(self):
         real = catalogue.find("dummy_model").load_train()
 

@@ -106,7 +106,11 @@ def test_every_mistake_of_the_environment_is_told_at_once(run, dataset, capsys):
             "file:///nowhere.csv does not exist",
         ),
         ({"ARTIFACTS_URI": "file:///proc/none"}, 2, "cannot be written"),
-        ({"MODEL_PARAMS": '{"fail_at_epoch": 2}'}, 1, "RuntimeError: asked to fail at epoch 2"),
+        (
+            {"MODEL_PARAMS": '{"fail_at_epoch": 2}'},
+            3,
+            "model dummy_model failed in training: RuntimeError: asked to fail at epoch 2",
+        ),
     ],
 )
 def test_a_failure_is_reported_with_a_reason(run, dataset, listener, changes, code, reason):

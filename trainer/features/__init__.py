@@ -1,0 +1,1 @@
+"""Features for models that learn from a plain matrix: fitted on training rows, saved as JSON and arrays."""

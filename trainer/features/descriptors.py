@@ -1,0 +1,160 @@
+"""Images as vectors that need no training: oriented gradients, a colour histogram, a colour layout."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trainer.cpu import cpu_limit
+from trainer.decoding import BROKEN, decode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from trainer.inputs import ImageFolder
+
+log = logging.getLogger(__name__)
+
+SIZE = 64  # pixels images are fitted into
+CELLS, BINS = 8, 9  # cells a side, and orientations in each: 576 numbers
+CLIP = 0.2  # of a normalised gradient (Dalal and Triggs 2005)
+EPSILON = 1e-3
+SHADES = 4  # of each colour channel in the histogram: 64 numbers
+PATCHES = 4  # a side, in the layout: 48 numbers
+# Where each part begins and ends in a descriptor
+PARTS = tuple(
+    slice(begin, begin + length)
+    for begin, length in ((0, CELLS**2 * BINS), (CELLS**2 * BINS, SHADES**3), (640, PATCHES**2 * 3))
+)
+LENGTH = PARTS[-1].stop
+BATCH = 32
+MAX_EXAMPLES = 5
+
+
+class ImageDescriptors:
+    """Descriptors of a folder's images. Each file is decoded once, however often it is asked for; 2.7 kB are kept of it."""
+
+    def __init__(self, images: ImageFolder | None) -> None:
+        self._images = images
+        self._numbers: dict[
+            str, int
+        ] = {}  # where each file's descriptor lies in the table; -1 for a broken file
+        self._table = np.zeros((0, LENGTH), np.float32)
+
+    @property
+    def broken(self) -> list[str]:
+        """Files that could not be decoded, sorted; they count as missing."""
+        return sorted(path for path, number in self._numbers.items() if number < 0)
+
+    def load(self, paths: Iterable[str | None], progress: Callable[[float], None] = lambda _: None) -> None:
+        """Decode and describe the files that are not there yet.
+
+        Args:
+            paths: In the folder; None is a missing image.
+            progress: Told the share that is done, 0 to 1.
+        """
+        if self._images is None:
+            return
+        new = sorted({path for path in paths if path is not None} - self._numbers.keys())
+        batches = [new[begin : begin + BATCH] for begin in range(0, len(new), BATCH)]
+        parts = [self._table]
+        # decoders and numpy release the interpreter's lock for most of their time, so threads are enough
+        with ThreadPoolExecutor(cpu_limit()) as pool:
+            for done, (readable, described) in enumerate(pool.map(self._describe, batches), 1):
+                begin = sum(map(len, parts))
+                self._numbers.update(dict.fromkeys(batches[done - 1], -1))
+                self._numbers.update({path: number for number, path in enumerate(readable, begin)})
+                parts.append(described)
+                progress(done / len(batches))
+        self._table = np.concatenate(parts)
+
+    def of(self, paths: Sequence[str | None]) -> NDArray[np.float32]:
+        """Give the descriptor of each path, shape (rows, 688); NaN for a missing or broken image."""
+        self.load(paths)
+        numbers = np.array([-1 if path is None else self._numbers.get(path, -1) for path in paths], np.int64)
+        found = np.full((len(paths), LENGTH), np.nan, np.float32)
+        found[numbers >= 0] = self._table[numbers[numbers >= 0]]
+        return found
+
+    def _describe(self, paths: list[str]) -> tuple[list[str], NDArray[np.float32]]:
+        readable, pixels = [], []
+        for path in paths:
+            try:
+                pixels.append(decode(self._images.read(path), SIZE))  # type: ignore[union-attr]  # load has looked
+                readable.append(path)
+            except BROKEN as error:
+                log.warning("image %s cannot be read: %s", path, error)
+        if not pixels:
+            return [], np.zeros((0, LENGTH), np.float32)
+        return readable, describe(np.stack(pixels))
+
+
+def describe(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Describe images.
+
+    Args:
+        pixels: Shape (images, 64, 64, 3), RGB.
+
+    Returns:
+        Shape (images, 688): the three parts that ``PARTS`` tells apart, each of the order of 1.
+    """
+    shades = pixels // (256 // SHADES)
+    colours = (shades * np.array([SHADES**2, SHADES, 1], np.uint8)).sum(axis=3, dtype=np.int64)
+    images = np.arange(len(pixels))[:, None] * SHADES**3
+    counts = np.bincount(
+        (images + colours.reshape(len(pixels), -1)).ravel(), minlength=len(pixels) * SHADES**3
+    )
+    side = SIZE // PATCHES
+    layout = pixels.reshape(-1, PATCHES, side, PATCHES, side, 3).mean(axis=(2, 4)) / 255
+    described = np.empty((len(pixels), LENGTH), np.float32)
+    described[:, PARTS[0]] = _oriented_gradients(pixels)
+    # the square root of a histogram makes a plain dot product compare histograms well (Hellinger)
+    described[:, PARTS[1]] = np.sqrt(counts.reshape(len(pixels), -1) / SIZE**2)
+    described[:, PARTS[2]] = layout.reshape(len(pixels), -1)
+    return described
+
+
+def _oriented_gradients(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Give histograms of oriented gradients, shape (images, 576).
+
+    Dalal and Triggs 2005: square root of the intensity, the channel of the steepest gradient, unsigned orientations. Each
+    cell is normalised by its four neighbourhoods and their mean is kept, as by Felzenszwalb et al. 2010, section 6: a
+    third of the numbers, and on shared test sets no worse.
+    """
+    light = np.sqrt(pixels.astype(np.float32) / 255)
+    across, down = np.zeros_like(light), np.zeros_like(light)
+    across[:, :, 1:-1] = light[:, :, 2:] - light[:, :, :-2]
+    down[:, 1:-1] = light[:, 2:] - light[:, :-2]
+    steepness = across**2 + down**2
+    channel = steepness.argmax(axis=3)[..., None]
+    across, down, steepness = (
+        np.take_along_axis(values, channel, axis=3)[..., 0] for values in (across, down, steepness)
+    )
+    magnitude = np.sqrt(steepness)
+    place = np.arctan2(down, across) % np.pi / np.pi * BINS  # votes go to the two nearest orientations
+    lower = np.floor(place)
+    share = place - lower
+    first = lower.astype(np.int64) % BINS
+
+    cell = np.arange(SIZE) // (SIZE // CELLS)
+    cells = np.arange(len(pixels))[:, None, None] * CELLS**2 + cell[:, None] * CELLS + cell
+    size = len(pixels) * CELLS**2 * BINS
+    votes = np.bincount((cells * BINS + first).ravel(), (magnitude * (1 - share)).ravel(), size)
+    votes += np.bincount((cells * BINS + (first + 1) % BINS).ravel(), (magnitude * share).ravel(), size)
+    return _normalised(votes.reshape(-1, CELLS, CELLS, BINS)).reshape(len(pixels), -1)
+
+
+def _normalised(cells: NDArray[Any]) -> NDArray[np.float32]:
+    energy = np.pad((cells**2).sum(axis=3), ((0, 0), (1, 1), (1, 1)), mode="edge")
+    blocks = energy[:, :-1, :-1] + energy[:, :-1, 1:] + energy[:, 1:, :-1] + energy[:, 1:, 1:]
+    total = np.zeros_like(cells)
+    for row in (0, 1):
+        for column in (0, 1):
+            norm = np.sqrt(blocks[:, row : row + CELLS, column : column + CELLS] + EPSILON)
+            total += np.minimum(cells / norm[..., None], CLIP)
+    return (total / 4).astype(np.float32)

@@ -1,0 +1,1 @@
+"""Logistic regression on hand-made features of every modality."""
