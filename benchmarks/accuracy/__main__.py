@@ -32,9 +32,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.accuracy.contenders import Contender, Majority, Ours, Reference
-from benchmarks.accuracy.folder import read_folder
+from benchmarks.accuracy.folder import FolderError, read_folder
 from benchmarks.accuracy.results import KINDS, Results, table
 from benchmarks.accuracy.runs import Sweep, setting_of
+from benchmarks.accuracy.split import three_way
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,12 +48,8 @@ OURS = ("default", "fast", "balanced", "best")  # default: no preset is named
 def main(arguments: Sequence[str] | None = None) -> int:
     """Compare on every folder; give 1 if a contender failed, 2 if a folder or the results cannot be used."""
     options = _parser().parse_args(arguments)
-    detect = options.types == "detected"
     try:
-        folders = [
-            read_folder(path, options.target, options.leave_out, options.keep, detect=detect)
-            for path in options.folders
-        ]
+        folders = [_read(path, options) for path in options.folders]
         results = Results(options.json)
         contenders = _contenders(options)
     except ValueError as error:
@@ -62,7 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for data in folders:
         _describe(data)
         setting = setting_of(data, options.types)
-        sweep = Sweep(data, setting, contenders, results, again=options.again, true_types=not detect)
+        sweep = Sweep(
+            data, setting, contenders, results, again=options.again, true_types=options.types == "true"
+        )
         with ThreadPoolExecutor(options.jobs) as pool:
             fine &= all(list(pool.map(sweep.run_seed, options.seeds)))
         print(f"\n{table(results.of(data.name, setting, options.seeds))}\n", flush=True)
@@ -81,7 +80,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--leave-out", nargs="+", default=[], metavar="COLUMN", help="besides what the notes ask for"
     )
-    parser.add_argument("--keep", nargs="+", default=[], metavar="COLUMN", help="although the notes ask not to")
+    parser.add_argument(
+        "--keep", nargs="+", default=[], metavar="COLUMN", help="although the notes ask not to"
+    )
     parser.add_argument(
         "--types",
         choices=["true", "detected"],
@@ -91,7 +92,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--ours", nargs="+", choices=OURS, default=["default"], help="presets of ours")
     parser.add_argument("--model", default="multimodal", help="ours: folder under trainer/models")
     parser.add_argument(
-        "--set", action="append", default=[], type=_parameter, metavar="KEY=VALUE", help="ours: of MODEL_PARAMS"
+        "--set",
+        action="append",
+        default=[],
+        type=_parameter,
+        metavar="KEY=VALUE",
+        help="ours: of MODEL_PARAMS",
     )
     parser.add_argument(
         "--only",
@@ -101,7 +107,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="raw results, one JSON object a line")
     parser.add_argument("--again", action="store_true", help="repeat runs that --json holds")
-    parser.add_argument("--jobs", type=int, default=1, help="seeds at a time; more than one blurs the seconds")
+    parser.add_argument(
+        "--jobs", type=int, default=1, help="seeds at a time; more than one blurs the seconds"
+    )
     return parser
 
 
@@ -134,6 +142,19 @@ def _contenders(options: argparse.Namespace) -> list[Contender]:
         words = [options.model, preset, *(f"{name}={value}" for name, value in options.set)]
         found.append(Ours(" ".join(words), options.model, params))
     return found
+
+
+def _read(path: Path, options: argparse.Namespace) -> DataFolder:
+    detect = options.types == "detected"
+    data = read_folder(path, options.target, options.leave_out, options.keep, detect=detect)
+    for (
+        seed
+    ) in options.seeds:  # before anything runs, so that a table that is too small stops the call at once
+        try:
+            three_way(data.rows[data.target].to_numpy(), seed)
+        except ValueError as error:
+            raise FolderError(f"{path}: {error}") from None
+    return data
 
 
 def _describe(data: DataFolder) -> None:

@@ -49,7 +49,9 @@ class Outcome:
     """What a contender gave back."""
 
     test: NDArray[np.float64]  # probabilities, shape (test rows, classes)
-    val: NDArray[np.float64] | None = None  # the same for val rows, in the table's order, where there are such
+    val: NDArray[np.float64] | None = (
+        None  # the same for val rows, in the table's order, where there are such
+    )
     fit_seconds: float = 0.0
     fit_cpu_seconds: float = 0.0
     predict_seconds: float = 0.0
@@ -187,7 +189,9 @@ def timed(command: list[str], env: Mapping[str, str], log: Path) -> tuple[float,
     Raises:
         ContenderFailed: The exit code is not 0.
     """
-    inherited = {name: value for name, value in os.environ.items() if name.lower() not in JobSpec.model_fields}
+    inherited = {
+        name: value for name, value in os.environ.items() if name.lower() not in JobSpec.model_fields
+    }
     began = time.monotonic()
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -7,8 +7,6 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
 from contracts.job import MODALITY_OF
 from contracts.schema import ColumnType
 from tabular.dialect import detect_dialect
@@ -21,6 +19,8 @@ from trainer.cleaning import clean_text
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
+
+    import polars as pl
 
 TABLE, SCHEMA, IMAGES = "metadata.csv", "schema.json", "images"
 # What the words of a folder's schema mean, tried from the top; a column with other words is detected
@@ -35,7 +35,9 @@ WORDS = (
     (r"constant\b", ColumnType.CONSTANT),
 )
 # A note that begins with columns' names and goes on like this asks to leave them out
-_ASKS = re.compile(r"\s*($|\(|[:;,.-]|.*(leak|leave out|target|label|known only|only known|identif))", re.IGNORECASE)
+_ASKS = re.compile(
+    r"\s*($|\(|[:;,.-]|.*(leak|leave out|target|label|known only|only known|identif))", re.IGNORECASE
+)
 
 
 class FolderError(ValueError):
@@ -82,7 +84,9 @@ def read_folder(
         FolderError: Something is absent, contradictory or unreadable.
     """
     if not (path / TABLE).is_file():
-        raise FolderError(f"{path} has no {TABLE}; a data folder holds {TABLE}, {SCHEMA} and perhaps {IMAGES}/")
+        raise FolderError(
+            f"{path} has no {TABLE}; a data folder holds {TABLE}, {SCHEMA} and perhaps {IMAGES}/"
+        )
     schema = _schema(path / SCHEMA)
     try:
         rows = read_table(path / TABLE, detect_dialect(path / TABLE))
@@ -93,7 +97,9 @@ def read_folder(
         raise FolderError(f'{path / SCHEMA} names no "target"; give --target')
     for name in [target, *leave_out, *keep]:
         if name not in rows.columns:
-            raise FolderError(f"{path / TABLE} has no column {name!r}; it has {', '.join(map(repr, rows.columns))}")
+            raise FolderError(
+                f"{path / TABLE} has no column {name!r}; it has {', '.join(map(repr, rows.columns))}"
+            )
     rows = rows.with_columns(clean_text(rows[target]))
     rows = rows.filter(~is_missing(rows[target]))
     types = _types(path, rows.columns, {} if detect else schema.get("types", {}))

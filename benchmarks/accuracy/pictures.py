@@ -56,8 +56,9 @@ def _fitted(raw: bytes) -> NDArray[np.float32]:
 
 
 def gradients(pictures: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Histograms of oriented gradients (Dalal and Triggs 2005): of each pixel the channel with the steepest slope, cells of
-    8 x 8 pixels, blocks of 2 x 2 cells normalised by L2-Hys; shape (n, 7 * 7 * 36).
+    """Histograms of oriented gradients (Dalal and Triggs 2005), shape (n, 7 * 7 * 36).
+
+    Of each pixel the channel with the steepest slope counts; cells have 8 x 8 pixels, blocks 2 x 2 cells, normalised by L2-Hys.
     """
     down = np.zeros_like(pictures)
     across = np.zeros_like(pictures)

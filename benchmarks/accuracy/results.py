@@ -16,9 +16,7 @@ Record = dict[str, Any]
 KEY = ("folder", "setting", "contender", "setup", "seed")
 MEASURES = ("accuracy", "macro_f1", "log_loss", "ece")
 KINDS = ("linear", "svm", "trees")  # the reference is the one of these that is best on val rows
-HEAD = (
-    "| contender | seeds | accuracy | macro-F1 | log loss | ECE | fit s | CPU s | accuracy − reference | macro-F1 − reference |"
-)
+HEAD = "| contender | seeds | accuracy | macro-F1 | log loss | ECE | fit s | CPU s | accuracy − reference | macro-F1 − reference |"
 
 
 class Results:
@@ -93,9 +91,14 @@ def table(records: Iterable[Record]) -> str:
         group = groups[name]
         won = f" ({', '.join(record['contender'] for record in group)})" if name == "reference" else ""
         cells = [_spread([record["test"][measure] for record in group]) for measure in MEASURES]
-        cells += [f"{np.mean([record[cost] for record in group]):.1f}" for cost in ("fit_seconds", "fit_cpu_seconds")]
+        cells += [
+            f"{np.mean([record[cost] for record in group]):.1f}"
+            for cost in ("fit_seconds", "fit_cpu_seconds")
+        ]
         ours = "model" in group[0]["setup"]
-        cells += [_against(group, reference, measure) if ours and reference else "" for measure in MEASURES[:2]]
+        cells += [
+            _against(group, reference, measure) if ours and reference else "" for measure in MEASURES[:2]
+        ]
         lines.append(f"| {name}{won} | {len(group)} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -32,6 +32,8 @@ def three_way(labels: NDArray[np.str_], seed: int) -> NDArray[np.str_]:
     chance = np.random.default_rng(seed)
     sides = np.full(len(labels), "train", dtype="<U5")
     classes, counts = np.unique(labels, return_counts=True)
+    if len(classes) < 2:
+        raise ValueError(f"the target has one class only: '{classes[0]}'")
     enough = {name for name, count in zip(classes, counts, strict=True) if count >= LEAST_ROWS}
     shuffled = chance.permutation(len(labels))
     for side, share in (("test", TEST_SHARE), ("val", VAL_SHARE)):
@@ -43,8 +45,6 @@ def three_way(labels: NDArray[np.str_], seed: int) -> NDArray[np.str_]:
             f"{len(labels)} rows of {len(classes)} classes leave no row for {empty[0]}; "
             f"at least one class needs {LEAST_ROWS} rows"
         )
-    if len(classes) < 2:
-        raise ValueError(f"the target has one class only: {classes[0]!r}")
     return sides
 
 
