@@ -166,8 +166,12 @@ class Ours:
         predicting, _ = timed(command, {}, folder / "predict.log")
         report = json.loads((folder / "out" / "report.json").read_text(encoding="utf-8"))
         chosen = {"best_epoch": report["best_epoch"], "val": report["metrics"]}
+        probabilities = _columns(folder / "test.csv", task.classes)
+        rows = pl.read_csv(task.test_table, infer_schema=False).height
+        if len(probabilities) != rows:
+            raise ContenderFailed(f"trainer.predict gave {len(probabilities)} predictions of {rows} rows")
         return Outcome(
-            _columns(folder / "test.csv", task.classes),
+            probabilities,
             fit_seconds=wall,
             fit_cpu_seconds=cpu,
             predict_seconds=predicting,

@@ -55,6 +55,7 @@ class Wide:
                 *[(f"text {name}", ngrams(len(table)), name) for name in spelled(reader, table)],
             ],
             sparse_threshold=1.0,
+            transformer_weights={"numbers": (2 * len(reader.numeric)) ** -0.5} if reader.numeric else None,
         )
         self._images: dict[str, ImageBlock] = {}
 

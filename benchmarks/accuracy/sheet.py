@@ -10,7 +10,7 @@ import pandas as pd
 import polars as pl
 
 from benchmarks.accuracy import pictures
-from contracts.schema import ColumnType, NumberFormat
+from contracts.schema import ColumnType, Dialect, NumberFormat
 from tabular.images import ImageIndex
 from tabular.parse import is_missing, parse_datetime, parse_numeric
 from tabular.profile import profile_table
@@ -46,7 +46,7 @@ class Reader:
     """Reads raw strings into a ``Sheet``; what it knows of the formats comes from the rows that are fitted on."""
 
     def __init__(self, fit_table: Path, types: Mapping[str, ColumnType], images: Path | None) -> None:
-        profile = profile_table(fit_table)
+        profile = profile_table(fit_table, dialect=Dialect(encoding="utf-8"))
         self._images = images
         self._cells = {}
         for name, kind in types.items():
