@@ -16,6 +16,7 @@ from benchmarks.accuracy.measures import measure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from scipy import sparse
 
     from benchmarks.accuracy.sheet import Reader, Sheet
 
@@ -28,7 +29,7 @@ IMAGE_WEIGHTS = (0.5, 1.0, 2.0)
 SVM_PENALTIES = (1.0, 10.0, 100.0)
 SVM_WIDTHS = (0.5, 1.0, 2.0)  # gamma, in units of one over the variance of a row
 FEW_ROWS = 10_000  # below, one thread spends far less than two that wait for each other (12 s against 0.4 s was seen)
-MOST_SVM_ROWS = 20_000  # the time grows with their square, so it learns from so many at random
+MOST_SVM_ROWS = 8_000  # time and memory grow with their square, so it learns from so many at random
 MOST_TREES = 1_000
 PATIENCE = 25
 TREES = (
@@ -80,22 +81,25 @@ class Svm:
         best = _Best()
         for weight in image_weights(train[0]):
             features, val_features = (self._wide.transform(sheet, weight) for sheet in (train[0], val[0]))
-            spread = float(features.power(2).sum(axis=1).mean() - np.square(features.mean(axis=0)).sum())
+            features = features[some]
+            far, val_far = (_distances(rows, features) for rows in (features, val_features))
             for width in SVM_WIDTHS:
+                gamma = 2 * width / far.mean()  # the mean distance is twice the variance
+                kernel, val_kernel = np.exp(-gamma * far), np.exp(-gamma * val_far)
                 for penalty in SVM_PENALTIES:
-                    model = SVC(C=penalty, gamma=width / spread, cache_size=1_000).fit(
-                        features[some], train[1][some]
-                    )
-                    decision = _decision(model, val_features)
-                    chosen = {"C": penalty, "gamma": width / spread, "image_weight": weight}
+                    model = SVC(C=penalty, kernel="precomputed", cache_size=500).fit(kernel, train[1][some])
+                    decision = _decision(model, val_kernel)
+                    chosen = {"C": penalty, "gamma": gamma, "image_weight": weight}
                     chosen["sharpness"] = _sharpness(decision, val[1])
-                    best.offer(model, softmax(decision * chosen["sharpness"], axis=1), val[1], chosen)
+                    if best.offer(model, softmax(decision * chosen["sharpness"], axis=1), val[1], chosen):
+                        self._features = features
         self.model, self.chosen = best.model, best.chosen
         return self.chosen
 
     def probabilities(self, sheet: Sheet) -> NDArray[np.float64]:
         """Give shape (n, classes)."""
-        decision = _decision(self.model, self._wide.transform(sheet, self.chosen["image_weight"]))
+        far = _distances(self._wide.transform(sheet, self.chosen["image_weight"]), self._features)
+        decision = _decision(self.model, np.exp(-self.chosen["gamma"] * far))
         return softmax(decision * self.chosen["sharpness"], axis=1)
 
 
@@ -162,16 +166,24 @@ class _Best:
 
     def offer(
         self, model: Any, probabilities: NDArray[np.float64], truth: NDArray[np.int64], chosen: dict[str, Any]
-    ) -> None:
+    ) -> bool:
         measured = measure(truth, probabilities)
         score = (measured["accuracy"], -measured["log_loss"])
-        if score > self._score:
+        better = score > self._score
+        if better:
             self._score, self.model, self.chosen = score, model, chosen
+        return better
 
 
 def image_weights(sheet: Sheet) -> tuple[float, ...]:
     """Give the weights to try: one will do where there is nothing to weigh against."""
     return IMAGE_WEIGHTS if sheet.images and sheet.table.shape[1] else (1.0,)
+
+
+def _distances(rows: sparse.csr_matrix, others: sparse.csr_matrix) -> NDArray[np.float64]:
+    """Give the squared distance of each row to each other, shape (n, m)."""
+    lengths = [np.asarray(one.multiply(one).sum(axis=1)).ravel() for one in (rows, others)]
+    return np.maximum(lengths[0][:, None] + lengths[1] - 2 * (rows @ others.T).toarray(), 0)
 
 
 def _decision(model: SVC, features: Any) -> NDArray[np.float64]:
