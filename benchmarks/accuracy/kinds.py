@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import sparse
 from scipy.optimize import minimize_scalar
 from scipy.special import softmax
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -16,7 +17,6 @@ from benchmarks.accuracy.measures import measure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from scipy import sparse
 
     from benchmarks.accuracy.sheet import Reader, Sheet
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 PENALTIES = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 MOST_STEPS = 200  # of the solver; at a weak penalty more of them change no prediction worth the wait
+MOST_ROTATED_ROWS = 2_000  # finding the basis costs their cube
 IMAGE_WEIGHTS = (0.5, 1.0, 2.0)
 SVM_PENALTIES = (1.0, 10.0, 100.0)
 SVM_WIDTHS = (0.5, 1.0, 2.0)  # gamma, in units of one over the variance of a row
@@ -45,26 +46,42 @@ LIGHTGBM = (
 
 
 class Linear:
-    """Logistic regression; C, and how much images weigh, are chosen on val rows."""
+    """Logistic regression; C, and how much images weigh, are chosen on val rows.
+
+    Where there are fewer rows than features, it is fitted on the rows' coordinates in the space that they span: the penalty
+    does not see the rotation, so the solution is the same (Hastie and Tibshirani 2004), in a fraction of the time.
+    """
 
     def fit(self, reader: Reader, train: Sheets, val: Sheets) -> dict[str, Any]:
         """Fit, and give what was chosen."""
         self._wide = Wide(reader, train[0].table).fit(train[0])
         best = _Best()
         for weight in image_weights(train[0]):
-            features = [self._wide.transform(sheet, weight) for sheet in (train[0], val[0])]
+            features, val_features = (self._wide.transform(sheet, weight) for sheet in (train[0], val[0]))
+            basis = _basis(features)
+            features, val_features = features @ basis, val_features @ basis
             for penalty in PENALTIES:
-                model = LogisticRegression(C=penalty, max_iter=MOST_STEPS)
-                model.fit(features[0], train[1])
-                best.offer(
-                    model, model.predict_proba(features[1]), val[1], {"C": penalty, "image_weight": weight}
-                )
+                model = LogisticRegression(C=penalty, max_iter=MOST_STEPS).fit(features, train[1])
+                chosen = {"C": penalty, "image_weight": weight}
+                if best.offer(model, model.predict_proba(val_features), val[1], chosen):
+                    self._basis = basis
         self.model, self.chosen = best.model, best.chosen
         return self.chosen
 
     def probabilities(self, sheet: Sheet) -> NDArray[np.float64]:
         """Give shape (n, classes)."""
-        return self.model.predict_proba(self._wide.transform(sheet, self.chosen["image_weight"]))
+        return self.model.predict_proba(
+            self._wide.transform(sheet, self.chosen["image_weight"]) @ self._basis
+        )
+
+
+def _basis(rows: sparse.csr_matrix) -> Any:
+    """Give an orthonormal basis of the rows' span, shape (features, rank); nothing is turned where that would not pay."""
+    if rows.shape[0] > min(MOST_ROTATED_ROWS, rows.shape[1]):
+        return sparse.eye(rows.shape[1], format="csr")
+    values, vectors = np.linalg.eigh((rows @ rows.T).toarray())
+    there = values > values[-1] * 1e-10
+    return rows.T @ (vectors[:, there] / np.sqrt(values[there]))
 
 
 class Svm:

@@ -6,9 +6,12 @@ import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
+from scipy import sparse
+from sklearn.linear_model import LogisticRegression
 
 from benchmarks.accuracy import pictures, reference
 from benchmarks.accuracy.features import Dense, ImageBlock, Wide
+from benchmarks.accuracy.kinds import _basis
 from benchmarks.accuracy.sheet import Reader
 from contracts.schema import ColumnType
 from support.trainer_jobs import tiny_dataset
@@ -75,6 +78,21 @@ def test_the_rows_of_an_image_block_have_length_one_on_average_and_missing_ones_
     assert not found[7].any()
     lengths = (np.delete(found, 7, axis=0) ** 2).sum(axis=1)
     assert lengths.mean() == pytest.approx(1 + 0.3**2 + 0.3**2, rel=1e-3)
+
+
+@pytest.mark.parametrize("features", [20, 500])
+def test_the_linear_model_finds_the_same_in_the_span_of_few_rows(features):
+    def random(rows, seed):
+        return sparse.random(rows, features, 0.2, random_state=seed, format="csr")
+
+    rows, others = random(60, 0), random(40, 1)
+    classes = np.arange(60) % 3
+    basis = _basis(rows)
+    assert basis.shape == (features, min(features, 60))
+    model = LogisticRegression(C=10, max_iter=5_000, tol=1e-8)
+    plain = model.fit(rows, classes).predict_proba(others)
+    turned = model.fit(rows @ basis, classes).predict_proba(others @ basis)
+    assert turned == pytest.approx(plain, abs=1e-4)
 
 
 def test_gradients_tell_the_direction_of_an_edge():
