@@ -42,7 +42,7 @@ test: .venv/.dev ## All checks and all tests
 	$(BIN)/pytest
 
 .PHONY: bench
-bench: .venv/.dev ## Measure every speed claim (benchmarks/datasets.py needs a running platform and data; see there)
+bench: .venv/.dev ## Measure every speed claim (accuracy needs data: docs/benchmarks.md; datasets.py also a platform)
 	for script in profile staging preflight demo_signal csv_zoo; do echo "== $$script"; $(BIN)/python "benchmarks/$$script.py"; done
 
 .PHONY: docs
