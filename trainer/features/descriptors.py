@@ -12,8 +12,9 @@ from trainer.cpu import cpu_limit
 from trainer.decoding import BROKEN, decode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable
 
+    import polars as pl
     from numpy.typing import NDArray
 
     from trainer.inputs import ImageFolder
@@ -51,35 +52,42 @@ class ImageDescriptors:
         """Files that could not be decoded, sorted; they count as missing."""
         return sorted(path for path, number in self._numbers.items() if number < 0)
 
-    def load(self, paths: Iterable[str | None], progress: Callable[[float], None] = lambda _: None) -> None:
+    def load(self, cells: pl.Series, progress: Callable[[float], None] = lambda _: None) -> None:
         """Decode and describe the files that are not there yet.
 
         Args:
-            paths: In the folder; None is a missing image.
+            cells: Lists of paths in the folder, as ``trainer.cleaning.clean`` gives them; null is a missing image.
             progress: Told the share that is done, 0 to 1.
         """
         if self._images is None:
             return
-        new = sorted({path for path in paths if path is not None} - self._numbers.keys())
+        new = sorted(set(cells.explode().drop_nulls().unique()) - self._numbers.keys())
         batches = [new[begin : begin + BATCH] for begin in range(0, len(new), BATCH)]
-        parts = [self._table]
+        parts, begin = [self._table], len(self._table)
         # decoders and numpy release the interpreter's lock for most of their time, so threads are enough
         with ThreadPoolExecutor(cpu_limit()) as pool:
-            for done, (readable, described) in enumerate(pool.map(self._describe, batches), 1):
-                begin = sum(map(len, parts))
+            for done, (readable, described) in enumerate(pool.map(self._describe, batches), start=1):
                 self._numbers.update(dict.fromkeys(batches[done - 1], -1))
                 self._numbers.update({path: number for number, path in enumerate(readable, begin)})
                 parts.append(described)
+                begin += len(described)
                 progress(done / len(batches))
         self._table = np.concatenate(parts)
 
-    def of(self, paths: Sequence[str | None]) -> NDArray[np.float32]:
-        """Give the descriptor of each path, shape (rows, 688); NaN for a missing or broken image."""
-        self.load(paths)
-        numbers = np.array([-1 if path is None else self._numbers.get(path, -1) for path in paths], np.int64)
-        found = np.full((len(paths), LENGTH), np.nan, np.float32)
-        found[numbers >= 0] = self._table[numbers[numbers >= 0]]
-        return found
+    def of(self, cells: pl.Series) -> NDArray[np.float32]:
+        """Give the mean descriptor of each cell's readable images, shape (rows, 688); NaN where it has none."""
+        self.load(cells)
+        found = [
+            [number for path in cell or () if (number := self._numbers.get(path, -1)) >= 0]
+            for cell in cells.to_list()
+        ]
+        counts = np.array([len(numbers) for numbers in found], np.int64)
+        total = np.zeros((len(cells), LENGTH), np.float32)
+        for place in range(counts.max(initial=0)):
+            rows = np.flatnonzero(counts > place)
+            total[rows] += self._table[[found[row][place] for row in rows]]
+        total[counts == 0] = np.nan
+        return total / np.maximum(counts, 1).astype(np.float32)[:, None]
 
     def _describe(self, paths: list[str]) -> tuple[list[str], NDArray[np.float32]]:
         readable, pixels = [], []

@@ -77,9 +77,7 @@ class LinearFeatures:
             for c in columns
             if c.modality == "text"
         }
-        centers = {
-            c.name: _fit_center(images.of(frame[c.name].to_list())) for c in columns if c.modality == "image"
-        }
+        centers = {c.name: _fit_center(images.of(frame[c.name])) for c in columns if c.modality == "image"}
         return cls(columns, tabular, scales, texts, centers)
 
     def transform(self, frame: pl.DataFrame, images: ImageDescriptors) -> Any:
@@ -94,7 +92,7 @@ class LinearFeatures:
             blocks.append(codes[:, None] == np.arange(len(self._tabular.levels[name].names) + 1))
             blocks.append((codes < 0)[:, None])
         for name, fitted in self._images.items():
-            descriptors = images.of(frame[name].to_list())
+            descriptors = images.of(frame[name])
             gone = np.isnan(descriptors[:, :1])
             blocks += [np.where(gone, 0.0, (descriptors - fitted[0]) * fitted[1]), gone]
         blocks += [frame[name].is_null().to_numpy()[:, None] for name in self._texts]

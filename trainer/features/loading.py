@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 from contracts.callback import Phase
 from trainer.features.descriptors import ImageDescriptors
 
@@ -23,7 +25,7 @@ def load_images(params: TrainParams[Any]) -> tuple[ImageDescriptors, list[str]]:
     if not names:
         return descriptors, []
     reporter.phase(Phase.PREPARING, "decoding and describing images")
-    descriptors.load((path for name in names for path in data.frame[name]), reporter.progress)
+    descriptors.load(pl.concat([data.frame[name] for name in names]), reporter.progress)
     reporter.phase(Phase.TRAINING)
     if not descriptors.broken:
         return descriptors, []

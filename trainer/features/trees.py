@@ -74,7 +74,7 @@ class TreeFeatures:
                 rows = text.transform(frame[column.name])
                 texts[column.name] = (text, Projection.fit_sparse(rows, text_components, seed))
             elif column.modality == "image":
-                descriptors = images.of(frame[column.name].to_list())
+                descriptors = images.of(frame[column.name])
                 projections[column.name] = Projection.fit_dense(descriptors, image_components, seed)
         tabular = TabularFeatures.fit(frame, [c for c in columns if c.modality == "tabular"], MAX_LEVELS)
         matrix = cls(columns, tabular, texts, projections).transform(frame, images)
@@ -101,7 +101,7 @@ class TreeFeatures:
         for name, (text, projection) in self._texts.items():
             length = frame[name].str.len_chars().cast(pl.Float64).fill_null(float("nan"))
             blocks += [projection(text.transform(frame[name])), length.to_numpy()[:, None]]
-        blocks += [projection(images.of(frame[name].to_list())) for name, projection in self._images.items()]
+        blocks += [projection(images.of(frame[name])) for name, projection in self._images.items()]
         blocks.append(np.zeros((len(frame), 1)))
         matrix = np.concatenate(blocks, axis=1)
         return matrix if self._varying is None else matrix[:, self._varying]

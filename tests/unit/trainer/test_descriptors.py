@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 import pytest
 
 from support.trainer_jobs import png
@@ -16,6 +17,10 @@ class Counting(LooseFiles):
     def read(self, path):
         self.reads.append(path)
         return super().read(path)
+
+
+def cells(*lists):
+    return pl.Series(lists, dtype=pl.List(pl.String))
 
 
 def stripes(angle):
@@ -58,24 +63,33 @@ def test_each_file_is_decoded_once_and_gaps_are_nan(tmp_path):
     (tmp_path / "bad.png").write_bytes(b"none")
     folder = Counting(tmp_path)
     images, shares = ImageDescriptors(folder), []
-    images.load(["a.png", None, "bad.png"], shares.append)
-    found = images.of(["b.png", None, "bad.png", "a.png", "a.png"])
+    images.load(cells(["a.png"], None, ["bad.png"]), shares.append)
+    found = images.of(cells(["b.png"], None, ["bad.png"], ["a.png"], ["a.png", "bad.png"]))
     assert sorted(folder.reads) == ["a.png", "b.png", "bad.png"]
     assert images.broken == ["bad.png"]
     assert shares[-1] == 1
     assert np.isnan(found).all(axis=1).tolist() == [False, True, True, False, False]
-    assert np.array_equal(found[0], found[3])
+    assert np.array_equal(found[0], found[4])
+
+
+def test_a_cell_of_several_images_has_their_mean(tmp_path):
+    for name, colour in {"red.png": (255, 0, 0), "blue.png": (0, 0, 255)}.items():
+        (tmp_path / name).write_bytes(png(colour))
+    red, blue, both = ImageDescriptors(LooseFiles(tmp_path)).of(
+        cells(["red.png"], ["blue.png"], ["red.png", "blue.png"])
+    )
+    assert both == pytest.approx((red + blue) / 2)
 
 
 def test_without_a_folder_every_image_is_missing():
-    assert np.isnan(ImageDescriptors(None).of([None, None])).all()
-    assert ImageDescriptors(None).of([]).shape == (0, LENGTH)
+    assert np.isnan(ImageDescriptors(None).of(cells(None, None))).all()
+    assert ImageDescriptors(None).of(cells()).shape == (0, LENGTH)
 
 
 def test_many_files_keep_their_order(tmp_path):
     names = [f"{number:03}.png" for number in range(100)]
     for number, name in enumerate(names):
         (tmp_path / name).write_bytes(png((number * 2, 0, 0)))
-    layouts = ImageDescriptors(LooseFiles(tmp_path)).of(names)[:, PARTS[2]]
+    layouts = ImageDescriptors(LooseFiles(tmp_path)).of(cells(*([name] for name in names)))[:, PARTS[2]]
     assert (np.diff(layouts.max(axis=1)) >= 0).all()
     assert layouts.max() > 0.7

@@ -20,7 +20,7 @@ from trainer.features.trees import TreeFeatures
 from trainer.inputs import LooseFiles
 
 KINDS = {
-    "picture": (ColumnType.IMAGE, "image", pl.String),
+    "picture": (ColumnType.IMAGE, "image", pl.List(pl.String)),
     "words": (ColumnType.TEXT, "text", pl.String),
     "size": (ColumnType.NUMERIC, "tabular", pl.Float64),
     "kind": (ColumnType.CATEGORICAL, "tabular", pl.String),
@@ -29,7 +29,7 @@ KINDS = {
 }
 ALL = [Column(name=name, type=kind, modality=modality) for name, (kind, modality, _) in KINDS.items()]
 VALUES = {
-    "picture": ["red.png", "blue.png", None, "broken.png"],
+    "picture": [["red.png"], ["blue.png", "red.png"], None, ["broken.png"]],
     "words": ["a red rose", "the blue sea", None, "red fire, red rose"],
     "size": [1.0, 2.5, None, -4.0],
     "kind": ["a", "b", None, "a"],
@@ -91,7 +91,7 @@ def test_saved_and_made_again_they_give_the_same(fit, images):
 def test_other_rows_leave_no_trace(fit, images):
     features = fit(TRAIN, ALL, images)
     alone = dense(features.transform(TRAIN[:4], images))
-    strange = table(size=[1e300], kind=["z"], words=["green leaf"], picture=["red.png"])
+    strange = table(size=[1e300], kind=["z"], words=["green leaf"], picture=[["red.png"]])
     beside = dense(features.transform(pl.concat([strange, TRAIN[:4]]), images))[1:]
     assert np.allclose(alone, beside, atol=2e-6, equal_nan=True)
     assert features.to_json() == fit(TRAIN, ALL, images).to_json()

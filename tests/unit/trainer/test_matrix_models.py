@@ -70,7 +70,7 @@ def test_a_table_unlike_any_seen_is_predicted(dataset, model):
     data, _, artifacts = train(dataset, MODEL=model, EPOCHS="3")
     strange = pl.DataFrame(
         {
-            "picture": [None, "000.png"],
+            "picture": [None, ["000.png", "003.png"]],
             "remark": [None, "никогда"],
             "weight": [1e300, None],
             "origin": ["elsewhere", None],
@@ -191,5 +191,5 @@ def test_broken_images_count_as_missing_and_are_told(tmp_path, model):
 @MODELS
 def test_images_may_be_absent_in_prediction(dataset, tmp_path, model):
     data, _, artifacts = train(dataset, MODEL=model, EPOCHS="2")
-    blind = data.frame.with_columns(picture=pl.lit(None, dtype=pl.String))
+    blind = data.frame.with_columns(picture=pl.lit(None, dtype=pl.List(pl.String)))
     assert np.array_equal(predicted_again(data, artifacts, tmp_path, blind), artifacts.predict(blind))
