@@ -182,6 +182,13 @@ def register(app: Dash, api: Api) -> None:
             job = api.job(live["id"])
         except ApiError as error:
             return (no_update, failure(error), *[no_update] * 7)
+        if job["state"] in wording.ENDED and (job["state"], job["attempt"]) == (
+            live["state"],
+            live["attempt"],
+        ):
+            return (
+                no_update,
+            ) * 9  # it had ended when the page was made: drawing it anew would fold what was unfolded
         result = job_result.result(api, job)
         shown = visible_actions(job["state"])
         styles = [_shown(shown[action]) for action in ("start", "retry", "cancel")]
