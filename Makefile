@@ -6,7 +6,7 @@ PORT ?= 8080
 # Relative, so that neither a space in the folder's name nor another active virtual environment matters
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
-PATHS := contracts runtime services tabular trainer ui cli tests benchmarks scripts
+PATHS := contracts runtime services tabular trainer ui cli tests benchmarks scripts examples
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
 .PHONY: help

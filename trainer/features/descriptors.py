@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,11 +28,9 @@ CLIP = 0.2  # of a normalised gradient (Dalal and Triggs 2005)
 EPSILON = 1e-3
 SHADES = 4  # of each colour channel in the histogram: 64 numbers
 PATCHES = 4  # a side, in the layout: 48 numbers
-# Where each part begins and ends in a descriptor
-PARTS = tuple(
-    slice(begin, begin + length)
-    for begin, length in ((0, CELLS**2 * BINS), (CELLS**2 * BINS, SHADES**3), (640, PATCHES**2 * 3))
-)
+# Of a descriptor's three parts
+LENGTHS = (CELLS**2 * BINS, SHADES**3, PATCHES**2 * 3)
+PARTS = tuple(slice(end - length, end) for length, end in zip(LENGTHS, accumulate(LENGTHS), strict=True))
 LENGTH = PARTS[-1].stop
 BATCH = 32
 MAX_EXAMPLES = 5
@@ -132,7 +131,7 @@ def _oriented_gradients(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 
     Dalal and Triggs 2005: square root of the intensity, the channel of the steepest gradient, unsigned orientations. Each
     cell is normalised by its four neighbourhoods and their mean is kept, as by Felzenszwalb et al. 2010, section 6: a
-    third of the numbers, and on shared test sets no worse.
+    third of the numbers, for at most 1.5 points of accuracy on two small sets of images.
     """
     light = np.sqrt(pixels.astype(np.float32) / 255)
     across, down = np.zeros_like(light), np.zeros_like(light)
