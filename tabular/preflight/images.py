@@ -68,17 +68,18 @@ def _missing(case: Case, column: str, match: ImageMatch) -> PreflightFinding:
     share = match.missing / rows
     none = match.matched == 0
     stops = share >= MISSING_TO_STOP
-    what = f"None of {rows:,}" if none else f"{match.missing:,} of {rows:,}"
+    example = match.missing_examples[0]
+    if none:
+        what = f"No value of {column!r} names an uploaded file, in {rows:,} rows{scope}, e.g. {example!r}."
+    else:
+        what = (
+            f"{match.missing:,} of {rows:,} rows{scope} ({percent(share)}) name no uploaded file in {column!r}, "
+            f"e.g. {example!r}; a model takes their image for blank."
+        )
     return PreflightFinding(
         code=Code.IMAGES_MISSING,
         severity=Severity.ERROR if stops else Severity.WARNING,
-        message=(
-            f"No value of {column!r} names an uploaded file, in {rows:,} rows{scope}, e.g. {match.missing_examples[0]!r}. "
-            if none
-            else f"{what} rows{scope} ({percent(share)}) name no uploaded file in {column!r}, e.g. {match.missing_examples[0]!r}; "
-            "a model takes their image for blank. "
-        )
-        + "Upload the data set again with all images, or leave the column out.",
+        message=f"{what} Upload the data set again with all images, or leave the column out.",
         columns=[column],
         values=match.missing_examples[:MOST_EXAMPLES],
         overridable=stops and not (none and case.schema.complete),
