@@ -63,7 +63,7 @@ def until_ready(
 class Training:
     """What a job's event stream has told so far."""
 
-    epochs: int
+    epochs: int  # 0 where the model's preset decides
     attempt: int = 0
     state: str = "queued"
     phase: str = ""
@@ -114,20 +114,21 @@ def watch(client: Client, output: Output, job_id: str) -> JSON:
     columns = (
         TextColumn("{task.description:10}"),
         BarColumn(),
-        TextColumn("epoch {task.completed:.0f}/{task.total:.0f}"),
+        TextColumn("{task.fields[epoch]}"),
         TextColumn("{task.fields[words]}"),
         TimeElapsedColumn(),
     )
     interactive = output.err.is_terminal
     with Progress(*columns, console=output.err, disable=not interactive) as bar:
-        task = bar.add_task("queued", total=training.epochs, words="")
+        task = bar.add_task("queued", total=training.epochs or None, epoch="", words="")
         for message in client.events(job_id):
             new_epoch = training.take(message.event, message.data)
             running = training.state == "running"
             label = training.phase if running and training.phase else training.state
-            bar.update(task, description=label, completed=training.epoch, words=training.words())
+            epoch = f"epoch {training.epoch}" + (f"/{training.epochs}" if training.epochs else "")
+            bar.update(task, description=label, completed=training.epoch, epoch=epoch, words=training.words())
             if new_epoch and not interactive:
-                output.say(f"epoch {training.epoch}/{training.epochs}  {training.words()}")
+                output.say(f"{epoch}  {training.words()}")
     return _ended(client, job_id)
 
 

@@ -8,7 +8,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from trainer.errors import EXIT_DATA, EXIT_OK, DataError
+from contracts.job import InvalidSpec
+from trainer.errors import EXIT_OK, DataError, ModelError
+from trainer.predict import EXITS
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,9 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
             settings = Settings.from_env(os.environ)
             program = load_program(fetch_artifacts(options.artifacts, Path(folder)), settings)
             torch.export.save(program, options.out)
-    except DataError as error:
+    except (DataError, InvalidSpec, ModelError) as error:
         sys.stderr.write(f"{error}\n")
-        return EXIT_DATA
+        return EXITS[type(error)]
     return EXIT_OK
 
 

@@ -71,6 +71,13 @@ def test_rare_levels_are_pooled_with_unknown_ones():
     assert encoder.encode(frame)[0].argmax(1).tolist() == [FIRST_LEVEL, FIRST_LEVEL, UNKNOWN]
 
 
+@pytest.mark.parametrize("name", ["count", "rows", "level"])
+def test_a_column_may_be_called_what_counting_is_called(name):
+    frame = pl.DataFrame({name: ["a", "a"]})
+    encoder = TabularEncoder.fit(frame, [Column(name=name, type="categorical", modality="tabular")])
+    assert encoder.encode(frame)[0].argmax(1).tolist() == [FIRST_LEVEL, FIRST_LEVEL]
+
+
 def test_columns_of_many_levels_get_codes_to_be_embedded():
     names = [f"level {number:02}" for number in range(MAX_ONE_HOT + 1)]
     frame = pl.DataFrame({"kind": names * 2})

@@ -10,9 +10,10 @@ from PIL import Image
 
 from contracts.shards import Entry, Shard, ShardIndex
 from support.trainer_jobs import png
+from trainer.decoding import decode
 from trainer.errors import DataError
 from trainer.inputs import LooseFiles, ShardedFiles, open_images
-from trainer.models.multimodal.images import build_cache, decode
+from trainer.models.multimodal.images import build_cache
 
 
 def encode(image, kind, **options):

@@ -51,11 +51,15 @@ class TabularEncoder:
             if _is_level(column):
                 counts = (
                     frame[column.name]
+                    .alias("level")  # a column may itself be called "rows"
                     .drop_nulls()
-                    .value_counts(sort=True)
-                    .filter(pl.col("count") >= MIN_LEVEL_ROWS)
+                    .value_counts(name="rows")
+                    .filter(pl.col("rows") >= MIN_LEVEL_ROWS)
+                    .sort(
+                        "rows", "level", descending=[True, False]
+                    )  # ties by name: the same levels every time
                 )
-                levels[column.name] = counts[column.name].head(MAX_LEVELS).sort().to_list()
+                levels[column.name] = counts["level"].head(MAX_LEVELS).sort().to_list()
         return cls(columns, scales, levels)
 
     def encode(self, frame: pl.DataFrame) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
