@@ -123,8 +123,10 @@ def choose_format(text: str, *, whole: bool) -> Format:
         if quoted and candidate.quotechar is None:
             continue
         rows, malformed = _parse(candidate, text, whole=whole)
-        if candidate.quotechar and not malformed and usual_width(rows) > 1 and _opens_cells(candidate, text):
-            quoted = True  # quotes that open and close cells throughout the sample are no accident
+        if candidate.quotechar and not malformed and _opens_cells(candidate, text):
+            if _keeps_one_column(rows, candidate):
+                return candidate
+            quoted |= usual_width(rows) > 1  # quotes that open and close cells throughout are no accident
         if DELIMITERS[candidate.delimiter] < _SURE and not _splits_clearly(rows, text):
             continue
         score = DELIMITERS[candidate.delimiter] * _pattern_score(rows) * (_MALFORMED if malformed else 1.0)
@@ -184,6 +186,11 @@ def _opens_cells(candidate: Format, text: str) -> bool:
         re.search(rf"(?:^|{re.escape(candidate.delimiter)}) ?{candidate.quotechar}", text, re.MULTILINE)
         is not None
     )
+
+
+def _keeps_one_column(rows: list[list[str]], candidate: Format) -> bool:
+    """Tell whether quotes alone keep the delimiter from splitting the only column there is; no accident does that."""
+    return all(len(row) == 1 for row in rows) and any(candidate.delimiter in row[0] for row in rows)
 
 
 def _parse(candidate: Format, text: str, *, whole: bool) -> tuple[list[list[str]], bool]:
