@@ -101,7 +101,7 @@ class Svm:
             features = features[some]
             far, val_far = (_distances(rows, features) for rows in (features, val_features))
             for width in SVM_WIDTHS:
-                gamma = 2 * width / far.mean()  # the mean distance is twice the variance
+                gamma = 2 * width / float(far.mean())  # the mean distance is twice the variance
                 kernel, val_kernel = np.exp(-gamma * far), np.exp(-gamma * val_far)
                 for penalty in SVM_PENALTIES:
                     model = SVC(C=penalty, kernel="precomputed", cache_size=500).fit(kernel, train[1][some])

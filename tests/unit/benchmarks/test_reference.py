@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import json
 
 import numpy as np
 import polars as pl
@@ -50,6 +51,30 @@ def test_texts_with_quotes_and_line_breaks_stay_one_row(tmp_path, kind):
     probabilities = np.load(tmp_path / "test.npy")
     assert probabilities.argmax(axis=1).tolist() == [0, 1, 0]
     assert probabilities.sum(axis=1) == pytest.approx(np.ones(3), abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["linear", "svm", "trees"])
+def test_images_alone_are_enough(tmp_path, kind):
+    folder = tiny_dataset(tmp_path)
+    raw = pl.read_csv(folder / "table.csv", infer_schema=False).select("picture", "label")
+    side = pl.Series("side", ["val" if n % 5 == 0 else "train" for n in range(raw.height)])
+    raw.with_columns(side).write_csv(tmp_path / "fit.csv")
+    raw.select("picture").write_csv(tmp_path / "test.csv")
+    job = {
+        "kind": kind,
+        "fit_table": str(tmp_path / "fit.csv"),
+        "test_table": str(tmp_path / "test.csv"),
+        "side": "side",
+        "target": "label",
+        "types": {"picture": "image"},
+        "images": str(folder / "images"),
+        "folder": str(tmp_path),
+    }
+    reference.fit(job)
+    reference.predict(job)
+    assert json.loads((tmp_path / "chosen.json").read_text())
+    found = np.array(sorted({"red", "green", "blue"}))[np.load(tmp_path / "test.npy").argmax(axis=1)]
+    assert (found == raw["label"].to_numpy()).mean() > 0.7
 
 
 def test_features_of_all_kinds_are_finite_and_missing_values_allowed(tmp_path):
