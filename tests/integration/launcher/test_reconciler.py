@@ -50,7 +50,8 @@ def test_a_repeated_request_changes_nothing(launcher):
 @pytest.mark.parametrize(
     ("code", "exit_code", "reason"),
     [
-        ("print('line 7 is odd'); raise SystemExit(3)", 3, "exit 3: the trainer failed: line 7 is odd"),
+        ("print('line 7 is odd'); raise SystemExit(3)", 3, "exit 3: the model's own code failed: line 7 is odd"),
+            ("print('line 7 is odd'); raise SystemExit(9)", 9, "exit 9: the trainer failed: line 7 is odd"),
         ("raise SystemExit('no target column')", 1, "exit 1: the trainer failed with an unexpected error: no target column"),
         ("print('EPOCHS: 0'); print('MODEL: ?'); raise SystemExit(64)", 64, "exit 64: settings refused: EPOCHS: 0 | MODEL: ?"),
         ("os.kill(os.getpid(), 9)", 137, "exit 137: killed, probably out of memory"),
