@@ -11,7 +11,7 @@ from flask_smorest import Blueprint
 from werkzeug.http import parse_options_header
 
 from runtime import log
-from runtime.errors import Invalid
+from runtime.errors import Invalid, NotFound
 from runtime.web import InsufficientStorage
 from services.api import datasets, intake, preview, schemas, wire
 from tabular.errors import Unreadable
@@ -98,9 +98,7 @@ def blueprint(context: Context) -> Blueprint:
     @routes.response(200, description="A WebP thumbnail")
     def thumbnail(query: dict[str, Any], dataset_id: str, path: str) -> Response:
         """Show one uploaded image as a thumbnail."""
-        with db.read() as session:
-            dataset = datasets.get(session, dataset_id)
-        image = context.files.thumbnail(dataset, path, query["size"])
+        image = _thumbnail(context, dataset_id, path, query["size"])
         # An uploaded file never changes, so a browser may keep it
         return Response(
             image, mimetype="image/webp", headers={"Cache-Control": "private, max-age=86400, immutable"}
@@ -124,6 +122,19 @@ def blueprint(context: Context) -> Blueprint:
             return schema_view(dataset)
 
     return routes
+
+
+def _thumbnail(context: Context, dataset_id: str, path: str, size: int) -> bytes:
+    def look() -> bytes:
+        with context.db.read() as session:
+            dataset = datasets.get(session, dataset_id)
+        return context.files.thumbnail(dataset, path, size)
+
+    try:
+        return look()
+    except NotFound:
+        # staged, and gone from the spool, between the two steps: now the data set says where to
+        return look()
 
 
 def view(dataset: Dataset) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from contracts.events import (
     DatasetStagingProgressed,
     WorkAbandoned,
 )
+from services.api.files import Files
 
 
 @pytest.fixture
@@ -62,6 +63,24 @@ def test_thumbnails_are_read_from_the_store_once_the_spool_is_gone(platform, upl
     url = f"/api/datasets/{uploaded['id']}/files"
     assert platform.client.get(f"{url}/photos/p0.png").status_code == 200
     assert platform.client.get(f"{url}/photos/p9.png").status_code == 404
+
+
+def test_a_thumbnail_is_shown_although_its_data_set_is_staged_that_moment(platform, uploaded, monkeypatch):
+    key = f"datasets/{uploaded['id']}/images/photos/p0.png"
+    path = platform.settings.spool_dir / uploaded["id"] / "files/photos/p0.png"
+    platform.store.put_bytes(key, path.read_bytes())
+    thumbnail = Files.thumbnail
+
+    def staged_meanwhile(files, dataset, *arguments):
+        if path.exists():
+            platform.stage(
+                uploaded["id"]
+            )  # after the data set was looked up: its row still knows of no store
+        return thumbnail(files, dataset, *arguments)
+
+    monkeypatch.setattr(Files, "thumbnail", staged_meanwhile)
+    assert platform.client.get(f"/api/datasets/{uploaded['id']}/files/photos/p0.png").status_code == 200
+    assert not path.exists()
 
 
 @pytest.mark.parametrize(
