@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, FilePath
 
 from runtime.settings import Settings
 
@@ -36,7 +36,7 @@ class ApiSettings(Settings):
         default=5, gt=0, description="time after which they leave the rest unchecked, and say so"
     )
     preflight_min_rows: int = Field(default=20, ge=1, description="fewer rows with a class are an error")
-    models_file: Path | None = Field(
+    models_file: FilePath | None = Field(
         default=None,
         description="models on offer, as `python -m trainer.models.catalogue --out FILE` lists them; unset: those that ship",
     )
