@@ -6,7 +6,7 @@ import io
 import json
 from functools import lru_cache
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -21,7 +21,26 @@ if TYPE_CHECKING:
     from runtime.storage import ObjectStore
     from services.api.models import Dataset
 
+Found = TypeVar("Found")
+
 _LISTED = 10_000  # plain objects of a store, a thousand to a request
+
+
+def look_twice(look: Callable[[], Found]) -> Found:
+    """Look a data set up and read its files, once more where a file was not there.
+
+    It may have been staged, and gone from the spool, between the two steps: then the data set now says where to.
+
+    Args:
+        look: Does both, outside of any transaction but its own.
+
+    Raises:
+        NotFound: It is not there the second time either.
+    """
+    try:
+        return look()
+    except NotFound:
+        return look()
 
 
 class Files:

@@ -11,9 +11,10 @@ from flask_smorest import Blueprint
 from werkzeug.http import parse_options_header
 
 from runtime import log
-from runtime.errors import Invalid, NotFound
+from runtime.errors import Invalid
 from runtime.web import InsufficientStorage
 from services.api import datasets, intake, preview, schemas, wire
+from services.api.files import look_twice
 from tabular.errors import Unreadable
 from tabular.profile import profile_table
 
@@ -130,11 +131,7 @@ def _thumbnail(context: Context, dataset_id: str, path: str, size: int) -> bytes
             dataset = datasets.get(session, dataset_id)
         return context.files.thumbnail(dataset, path, size)
 
-    try:
-        return look()
-    except NotFound:
-        # staged, and gone from the spool, between the two steps: now the data set says where to
-        return look()
+    return look_twice(look)
 
 
 def view(dataset: Dataset) -> dict[str, Any]:

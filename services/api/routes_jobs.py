@@ -11,6 +11,7 @@ from flask_smorest import Blueprint
 from runtime import log
 from runtime.errors import NotFound
 from services.api import datasets, jobs, preflight, specs, wire
+from services.api.files import look_twice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -123,12 +124,7 @@ def _check(context: Context, wish: dict[str, Any]) -> tuple[str, dict[str, Any],
         found = context.checks.run(dataset, target, settings)
         return target, settings, preflight.settle(found, wish["ignore"])
 
-    try:
-        return look()
-    except NotFound:
-        return (
-            look()
-        )  # staged, and gone from the spool, between the two steps: now the data set says where to
+    return look_twice(look)
 
 
 def _verbs(routes: Blueprint, context: Context) -> None:
