@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from trainer.features.saved import below
 from trainer.models.multimodal.backbones import build_backbone
 from trainer.models.multimodal.batches import Shapes
 from trainer.models.multimodal.evaluation import choose_device
@@ -49,7 +50,7 @@ def predict(
         load_frozen(fitted, state).describe(cache, device)
         encoded = features.encode(frame, cache)
         placed = [network.to(device, memory_format=torch.channels_last) for network in networks]  # type: ignore[call-overload]
-        return ensemble(placed, encoded, device)
+        return ensemble(placed, encoded, np.arange(len(encoded)), device)
 
 
 def load_networks(
@@ -74,8 +75,4 @@ def load_frozen(fitted: Mapping[str, Any], state: Mapping[str, NDArray[Any]]) ->
 
 
 def _part(state: Mapping[str, NDArray[Any]], part: str) -> dict[str, torch.Tensor]:
-    return {
-        name.removeprefix(f"{part}."): torch.from_numpy(np.array(array))
-        for name, array in state.items()
-        if name.startswith(f"{part}.")
-    }
+    return {name: torch.from_numpy(np.array(array)) for name, array in below(part, state).items()}

@@ -10,12 +10,13 @@ import numpy as np
 import torch
 
 from trainer import scores
+from trainer.features.saved import prefixed
 from trainer.models.multimodal.evaluation import predict_log_probabilities
 from trainer.models.multimodal.network import Network
 from trainer.results import Artifacts, EpochRecord, TrainingReport
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import polars as pl
     from numpy.typing import NDArray
@@ -44,9 +45,10 @@ def result(
         networks.append(network.to(prepared.device, memory_format=torch.channels_last))  # type: ignore[call-overload]
 
     def predict(frame: pl.DataFrame) -> NDArray[np.float32]:
-        return ensemble(networks, prepared.features.encode(frame, prepared.cache), prepared.device)
+        encoded = prepared.features.encode(frame, prepared.cache)
+        return ensemble(networks, encoded, np.arange(len(encoded)), prepared.device)
 
-    guesses = predict(data.frame[val_rows]).argmax(axis=1)
+    guesses = ensemble(networks, prepared.encoded, val_rows, prepared.device).argmax(axis=1)
     matrix = scores.confusion_matrix(data.target[val_rows], guesses, len(data.labels))
     notes = list(prepared.notes)
     ran = len(history)
@@ -68,9 +70,9 @@ def result(
     artifacts = Artifacts(
         model_type="multimodal",
         state_dict={
-            f"{part}.{name}": tensor.cpu().contiguous().numpy()
+            name: array
             for part, state in states.items()
-            for name, tensor in state.items()
+            for name, array in prefixed(part, _arrays(state)).items()
         },
         id2label=dict(enumerate(data.labels)),
         preprocessing={
@@ -84,9 +86,14 @@ def result(
     return report, artifacts
 
 
-def ensemble(networks: Sequence[Network], encoded: Encoded, device: torch.device) -> NDArray[np.float32]:
-    """Give the mean of the networks' probabilities, shape (rows, classes)."""
-    rows = np.arange(len(encoded))
+def _arrays(state: Mapping[str, torch.Tensor]) -> dict[str, NDArray[np.generic]]:
+    return {name: tensor.cpu().contiguous().numpy() for name, tensor in state.items()}
+
+
+def ensemble(
+    networks: Sequence[Network], encoded: Encoded, rows: NDArray[np.int64], device: torch.device
+) -> NDArray[np.float32]:
+    """Give the mean of the networks' probabilities for some rows, in their order, shape (rows, classes)."""
     each = torch.stack([predict_log_probabilities(network, encoded, rows, device) for network in networks])
     probabilities: NDArray[np.float32] = each.exp().mean(dim=0).numpy()
     return probabilities
