@@ -92,11 +92,6 @@ class Tracker:
 
     def _tell(self, record: EpochRecord, matrix: NDArray[np.int64], *, better: bool) -> None:
         train = {"loss": record.train_loss, "accuracy": record.train_accuracy}
-        val = {
-            "loss": record.val_loss or 0.0,
-            "accuracy": record.val_accuracy or 0.0,
-            "macro_f1": record.val_macro_f1 or 0.0,
-        }
         self._reporter.point("train", record.step, record.epoch, train)
-        self._reporter.point("val", record.step, record.epoch, val)
+        record.tell_validation(self._reporter)
         self._reporter.evaluation(record.step, record.epoch, self._labels, matrix.tolist(), best=better)
