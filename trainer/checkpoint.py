@@ -43,7 +43,11 @@ class Checkpoints:
         """
         import torch  # noqa: PLC0415 - seconds to import, and not needed before
 
-        for file in (self._file, self._fetched()):
+        for find in (
+            lambda: self._file,
+            self._fetched,
+        ):  # an earlier attempt's is fetched only where it is needed
+            file = find()
             if file is None or not file.is_file():
                 continue
             try:
