@@ -97,12 +97,17 @@ def build_backbone(name: str) -> tuple[nn.Module, int]:
         return gradients.Gradients(), gradients.FEATURES
     if name in CHANNELS:
         return SmallResNet(CHANNELS[name]), 8 * CHANNELS[name]
-    network = getattr(import_torchvision().models, name)(weights=None)
-    return nn.Sequential(ImageNetScale(), without_head(network)), TORCHVISION[name]
+    return without_head(torchvision_network(name)), TORCHVISION[name]
+
+
+def torchvision_network(name: str) -> nn.Module:
+    """Make one of torchvision's networks whole, with random weights."""
+    network: nn.Module = getattr(import_torchvision().models, name)(weights=None)
+    return network
 
 
 def without_head(network: nn.Module) -> nn.Module:
-    """Take the classifying layer off one of torchvision's networks, so that it gives its features, (n, f)."""
+    """Take the classifying layer off one of torchvision's networks, so that it maps pixels in -1..1 to features, (n, f)."""
     if hasattr(network, "fc"):
         network.fc = nn.Identity()
     elif isinstance(network.classifier, nn.Sequential) and not isinstance(
@@ -111,7 +116,7 @@ def without_head(network: nn.Module) -> nn.Module:
         network.classifier[-1] = nn.Identity()  # convnext: a norm and a flattening come before
     else:
         network.classifier = nn.Identity()
-    return network
+    return nn.Sequential(ImageNetScale(), network)
 
 
 def import_torchvision() -> ModuleType:

@@ -84,7 +84,7 @@ def prepare(params: TrainParams[Params], settings: Settings, device: torch.devic
     data, notes = params.data, []
     backbone, frozen, start = settings.backbone, Frozen(), None
     has_images = any(column.modality == "image" for column in data.columns)
-    if settings.gradients:
+    if settings.gradients and has_images:
         frozen["gradients"] = build_backbone("gradients")[0]
     found = _find_pretrained(params, settings, device) if has_images else None
     if found is not None:
@@ -131,7 +131,6 @@ def _find_pretrained(
     spec, wanted = params.spec, settings.backbone
     if spec.pretrained == "none":
         return None
-    why = ""
     if not spec.pretrained_uri:
         why = "PRETRAINED_URI is not set"
     elif wanted != "auto" and wanted not in TORCHVISION:

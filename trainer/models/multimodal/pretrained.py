@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from trainer import objects
 from trainer.errors import DataError
-from trainer.models.multimodal.backbones import build_backbone, import_torchvision, without_head
+from trainer.models.multimodal.backbones import torchvision_network, without_head
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,13 +76,11 @@ def load_pretrained(name: str, file: Path) -> nn.Module:
             if file.suffix == ".safetensors"
             else torch.load(file, weights_only=True, map_location="cpu")
         )
-        network = getattr(import_torchvision().models, name)(weights=None)
+        network = torchvision_network(name)
         network.load_state_dict(state)
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(
             f"PRETRAINED_URI: {file.name} does not hold the weights of {name}: {reason}"
         ) from error
-    backbone, _ = build_backbone(name)
-    backbone[1].load_state_dict(without_head(network).state_dict())  # type: ignore[index]
-    return backbone
+    return without_head(network)
