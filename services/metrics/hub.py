@@ -236,7 +236,7 @@ def _decode(message: bytes) -> tuple[Batch | None, Beat | None]:
     for line in message.split(b"\n"):
         item = json.loads(line)
         if item["kind"] == items.HEARTBEAT:
-            heartbeat = Beat(items.heartbeat_frame(json.dumps(item["data"])), item["last"])
+            heartbeat = Beat(items.heartbeat_frame(items.heartbeat_of(line)), item["last"])
         else:
             frames.append(items.frame(item["seq"], item["kind"], line))
             seqs.append(item["seq"])

@@ -119,3 +119,8 @@ def message(numbered: Sequence[Numbered], heartbeat: Heartbeat | None, last_seq:
     if heartbeat is not None:
         lines.append(f'{{"kind":"{HEARTBEAT}","last":{last_seq},"data":{heartbeat.model_dump_json()}}}')
     return "\n".join(lines).encode()
+
+
+def heartbeat_of(line: bytes) -> str:
+    """Give the heartbeat in a line of a message exactly as the database has it, so that the two can be told to be one."""
+    return line.partition(b'"data":')[2].removesuffix(b"}").decode()

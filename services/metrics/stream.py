@@ -61,6 +61,7 @@ class EventStream:
         self._page_items = page_items
         self._is_gone = is_gone
         self._over = False
+        self._heartbeat = b""
 
     def __iter__(self) -> Iterator[bytes]:
         try:
@@ -93,7 +94,7 @@ class EventStream:
         # A number the job has not reached (of another job, or before a restored backup) must not silence the stream
         self._cursor = min(self._cursor, page.last_seq)
         if page.heartbeat is not None:
-            yield items.heartbeat_frame(page.heartbeat)
+            yield from self._beat(items.heartbeat_frame(page.heartbeat))
 
     def _catch_up(self) -> Iterator[bytes]:
         while True:
@@ -103,7 +104,15 @@ class EventStream:
                 self._cursor = page.items[-1].seq
             if len(page.items) < self._page_items:
                 self._over = page.ended and self._cursor == page.last_seq
+                # The newest was not told to this viewer where it came before the subscription or while Redis is away
+                if page.heartbeat is not None:
+                    yield from self._beat(items.heartbeat_frame(page.heartbeat))
                 return
+
+    def _beat(self, frame: bytes) -> Iterator[bytes]:
+        if frame != self._heartbeat:
+            self._heartbeat = frame
+            yield frame
 
     def _deliver(self, mail: Mail) -> Iterator[bytes]:
         for batch in mail.batches:
@@ -118,5 +127,5 @@ class EventStream:
                 mail.look = True
                 break
         if mail.heartbeat is not None:
-            yield mail.heartbeat.frame
+            yield from self._beat(mail.heartbeat.frame)
             mail.look = mail.look or mail.heartbeat.last > self._cursor

@@ -7,10 +7,11 @@ import random
 import signal
 import socket
 import threading
+from datetime import timedelta
 
 import pytest
 import redis
-from integration.metrics.running import Viewer, body, final, heartbeat, points
+from integration.metrics.running import AT, Viewer, body, final, heartbeat, points
 
 from contracts.callback import Evaluation
 from support.wait import until
@@ -166,6 +167,18 @@ class TestEveryItemOnce:
         ended(*viewers)
         assert all(in_order(viewer, 82) for viewer in viewers)
         assert viewers[0].visits == 1
+
+    def test_a_heartbeat_that_redis_never_told_is_read_from_the_database_once(self, service, redis_server):
+        viewer = Viewer(service.url)
+        service.send(body(heartbeat=heartbeat(0.25)))
+        until(lambda: viewer.heartbeats, "the heartbeat")
+        redis_server.kill()
+        service.send(body(heartbeat=heartbeat(0.75, AT + timedelta(seconds=1))))
+        until(lambda: len(viewer.heartbeats) > 1, "the heartbeat from the database")
+        seen = viewer.keep_alives
+        until(lambda: viewer.keep_alives > seen + 1, "two more looks at the database")
+        viewer.stop()
+        assert [beat["progress"] for beat in viewer.heartbeats] == [0.25, 0.75]
 
     def test_while_the_service_is_killed_at_random_points(self, service):
         viewer = Viewer(service.url)
