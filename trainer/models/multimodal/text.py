@@ -8,17 +8,14 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from scipy import sparse  # type: ignore[import-untyped]  # its stubs are a package of their own
 
+from trainer.models.multimodal.ngrams import BUCKETS, count_ngrams
+
 if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-BUCKETS = 2**20
 WORD_SHARE = 0.4  # of the features kept; the rest are character n-grams
 MIN_ROWS = 2  # an n-gram of a single training row cannot generalise
-KINDS: tuple[dict[str, Any], ...] = (
-    {"analyzer": "word", "ngram_range": (1, 2), "token_pattern": r"(?u)\w+|[^\w\s]"},
-    {"analyzer": "char_wb", "ngram_range": (2, 5)},
-)
 
 
 @dataclass(frozen=True)
@@ -50,8 +47,9 @@ class TextEncoder:
             max_chars: Characters of a text that are read.
         """
         kept, idf = [], []
-        for kind, share in zip(KINDS, (WORD_SHARE, 1 - WORD_SHARE), strict=True):
-            rows = np.bincount(_hash(texts, kind, max_chars).indices, minlength=BUCKETS)
+        counted = count_ngrams(_texts(texts, max_chars))
+        for counts, share in zip(counted, (WORD_SHARE, 1 - WORD_SHARE), strict=True):
+            rows = np.bincount(counts.indices, minlength=BUCKETS)
             common = np.flatnonzero(rows >= MIN_ROWS)
             most = np.argsort(-rows[common], kind="stable")[: max(1, int(max_features * share))]
             buckets = np.sort(common[most])
@@ -62,8 +60,9 @@ class TextEncoder:
     def encode(self, texts: pl.Series) -> Bags:
         """Give each row's features; a missing text has none."""
         halves = []
-        for kind, buckets, idf in zip(KINDS, self._kept, self._idf, strict=True):
-            kept = _hash(texts, kind, self._max_chars)[:, buckets]
+        counted = count_ngrams(_texts(texts, self._max_chars))
+        for counts, buckets, idf in zip(counted, self._kept, self._idf, strict=True):
+            kept = counts[:, buckets]
             kept.data = 1 + np.log(kept.data)
             halves.append(_unit_rows(kept.multiply(idf).tocsr()))
         both = sparse.hstack(halves, format="csr")
@@ -99,11 +98,5 @@ def _unit_rows(matrix: Any) -> Any:
     return matrix
 
 
-def _hash(texts: pl.Series, kind: dict[str, Any], max_chars: int) -> Any:
-    # imported here: it takes longer than half of torch's own import, which jobs without text need not wait for
-    from sklearn.feature_extraction.text import HashingVectorizer  # noqa: PLC0415
-
-    vectorizer = HashingVectorizer(
-        **kind, n_features=BUCKETS, norm=None, alternate_sign=False, dtype=np.float32
-    )
-    return vectorizer.transform(texts.fill_null("").str.slice(0, max_chars).to_list())
+def _texts(texts: pl.Series, max_chars: int) -> list[str]:
+    return texts.fill_null("").str.slice(0, max_chars).to_list()

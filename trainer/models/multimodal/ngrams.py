@@ -1,0 +1,133 @@
+"""Hashes the n-grams of many texts at once, without a step of Python for each: 2**20 buckets of words, as many of characters.
+
+Words are runs of letters, digits and underscores, or single other signs; they count alone and in pairs. Characters count in
+windows of two to five that do not reach across a space, the spaces around a word included (scikit-learn's "char_wb").
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse  # type: ignore[import-untyped]  # its stubs are a package of their own
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+BITS = 20
+BUCKETS = 1 << BITS
+WINDOWS = (2, 3, 4, 5)
+BLOCK = 500_000  # characters hashed at a time, about 100 MB
+SIGN, WORD, SPACE = 0, 1, 2
+# Of a polynomial modulo 2**64; odd, and with bits all over
+BASE = np.uint64(0x9E3779B97F4A7C15)
+PAIR = np.uint64(0xC2B2AE3D27D4EB4F)
+
+
+def count_ngrams(texts: Sequence[str]) -> tuple[Any, Any]:
+    """Count the n-grams of each text.
+
+    Returns:
+        Counts of the words' buckets and of the characters', CSR of float32, each of shape (texts, BUCKETS).
+    """
+    words, windows = [sparse.csr_matrix((0, BUCKETS))], [sparse.csr_matrix((0, BUCKETS))]
+    for block in _blocks(texts):
+        codes, rows = _join(block)
+        kinds = _kinds(codes)
+        words.append(_count(*_words(codes, rows, kinds), len(block)))
+        windows.append(_count(*_windows(codes, rows, kinds), len(block)))
+    return tuple(sparse.vstack(parts, format="csr", dtype=np.float32) for parts in (words, windows))
+
+
+def _blocks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    ends = np.cumsum([len(text) for text in texts])
+    cuts = np.unique(np.searchsorted(ends, np.arange(BLOCK, ends[-1] if len(ends) else 0, BLOCK), "right"))
+    for begin, end in pairwise([0, *cuts.tolist(), len(texts)]):
+        if begin < end:
+            yield texts[begin:end]
+
+
+def _join(texts: Sequence[str]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Give the code points of all texts, with a space before, between and behind them, and the text each is of."""
+    lower = [text.lower() for text in texts]
+    joined = np.frombuffer(f" {' '.join(lower)} ".encode("utf-32-le", "surrogatepass"), np.uint32)
+    lengths = np.array([len(text) + 1 for text in lower], np.int64)
+    rows = np.repeat(np.arange(len(texts)), lengths)
+    return joined.astype(np.uint64), np.concatenate([rows[:1], rows])
+
+
+def _kinds(codes: NDArray[np.uint64]) -> NDArray[np.uint8]:
+    present = np.flatnonzero(np.bincount(codes.astype(np.int64)))
+    table = np.zeros(present[-1] + 1, np.uint8)
+    table[present] = [_kind(chr(code)) for code in present]
+    return table[codes.astype(np.int64)]
+
+
+def _kind(character: str) -> int:
+    if character.isspace():
+        return SPACE
+    return WORD if character.isalnum() or character == "_" else SIGN
+
+
+def _words(
+    codes: NDArray[np.uint64], rows: NDArray[np.int64], kinds: NDArray[np.uint8]
+) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    begins = np.flatnonzero((kinds != SPACE) & ~((kinds == WORD) & (np.roll(kinds, 1) == WORD)))
+    if not len(begins):
+        return np.zeros(0, np.int64), np.zeros(0, np.uint64)
+    places = np.arange(len(codes)) - np.repeat(np.append(0, begins), np.diff([0, *begins, len(codes)]))
+    # what follows a word up to the next one counts for nothing
+    powers = np.cumprod(np.full(places.max() + 1, BASE))
+    hashes = np.add.reduceat(
+        np.where(kinds == SPACE, np.uint64(0), (codes + np.uint64(1)) * powers[places]), begins
+    )
+    of = rows[begins]
+    pairs = np.flatnonzero(of[1:] == of[:-1])
+    return (
+        np.concatenate([of, of[pairs]]),
+        np.concatenate([_mix(hashes), _mix(hashes[pairs] * PAIR + hashes[pairs + 1])]),
+    )
+
+
+def _windows(
+    codes: NDArray[np.uint64], rows: NDArray[np.int64], kinds: NDArray[np.uint8]
+) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    space = kinds == SPACE
+    codes = np.where(space, np.uint64(ord(" ")), codes)
+    kept = ~(space & np.roll(space, 1))
+    kept[0] = True
+    codes, rows, space = codes[kept], rows[kept], space[kept]
+    spaces = np.concatenate([[0], np.cumsum(space)])
+    of, hashes = [], []
+    sums = codes * np.uint64(0)
+    for size in range(1, WINDOWS[-1] + 1):
+        count = len(codes) - size + 1
+        if count <= 0:
+            break
+        sums = sums[:count] * BASE + codes[size - 1 :] + np.uint64(1)
+        if size not in WINDOWS:
+            continue
+        inside = spaces[size - 1 : size - 1 + count] - spaces[1 : count + 1]  # all but the ends
+        both = space[:count] & space[size - 1 :] if size == WINDOWS[0] else np.False_
+        begins = np.flatnonzero((inside == 0) & ~both)
+        of.append(rows[begins + 1 if size > WINDOWS[0] else begins + space[begins]])
+        hashes.append(_mix(sums[begins] + np.uint64(size)))
+    if not of:
+        return np.zeros(0, np.int64), np.zeros(0, np.uint64)
+    return np.concatenate(of), np.concatenate(hashes)
+
+
+def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Spread every bit over all others, and keep as many as tell buckets apart (splitmix64: Steele et al. 2014)."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return (x ^ (x >> np.uint64(31))) >> np.uint64(64 - BITS)
+
+
+def _count(rows: NDArray[np.int64], buckets: NDArray[np.uint64], count: int) -> Any:
+    keys, counts = np.unique((rows << BITS) | buckets.astype(np.int64), return_counts=True)
+    offsets = np.searchsorted(keys, np.arange(count + 1) << BITS)
+    return sparse.csr_matrix((counts.astype(np.float32), keys & (BUCKETS - 1), offsets), (count, BUCKETS))
