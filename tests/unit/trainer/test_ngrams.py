@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ def tokens(text):
 
 def words_of(text):
     alone = tokens(text)
-    return Counter(alone) + Counter(zip(alone, alone[1:], strict=False))
+    return Counter(alone) + Counter(pairwise(alone))
 
 
 def windows_of(text):
