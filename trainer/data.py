@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,7 @@ from tabular.reader import read_table
 from trainer.cleaning import clean
 from trainer.columns import choose_columns
 from trainer.errors import DataError
+from trainer.features.descriptors import ImageDescriptors
 from trainer.split import Split, column_split, stratified_split
 
 if TYPE_CHECKING:
@@ -44,6 +46,11 @@ class Data:
     split: Split
     table_rows: NDArray[np.int64]
     notes: list[str]
+
+    @cached_property
+    def descriptors(self) -> ImageDescriptors:
+        """Descriptors of the images, which models share that are trained one after the other."""
+        return ImageDescriptors(self.images)
 
     @property
     def majority_rate(self) -> float:

@@ -15,7 +15,7 @@ FLOOR = 1e-12  # a probability of 0 would make the log loss infinite
 BINS = 15  # as Guo et al. 2017
 
 
-def log_loss(probabilities: NDArray[np.float32], truth: NDArray[np.int64]) -> float:
+def log_loss(probabilities: NDArray[np.floating], truth: NDArray[np.int64]) -> float:
     """Give the mean of −ln p(true class); probabilities have shape (n, classes), truth is class numbers (n,)."""
     of_truth = probabilities[np.arange(len(truth)), truth].astype(np.float64)
     return float(-np.log(np.maximum(of_truth, FLOOR)).mean())

@@ -90,12 +90,12 @@ class TrainingReport(BaseModel):
         matrix: NDArray[np.int64],
         labels: Sequence[str],
         *,
+        loss: float,
         device: str,
         parameters: int,
         notes: Sequence[str] = (),
     ) -> Self:
-        """Derive the figures of the best state from its confusion matrix and its epoch's record."""
-        best = next(record for record in history if record.epoch == best_epoch)
+        """Derive the figures of the best state from its confusion matrix, both of the validation rows."""
         return cls(
             history=history,
             best_epoch=best_epoch,
@@ -103,7 +103,7 @@ class TrainingReport(BaseModel):
                 "accuracy": scores.accuracy(matrix),
                 "macro_f1": scores.macro_f1(matrix),
                 "weighted_f1": scores.weighted_f1(matrix),
-                "loss": best.val_loss or 0.0,
+                "loss": loss,
                 "best_epoch": best_epoch,
             },
             confusion_matrix=matrix.tolist(),

@@ -19,14 +19,13 @@ if TYPE_CHECKING:
 
 
 class Tracker:
-    """Measures epochs, reports them, and remembers the best: by validation accuracy, of equals by loss."""
+    """Measures epochs, reports them, and remembers the best: that of the least validation loss."""
 
     def __init__(self, labels: Sequence[str], reporter: Reporter) -> None:
         self._labels = list(labels)
         self._reporter = reporter
         self._history: list[EpochRecord] = []
-        self._best = (-1.0, -math.inf)  # accuracy and negative loss
-        self._least_loss = math.inf
+        self._accuracy, self._loss = -1.0, math.inf  # the best of each so far
         self._matrix: NDArray[np.int64] | None = None
         self.best_epoch = 0
         self.last_gain = 0  # the epoch that last bettered accuracy or loss
@@ -67,12 +66,12 @@ class Tracker:
         )
         self._history.append(record)
         accuracy = scores.accuracy(matrix)
-        better = (accuracy, -val_loss) > self._best
-        if accuracy > self._best[0] or val_loss < self._least_loss:
+        better = val_loss < self._loss or self._matrix is None
+        if better or accuracy > self._accuracy:
             self.last_gain = epoch
-        self._least_loss = min(self._least_loss, val_loss)
+        self._accuracy, self._loss = max(accuracy, self._accuracy), min(val_loss, self._loss)
         if better:
-            self._best, self._matrix, self.best_epoch = (accuracy, -val_loss), matrix, epoch
+            self._matrix, self.best_epoch = matrix, epoch
         self._tell(record, matrix, better=better)
         return better
 
@@ -85,6 +84,7 @@ class Tracker:
             self.best_epoch,
             self._matrix,
             self._labels,
+            loss=self._loss,
             device=device,
             parameters=parameters,
             notes=notes,

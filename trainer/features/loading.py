@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from contracts.callback import Phase
-from trainer.features.descriptors import ImageDescriptors
 
 if TYPE_CHECKING:
+    from trainer.features.descriptors import ImageDescriptors
     from trainer.results import TrainParams
 
 
@@ -20,7 +20,7 @@ def load_images(params: TrainParams[Any]) -> tuple[ImageDescriptors, list[str]]:
         The descriptors, and notes for a person.
     """
     data, reporter = params.data, params.reporter
-    descriptors = ImageDescriptors(data.images)
+    descriptors = data.descriptors
     names = [column.name for column in data.columns if column.modality == "image"]
     if not names:
         return descriptors, []

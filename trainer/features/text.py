@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from scipy import sparse  # type: ignore[import-untyped]  # its stubs are a package of their own
-from sklearn.feature_extraction.text import HashingVectorizer
-from sklearn.preprocessing import normalize
+
+from trainer.features.ngrams import BUCKETS, count_ngrams
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,16 +15,9 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-# Hashed, so that memory does not grow with the vocabulary; of the n-grams kept, few share a bucket
-BUCKETS = 2**20
 MIN_ROWS = 2  # an n-gram of a single training row cannot generalise
 MAX_CHARS = 2000  # of a text that are read
-CHUNK_ROWS = 2000  # hashed at a time: before it is cut down, a long text has thousands of n-grams
-# For each kind its share of the features kept, and how it is cut
-KINDS: dict[str, tuple[float, dict[str, Any]]] = {
-    "words": (0.4, {"analyzer": "word", "ngram_range": (1, 2), "token_pattern": r"(?u)\w+|[^\w\s]"}),
-    "characters": (0.6, {"analyzer": "char_wb", "ngram_range": (2, 5)}),
-}
+SHARES = {"words": 0.4, "characters": 0.6}  # of the features kept
 
 
 class TextFeatures:
@@ -32,56 +25,57 @@ class TextFeatures:
 
     def __init__(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Make it from what ``arrays`` gave."""
-        self._kept = {kind: arrays[f"{kind}/buckets"] for kind in KINDS}
-        self._idf = {kind: arrays[f"{kind}/idf"] for kind in KINDS}
+        self._max_chars = int(arrays["max_chars"][0])
+        self._kept = {kind: arrays[f"{kind}/buckets"] for kind in SHARES}
+        self._idf = {kind: arrays[f"{kind}/idf"] for kind in SHARES}
 
     @classmethod
-    def fit(cls, texts: pl.Series, max_features: int) -> Self:
+    def fit(cls, texts: pl.Series, max_features: int, max_chars: int = MAX_CHARS) -> Self:
         """Keep the n-grams that most training rows use, and weigh them by their rareness.
 
         Args:
             texts: Of the training rows alone.
             max_features: Most n-grams kept, words and characters together.
+            max_chars: Characters of a text that are read.
         """
-        arrays: dict[str, NDArray[Any]] = {}
-        for kind, (share, cut) in KINDS.items():
-            rows = np.zeros(BUCKETS, np.int64)
-            for counts in _hashed(texts, cut):
-                rows += np.bincount(counts.indices, minlength=BUCKETS)
-            common = np.flatnonzero(rows >= MIN_ROWS)
-            most = np.argsort(-rows[common], kind="stable")[: max(1, int(max_features * share))]
+        rows = {kind: np.zeros(BUCKETS, np.int64) for kind in SHARES}
+        for block in count_ngrams(_strings(texts, max_chars)):
+            for kind, counts in zip(SHARES, block, strict=True):
+                rows[kind] += np.bincount(counts.indices, minlength=BUCKETS)
+        arrays: dict[str, NDArray[Any]] = {"max_chars": np.array([max_chars], np.int32)}
+        for kind, share in SHARES.items():
+            common = np.flatnonzero(rows[kind] >= MIN_ROWS)
+            most = np.argsort(-rows[kind][common], kind="stable")[: max(1, int(max_features * share))]
             buckets = np.sort(common[most])
+            rareness = np.log((1 + len(texts)) / (1 + rows[kind][buckets])) + 1
             arrays[f"{kind}/buckets"] = buckets.astype(np.int32)
-            arrays[f"{kind}/idf"] = (np.log((1 + len(texts)) / (1 + rows[buckets])) + 1).astype(np.float32)
+            arrays[f"{kind}/idf"] = rareness.astype(np.float32)
         return cls(arrays)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._kept.values()))
 
     def transform(self, texts: pl.Series) -> Any:
         """Give a CSR matrix of float32, shape (rows, n-grams kept)."""
-        if not len(texts):
-            return sparse.csr_matrix((0, sum(map(len, self._kept.values()))), dtype=np.float32)
-        halves = []
-        for kind, (_, cut) in KINDS.items():
-            chunks = [self._weighed(counts[:, self._kept[kind]], kind) for counts in _hashed(texts, cut)]
-            halves.append(sparse.vstack(chunks, format="csr"))
-        return sparse.hstack(halves, format="csr")
+        blocks = [sparse.csr_matrix((0, len(self)), dtype=np.float32)]
+        for block in count_ngrams(_strings(texts, self._max_chars)):
+            halves = [self._weighed(counts, kind) for kind, counts in zip(SHARES, block, strict=True)]
+            blocks.append(sparse.hstack(halves, format="csr"))
+        return sparse.vstack(blocks, format="csr")
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Give all that was fitted."""
         fitted = {f"{kind}/buckets": buckets for kind, buckets in self._kept.items()}
-        return fitted | {f"{kind}/idf": idf for kind, idf in self._idf.items()}
+        fitted |= {f"{kind}/idf": idf for kind, idf in self._idf.items()}
+        return fitted | {"max_chars": np.array([self._max_chars], np.int32)}
 
     def _weighed(self, counts: Any, kind: str) -> Any:
-        if not counts.shape[1]:
-            return counts
-        counts.data = 1 + np.log(counts.data)
-        return normalize(counts.multiply(self._idf[kind]).tocsr())
+        kept = counts[:, self._kept[kind]]
+        kept.data = (1 + np.log(kept.data)) * self._idf[kind][kept.indices]
+        lengths = np.sqrt(np.asarray(kept.multiply(kept).sum(axis=1)).ravel()).astype(np.float32)
+        kept.data /= np.repeat(np.where(lengths > 0, lengths, 1), np.diff(kept.indptr))
+        return kept
 
 
-def _hashed(texts: pl.Series, cut: Mapping[str, Any]) -> Any:
-    """Count n-grams by bucket, a chunk of rows at a time."""
-    vectorizer = HashingVectorizer(
-        **cut, n_features=BUCKETS, norm=None, alternate_sign=False, dtype=np.float32
-    )
-    for begin in range(0, len(texts), CHUNK_ROWS):
-        chunk = texts[begin : begin + CHUNK_ROWS].fill_null("").str.slice(0, MAX_CHARS)
-        yield vectorizer.transform(chunk.to_list())
+def _strings(texts: pl.Series, max_chars: int) -> list[str]:
+    return texts.fill_null("").str.slice(0, max_chars).to_list()

@@ -173,7 +173,14 @@ def test_a_stop_in_the_midst_of_training_is_reported_at_once(tmp_path, reports, 
 
 
 def multimodal(folder, **changes):
-    params = {"image_size": 16, "width": 16, "members": 2, "steps_per_epoch": 8, "networks": 2, "patience": 0}
+    params = {
+        "image_size": 16,
+        "width": 16,
+        "members": 2,
+        "steps_per_epoch": 8,
+        "networks": 2,
+        "companions": False,
+    }
     return job_env(
         folder, **{"MODEL": "multimodal", "EPOCHS": "4", "MODEL_PARAMS": json.dumps(params), **changes}
     )
@@ -200,10 +207,10 @@ def test_a_stopped_training_goes_on_in_the_next_attempt_with_the_same_curve(
 ):
     folder = tiny_dataset(tmp_path)
     told = {"API_BASE": reports.url, "CALLBACK_SECRET": "secret"}
-    whole = finished(trainer(multimodal(folder, EPOCHS="40", ARTIFACTS_URI=f"file://{folder}/whole")))
+    whole = finished(trainer(multimodal(folder, EPOCHS="24", ARTIFACTS_URI=f"file://{folder}/whole")))
     assert whole[0] == 0, whole[1]
 
-    first = trainer(multimodal(folder, EPOCHS="40", CHECKPOINT_SECONDS="0", **told))
+    first = trainer(multimodal(folder, EPOCHS="24", CHECKPOINT_SECONDS="0", **told))
     until(lambda: len(points(reports.bodies, "val")) > stop_after * 8, "some epochs", seconds=60)
     first.send_signal(signal.SIGTERM)
     code, out, _ = finished(first)
@@ -212,7 +219,7 @@ def test_a_stopped_training_goes_on_in_the_next_attempt_with_the_same_curve(
     reports.bodies.clear()
 
     second = trainer(
-        multimodal(folder, EPOCHS="40", ATTEMPT="2", RESUME_FROM=f"file://{folder}/out/checkpoint.pt", **told)
+        multimodal(folder, EPOCHS="24", ATTEMPT="2", RESUME_FROM=f"file://{folder}/out/checkpoint.pt", **told)
     )
     assert finished(second)[0] == 0
     resumed = json.loads((folder / "out" / "report.json").read_text())

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
 import polars as pl
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional
 
 from contracts.job import JobSpec
@@ -18,21 +22,30 @@ from trainer.cleaning import clean
 from trainer.columns import Column
 from trainer.data import Data
 from trainer.errors import DataError
+from trainer.features.saved import below
 from trainer.inputs import LooseFiles
 from trainer.models import catalogue
-from trainer.models.multimodal import gradients, predict
+from trainer.models.multimodal import predict
 from trainer.models.multimodal.backbones import TORCHVISION, build_backbone, import_torchvision
 from trainer.models.multimodal.batches import gather
+from trainer.models.multimodal.companions import blend, choose_weights
 from trainer.models.multimodal.ensemble import EnsembleLinear, SeparateLinear
 from trainer.models.multimodal.export import export
 from trainer.models.multimodal.features import Features
-from trainer.models.multimodal.optimization import Loss, choose_batch_size, class_weights
+from trainer.models.multimodal.optimization import AdamWithSharedScale, Loss, choose_batch_size, class_weights
 from trainer.models.multimodal.presets import PRESETS, Settings
 from trainer.reporter import SilentReporter
 from trainer.results import TrainParams
 from trainer.split import Split
 
-QUICK = {"image_size": 16, "width": 16, "members": 2, "steps_per_epoch": 4, "text_features": 200}
+QUICK = {
+    "image_size": 16,
+    "width": 16,
+    "members": 2,
+    "steps_per_epoch": 4,
+    "text_features": 200,
+    "companions": False,
+}
 
 
 def column(name, kind):
@@ -219,25 +232,11 @@ def test_class_weights_have_mean_one_over_the_rows():
     assert float(weights[torch.tensor(classes)].mean()) == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize(
-    "name", ["gradients", "small", "medium", "mobilenet_v3_small", "resnet18", "convnext_tiny"]
-)
+@pytest.mark.parametrize("name", ["small", "medium", "mobilenet_v3_small", "resnet18", "convnext_tiny"])
 def test_a_backbone_gives_as_many_features_as_it_says(name):
     backbone, features = build_backbone(name)
     with torch.inference_mode():
         assert backbone.eval()(torch.rand(2, 3, 64, 64) * 2 - 1).shape == (2, features)
-
-
-def test_gradients_tell_stripes_and_colours_apart():
-    stripes = (torch.arange(64) // 4 % 2).float() * 2 - 1
-    across = stripes.view(1, 1, 1, 64).expand(1, 3, 64, 64)
-    red = torch.tensor([1.0, -1.0, -1.0]).view(1, 3, 1, 1).expand(1, 3, 64, 64)
-    describe = gradients.Gradients()
-    oriented = gradients.FEATURES - 4 * 3 * gradients.COLOUR_BINS - 3 * gradients.TINY**2
-    one, other = describe(across)[0, :oriented], describe(across.transpose(2, 3))[0, :oriented]
-    assert functional.cosine_similarity(one, other, dim=0) < 0.1
-    assert (describe(red)[0, :oriented] == 0).all()
-    assert not torch.allclose(describe(red), describe(-red))
 
 
 def weights_of(folder, name, *, suffix):
@@ -321,7 +320,9 @@ def test_the_exported_program_gives_the_same_probabilities_for_any_number_of_row
     torch.export.save(export(artifacts.preprocessing, artifacts.state_dict), tmp_path / "model.pt2")
     program = torch.export.load(tmp_path / "model.pt2").module()
 
-    features = Features.from_json(artifacts.preprocessing["features"])
+    features = Features.from_saved(
+        artifacts.preprocessing["features"], below("features", artifacts.state_dict)
+    )
     cache, _ = features.decode(frame, pictures, tmp_path / "again")
     predict.load_frozen(artifacts.preprocessing, artifacts.state_dict).describe(cache, torch.device("cpu"))
     encoded = features.encode(frame, cache)
@@ -330,3 +331,96 @@ def test_the_exported_program_gives_the_same_probabilities_for_any_number_of_row
         texts = [tuple(vars(text).values()) for text in batch.texts]
         given = program(batch.pixels, batch.fixed, batch.owners, texts, batch.reals, batch.codes)
         assert given.detach().numpy() == pytest.approx(artifacts.predict(frame[rows]), abs=1e-6)
+
+
+def test_an_ngram_seen_once_takes_a_shorter_step_than_one_seen_always():
+    bag = nn.EmbeddingBag(2, 3, mode="sum")
+    optimizer = AdamWithSharedScale(nn.ModuleList([bag, nn.Linear(1, 1)]), 0.1, 0)
+    before = bag.weight.detach().clone()
+    for step in range(20):
+        optimizer.zero_grad()
+        bag(torch.tensor([[0, 1]] if step == 0 else [[0]])).sum().backward()
+        optimizer.step()
+    always, once = (before - bag.weight.detach()).mean(dim=1).tolist()
+    assert 0 < once < always / 5
+    alone = nn.EmbeddingBag(2, 3, mode="sum")
+    adam = torch.optim.AdamW(alone.parameters(), 0.1, weight_decay=0)
+    before = alone.weight.detach().clone()
+    for step in range(20):
+        adam.zero_grad()
+        alone(torch.tensor([[0, 1]] if step == 0 else [[0]])).sum().backward()
+        adam.step()
+    always, once = (before - alone.weight.detach()).mean(dim=1).tolist()
+    assert once > always / 5, "what it is there to prevent"
+
+
+def test_the_optimizer_goes_on_from_its_state():
+    def steps(network, optimizer, count):
+        for _ in range(count):
+            optimizer.zero_grad()
+            network(torch.tensor([[0, 1], [2, 2]])).square().sum().backward()
+            optimizer.step()
+
+    torch.manual_seed(0)
+    first = nn.Sequential(nn.EmbeddingBag(3, 4, mode="sum"), nn.Linear(4, 2))
+    optimizer = AdamWithSharedScale(first, 0.1, 0.01)
+    steps(first, optimizer, 3)
+    second = copy.deepcopy(first)
+    resumed = AdamWithSharedScale(second, 0.1, 0.01)
+    resumed.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    for network, its in ((first, optimizer), (second, resumed)):
+        steps(network, its, 3)
+    for one, other in zip(first.parameters(), second.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_optimizers_do_without_the_compiler():
+    script = (
+        "import sys, torch; from torch import nn; "
+        "from trainer.models.multimodal.optimization import AdamWithSharedScale; "
+        "network = nn.Linear(2, 2); optimizer = AdamWithSharedScale(network, 0.1, 0); optimizer.zero_grad(); "
+        "network(torch.ones(1, 2)).sum().backward(); optimizer.step(); sys.exit('torch._dynamo' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+SURE, HALF, WRONG = [0.9, 0.1], [0.5, 0.5], [0.1, 0.9]
+
+
+def test_independent_evidence_adds_up_in_a_blend():
+    likely = np.array([[0.8, 0.2]], np.float32)
+    assert blend([likely, likely], [1, 1])[0, 0] == pytest.approx(0.64 / 0.68, abs=1e-6)
+    assert blend([likely], [1]) == pytest.approx(likely, abs=1e-6)
+    certain = np.array([[1.0, 0.0]], np.float32)
+    assert np.isfinite(blend([certain, 1 - certain], [1, 1])).all()
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ([SURE, WRONG], lambda weights: weights[0] > 0.5 and weights[1] == 0),
+        ([WRONG, SURE], lambda weights: 0 < weights[0] < 0.1 < weights[1]),
+        ([SURE, SURE], lambda weights: weights[0] == pytest.approx(weights[1], abs=1e-3)),
+        ([HALF, SURE, HALF], lambda weights: weights[1] > max(weights[0], weights[2])),
+    ],
+)
+def test_a_blend_weighs_what_explains_the_validation_rows(parts, expected):
+    rows = [np.tile(np.array(part, np.float32), (40, 1)) for part in parts]
+    assert expected(choose_weights(rows, np.zeros(40, np.int64)))
+
+
+def test_companions_join_in_and_another_process_blends_the_same(tmp_path, pictures):
+    columns = [column("front", "image"), column("title", "text"), column("size", "numeric")]
+    frame = pl.DataFrame(
+        {
+            "front": [[f"{name}.png"] for name in TARGET],
+            "title": [f"a {name} thing" for name in TARGET],
+            "size": [float(number) for number in range(32)],
+        }
+    )
+    report, artifacts, _ = fit(tmp_path, frame, columns, TARGET, images=pictures, params={"companions": True})
+    assert any(note.startswith("weights of the blend: networks") for note in report.notes)
+    assert artifacts.preprocessing["companions"]
+    assert np.array_equal(artifacts.predict(frame), predicted(artifacts, frame, pictures))
+    with pytest.raises(DataError, match='"companions": false'):
+        export(artifacts.preprocessing, artifacts.state_dict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,7 @@ def train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
     epoch_rows = np.array_split(np.random.default_rng(spec.seed).permutation(truth), epochs)
     counts = np.ones(classes)  # Laplace's rule: no class is impossible
     history: list[EpochRecord] = []
-    best_accuracy, best_epoch = -1.0, 0
+    best_loss, best_epoch = math.inf, 0
     best_prior, best_matrix = counts, np.zeros((classes, classes), np.int64)
 
     for epoch in range(1, epochs + 1):
@@ -54,9 +55,9 @@ def train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
             matrix = scores.confusion_matrix(val_truth, np.full_like(val_truth, answer), classes)
             record.val_loss = float(-np.log(prior[val_truth]).mean())
             record.val_accuracy, record.val_macro_f1 = scores.accuracy(matrix), scores.macro_f1(matrix)
-            better = record.val_accuracy > best_accuracy
+            better = record.val_loss < best_loss
             if better:
-                best_accuracy, best_epoch, best_prior, best_matrix = record.val_accuracy, epoch, prior, matrix
+                best_loss, best_epoch, best_prior, best_matrix = record.val_loss, epoch, prior, matrix
             val_values = {
                 "loss": record.val_loss,
                 "accuracy": record.val_accuracy,
@@ -68,7 +69,7 @@ def train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
         reporter.progress(epoch / epochs, (epochs - epoch) * params.model.seconds_per_epoch)
 
     report = TrainingReport.of_best(
-        history, best_epoch, best_matrix, data.labels, device="cpu", parameters=classes
+        history, best_epoch, best_matrix, data.labels, loss=best_loss, device="cpu", parameters=classes
     )
     artifacts = Artifacts(
         model_type="dummy_model",

@@ -1,4 +1,4 @@
-"""What turns an image into features: hand-made, a small residual network from scratch, or one of torchvision's."""
+"""What turns an image into features: a small residual network from scratch, or one of torchvision's."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 from torch.nn import functional
-
-from trainer.models.multimodal import gradients
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -88,13 +86,11 @@ def build_backbone(name: str) -> tuple[nn.Module, int]:
     """Make a backbone with random weights.
 
     Args:
-        name: "gradients" (hand-made features), "small", "medium" or a key of TORCHVISION.
+        name: "small", "medium" or a key of TORCHVISION.
 
     Returns:
         The backbone, and how many features it gives of an image.
     """
-    if name == "gradients":
-        return gradients.Gradients(), gradients.FEATURES
     if name in CHANNELS:
         return SmallResNet(CHANNELS[name]), 8 * CHANNELS[name]
     return without_head(torchvision_network(name)), TORCHVISION[name]

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.export import Dim, ExportedProgram
 
+from trainer.errors import DataError
 from trainer.models.multimodal.batches import Batch, Text
 from trainer.models.multimodal.predict import load_networks
 
@@ -55,7 +56,16 @@ def export(fitted: Mapping[str, Any], state: Mapping[str, NDArray[np.generic]]) 
     Returns:
         The program; any number of rows and of images from 2 on can be given to it, and any number of n-grams. torch.export
         would make a program for 1 its own constant, so a single row is given twice.
+
+    Raises:
+        DataError: The model has companions.
     """
+    if fitted["companions"]:
+        names = " and ".join(fitted["companions"])
+        raise DataError(
+            f"the model's answers are blended with those of {names}, of which no program can be made; "
+            'train it with MODEL_PARAMS {"companions": false}'
+        )
     networks, shapes = load_networks(fitted, state)
     program = Program([network.cpu().eval() for network in networks]).eval()
     size = fitted["features"]["image_size"]

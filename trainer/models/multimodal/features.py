@@ -8,16 +8,19 @@ import numpy as np
 import torch
 
 from trainer.columns import Column
+from trainer.features.saved import below, prefixed
+from trainer.features.text import TextFeatures
 from trainer.models.multimodal.batches import Encoded, Shapes
 from trainer.models.multimodal.images import ImageCache, build_cache
 from trainer.models.multimodal.tabular import TabularEncoder
-from trainer.models.multimodal.text import TextEncoder
+from trainer.models.multimodal.text import bags
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import polars as pl
+    from numpy.typing import NDArray
 
     from trainer.inputs import ImageFolder
 
@@ -29,7 +32,7 @@ class Features:
         self,
         columns: Sequence[Column],
         image_size: int,
-        texts: dict[str, TextEncoder],
+        texts: dict[str, TextFeatures],
         tabular: TabularEncoder,
     ) -> None:
         self._columns = list(columns)
@@ -58,7 +61,7 @@ class Features:
             text_max_chars: Characters of a text that are read.
         """
         texts = {
-            column.name: TextEncoder.fit(frame[column.name], text_features, text_max_chars)
+            column.name: TextFeatures.fit(frame[column.name], text_features, text_max_chars)
             for column in columns
             if column.modality == "text"
         }
@@ -97,7 +100,7 @@ class Features:
             cache.pixels,
             cache.fixed,
             [cache.numbers(frame[name].to_list()) for name in self._images],
-            [encoder.encode(frame[name]) for name, encoder in self._texts.items()],
+            [bags(features, frame[name]) for name, features in self._texts.items()],
             torch.from_numpy(reals),
             torch.from_numpy(codes),
         )
@@ -107,25 +110,35 @@ class Features:
         return Shapes(
             image_columns=len(self._images),
             fixed=encoded.fixed.shape[1],
-            text_features=[encoder.features for encoder in self._texts.values()],
+            text_features=[len(features) for features in self._texts.values()],
             reals=encoded.reals.shape[1],
             cardinalities=self._tabular.cardinalities,
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Give what ``from_json`` takes."""
+        """Give the part of what was fitted that is no array."""
         return {
             "columns": [column.model_dump(mode="json") for column in self._columns],
             "image_size": self._image_size,
-            "texts": {name: encoder.to_json() for name, encoder in self._texts.items()},
             "tabular": self._tabular.to_json(),
         }
 
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Give the arrays of what was fitted."""
+        arrays: dict[str, NDArray[Any]] = {}
+        for number, text in enumerate(self._texts.values()):
+            arrays |= prefixed(f"text/{number}", text.arrays())
+        return arrays
+
     @classmethod
-    def from_json(cls, saved: dict[str, Any]) -> Self:
-        """Make the encoders again."""
+    def from_saved(cls, saved: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Make the encoders again from what ``to_json`` and ``arrays`` gave."""
         columns = [Column.model_validate(column) for column in saved["columns"]]
-        texts = {name: TextEncoder.from_json(encoder) for name, encoder in saved["texts"].items()}
+        texts = [column.name for column in columns if column.modality == "text"]
         tabular_columns = [column for column in columns if column.modality == "tabular"]
-        tabular = TabularEncoder.from_json(tabular_columns, saved["tabular"])
-        return cls(columns, saved["image_size"], texts, tabular)
+        return cls(
+            columns,
+            saved["image_size"],
+            {name: TextFeatures(below(f"text/{number}", arrays)) for number, name in enumerate(texts)},
+            TabularEncoder.from_json(tabular_columns, saved["tabular"]),
+        )

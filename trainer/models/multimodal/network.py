@@ -26,7 +26,10 @@ class Network(nn.Module):
         self.image = self.tabular = None
         if shapes.image_columns:
             self.image = ImageBranch(architecture, shapes.fixed, shapes.image_columns, width)
-        self.texts = nn.ModuleList(TextBranch(features, width, classes) for features in shapes.text_features)
+        self.texts = nn.ModuleList(
+            TextBranch(features, width, classes, architecture.text_dropout)
+            for features in shapes.text_features
+        )
         if shapes.reals or shapes.cardinalities:
             self.tabular = TabularBranch(shapes.reals, shapes.cardinalities, width, members, dropout / 2)
         sizes = [shapes.image_columns * width] * bool(shapes.image_columns)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional
 
 if TYPE_CHECKING:
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 SMALLEST_BATCH = 8
 PLATEAU_FACTOR, PLATEAU_PATIENCE = 0.4, 2
 WARM_UP = 0.05  # of all steps
+EPSILON = 1e-12
 
+# torch's step without a wrapper that imports its compiler; what the wrapper does, switching gradients off, is done here
+_ADAM_STEP: Any = getattr(torch.optim.Adam.step, "__wrapped__", torch.optim.Adam.step)
 Tensors = tuple[torch.Tensor, ...] | list[torch.Tensor]
 
 
@@ -50,6 +54,70 @@ class Loss:
         )
         sure = torch.softmax(logits, 1).gather(1, truth.unsqueeze(1)).squeeze(1)
         return ((1 - sure) ** self.focal * losses).mean()
+
+
+class AdamWithSharedScale(torch.optim.AdamW):
+    """AdamW, except that each table of embeddings has one second moment for all its rows (Adam-mini: Zhang et al. 2024).
+
+    With moments of their own, rare n-grams take steps as long as frequent ones: each gradient they ever get is divided by
+    its own size. The network then learns by heart the few rows that hold them.
+    """
+
+    DECAY, SHARED_DECAY = 0.9, 0.99
+
+    def __init__(self, network: nn.Module, learning_rate: float, weight_decay: float) -> None:
+        """Optimise all of a network's parameters."""
+        _without_compiler()
+        tables = [
+            parameter
+            for layer in network.modules()
+            if isinstance(layer, nn.EmbeddingBag)
+            for parameter in layer.parameters()
+        ]
+        shared = {id(parameter) for parameter in tables}
+        others = [parameter for parameter in network.parameters() if id(parameter) not in shared]
+        super().__init__(others, learning_rate, weight_decay=weight_decay, fused=True)
+        if tables:
+            self.add_param_group({"params": tables, "shared": True})
+
+    @torch.no_grad()
+    def step(self) -> None:  # type: ignore[override]  # closures are for other optimizers
+        """Take a step."""
+        groups = self.param_groups
+        self.param_groups = [group for group in groups if not group.get("shared")]
+        _ADAM_STEP(self)
+        self.param_groups = groups
+        for group in groups:
+            if group.get("shared"):
+                for table in group["params"]:
+                    self._step(table, group["lr"], group["weight_decay"])
+
+    def _step(self, table: torch.Tensor, learning_rate: float, weight_decay: float) -> None:
+        if table.grad is None:
+            return
+        state = self.state[table]
+        if not state:
+            state["step"] = torch.zeros(())
+            state["mean"], state["square"] = torch.zeros_like(table), torch.zeros((), device=table.device)
+        state["step"] += 1
+        done = state["step"].item()
+        state["mean"].lerp_(table.grad, 1 - self.DECAY)
+        state["square"].lerp_(table.grad.square().mean(), 1 - self.SHARED_DECAY)
+        size = (state["square"] / (1 - self.SHARED_DECAY**done)).sqrt() + EPSILON
+        table.mul_(1 - learning_rate * weight_decay)
+        table.sub_(state["mean"] * (learning_rate / (1 - self.DECAY**done) / size))
+
+
+def _without_compiler() -> None:
+    """Keep torch from importing its compiler, which takes as long as torch itself and is not used here.
+
+    Optimizers' methods are wrapped so that a compiled training leaves them alone; the wrapper looks for what to call in
+    an attribute of the method, and imports the compiler only where there is none.
+    """
+    for name in ("add_param_group", "load_state_dict", "state_dict", "zero_grad"):
+        method = getattr(getattr(torch.optim.Optimizer, name), "__wrapped__", None)
+        if method is not None:
+            method.__dict__.setdefault("__dynamo_disable", method)
 
 
 class Schedule:

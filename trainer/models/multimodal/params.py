@@ -10,7 +10,6 @@ from trainer.models.catalogue import ModelParams
 
 Backbone = Literal[
     "auto",
-    "none",
     "small",
     "medium",
     "convnext_tiny",
@@ -46,9 +45,6 @@ class Params(ModelParams):
     finetune: bool | None = Field(
         default=None, description="train pretrained weights further; by default on a GPU only"
     )
-    gradients: bool | None = Field(
-        default=None, description="also describe images by gradients and colours, without training"
-    )
     augment: bool | None = Field(
         default=None, description="shift, scale, turn and light training images a little"
     )
@@ -73,9 +69,16 @@ class Params(ModelParams):
     networks: int | None = Field(
         default=None, ge=1, le=20, description="networks trained one after the other, their answers averaged"
     )
+    companions: bool | None = Field(
+        default=None,
+        description="also train linear_baseline and trees, and weigh all answers as validation rows advise",
+    )
     dropout: float | None = Field(default=None, ge=0, lt=1, description="in the fusion head")
     modality_dropout: float | None = Field(
         default=None, ge=0, lt=1, description="how often a training row loses one of its modalities"
+    )
+    text_dropout: float | None = Field(
+        default=None, ge=0, lt=1, description="share of each text's n-grams that a training step leaves out"
     )
     auxiliary_weight: float | None = Field(
         default=None, ge=0, le=10, description="weight of each modality's own loss beside the fused one"

@@ -12,6 +12,7 @@ import torch
 from trainer.features.saved import below
 from trainer.models.multimodal.backbones import build_backbone
 from trainer.models.multimodal.batches import Shapes
+from trainer.models.multimodal.companions import blend, predict_companions
 from trainer.models.multimodal.evaluation import choose_device
 from trainer.models.multimodal.features import Features
 from trainer.models.multimodal.network import Network
@@ -43,14 +44,16 @@ def predict(
         images: Where their images lie.
     """
     device = choose_device("auto")
-    features = Features.from_json(fitted["features"])
+    features = Features.from_saved(fitted["features"], below("features", state))
     networks, _ = load_networks(fitted, state)
     with tempfile.TemporaryDirectory() as folder:
         cache, _ = features.decode(frame, images, Path(folder))
         load_frozen(fitted, state).describe(cache, device)
         encoded = features.encode(frame, cache)
         placed = [network.to(device, memory_format=torch.channels_last) for network in networks]  # type: ignore[call-overload]
-        return ensemble(placed, encoded, np.arange(len(encoded)), device)
+        own = ensemble(placed, encoded, np.arange(len(encoded)), device)
+    others = predict_companions(fitted["companions"], below("companions", state), frame, images, own.shape[1])
+    return blend([own, *others], fitted["weights"])
 
 
 def load_networks(

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from trainer.errors import DataError
-from trainer.models.multimodal.backbones import TORCHVISION, build_backbone
+from trainer.models.multimodal.backbones import TORCHVISION
 from trainer.models.multimodal.batches import to_pixels
 from trainer.models.multimodal.features import Features
 from trainer.models.multimodal.presets import Architecture
@@ -84,8 +84,6 @@ def prepare(params: TrainParams[Params], settings: Settings, device: torch.devic
     data, notes = params.data, []
     backbone, frozen, start = settings.backbone, Frozen(), None
     has_images = any(column.modality == "image" for column in data.columns)
-    if settings.gradients and has_images:
-        frozen["gradients"] = build_backbone("gradients")[0]
     found = _find_pretrained(params, settings, device) if has_images else None
     if found is not None:
         name, loaded = found
@@ -98,13 +96,15 @@ def prepare(params: TrainParams[Params], settings: Settings, device: torch.devic
     elif backbone == "auto":
         backbone = "small"
     if has_images and found is None:
-        notes.append(
-            f"images: {backbone} network from scratch, no pretrained weights"
-            if backbone != "none"
-            else "images: hand-made features, no pretrained weights"
-        )
+        notes.append(f"images: {backbone} network from scratch, no pretrained weights")
     architecture = Architecture(
-        settings.width, settings.members, settings.dropout, settings.modality_dropout, backbone, tuple(frozen)
+        width=settings.width,
+        members=settings.members,
+        dropout=settings.dropout,
+        modality_dropout=settings.modality_dropout,
+        text_dropout=settings.text_dropout,
+        backbone=backbone,
+        frozen=tuple(frozen),
     )
 
     size = settings.image_size or (PRETRAINED_SIZE if found else DEFAULT_SIZE)

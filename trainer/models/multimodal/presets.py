@@ -18,7 +18,8 @@ class Architecture:
     members: int
     dropout: float
     modality_dropout: float
-    backbone: str  # the image network that is trained, or "none"
+    text_dropout: float
+    backbone: str  # the image network that is trained, or "none" where only frozen ones are
     frozen: tuple[str, ...]  # those that are not
 
 
@@ -33,7 +34,7 @@ class Settings:
     networks: int
     members: int
     backbone: str
-    gradients: bool
+    companions: bool
     image_size: int | None = None
     finetune: bool | None = None
     augment: bool = True
@@ -42,13 +43,14 @@ class Settings:
     text_max_chars: int = 2_000
     width: int = 128
     dropout: float = 0.3
-    modality_dropout: float = 0.1
+    modality_dropout: float = 0.4
+    text_dropout: float = 0.5
     auxiliary_weight: float = 0.2
     class_weights: bool = False
     focal: float = 0.0
     label_smoothing: float = 0.05
     weight_decay: float = 0.01
-    scheduler: Literal["plateau", "cosine"] = "plateau"
+    scheduler: Literal["plateau", "cosine"] = "cosine"
     patience: int = 6
     averaged_steps: int = 50
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -63,17 +65,17 @@ class Settings:
 
 
 BALANCED = Settings(
-    epochs=30,
-    learning_rate=1e-3,
+    epochs=16,
+    learning_rate=3e-3,
     batch_size=64,
     steps_per_epoch=30,
     networks=1,
     members=8,
     backbone="auto",
-    gradients=True,
+    companions=True,
 )
 PRESETS = {
-    "fast": replace(BALANCED, epochs=12, backbone="none", members=4),
+    "fast": replace(BALANCED, epochs=8, members=4),
     "balanced": BALANCED,
-    "best": replace(BALANCED, epochs=60, networks=3, members=16),
+    "best": replace(BALANCED, epochs=24, networks=3, members=16),
 }

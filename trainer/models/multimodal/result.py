@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from contracts.callback import Phase
 from trainer import scores
 from trainer.features.saved import prefixed
+from trainer.figures import log_loss
+from trainer.models.multimodal.companions import Companion, blend, choose_weights, to_saved, train_companions
 from trainer.models.multimodal.evaluation import predict_log_probabilities
 from trainer.models.multimodal.network import Network
 from trainer.results import Artifacts, EpochRecord, TrainingReport
@@ -44,42 +48,59 @@ def result(
         network.load_state_dict(one.state)
         networks.append(network.to(prepared.device, memory_format=torch.channels_last))  # type: ignore[call-overload]
 
+    companions: list[Companion] = []
+    if settings.companions and time.monotonic() < params.deadline:
+        params.reporter.phase(Phase.TRAINING, "a linear model and trees beside the networks")
+        companions = train_companions(params, class_weights=settings.class_weights)
+    answers = [ensemble(networks, prepared.encoded, val_rows, prepared.device)]
+    answers += [companion.artifacts.predict(data.frame[val_rows]) for companion in companions]
+    # networks alone answer as they are
+    weights = choose_weights(answers, data.target[val_rows]) if companions else np.ones(1)
+    companions = [companion for companion, weight in zip(companions, weights[1:], strict=True) if weight]
+    answers = [answer for answer, weight in zip(answers, weights, strict=True) if weight]
+    weights = weights[weights > 0]
+    guesses = blend(answers, weights)
+
     def predict(frame: pl.DataFrame) -> NDArray[np.float32]:
         encoded = prepared.features.encode(frame, prepared.cache)
-        return ensemble(networks, encoded, np.arange(len(encoded)), prepared.device)
+        own = ensemble(networks, encoded, np.arange(len(encoded)), prepared.device)
+        return blend([own, *(companion.artifacts.predict(frame) for companion in companions)], weights)
 
-    guesses = ensemble(networks, prepared.encoded, val_rows, prepared.device).argmax(axis=1)
-    matrix = scores.confusion_matrix(data.target[val_rows], guesses, len(data.labels))
     notes = list(prepared.notes)
     ran = len(history)
     if math.isfinite(params.deadline) and ran < settings.epochs * settings.networks:
         notes.append(
             f"{len(trained)} of {settings.networks} networks, {ran} epochs in all (TIME_BUDGET, patience)"
         )
+    if companions:
+        parts = zip(["networks", *(companion.name for companion in companions)], weights, strict=True)
+        notes.append("weights of the blend: " + ", ".join(f"{name} {weight:.2f}" for name, weight in parts))
     report = TrainingReport.of_best(
         history,
-        max(trained, key=lambda one: one.accuracy).epoch,
-        matrix,
+        min(trained, key=lambda one: one.loss).epoch,
+        scores.confusion_matrix(data.target[val_rows], guesses.argmax(axis=1), len(data.labels)),
         data.labels,
+        loss=log_loss(guesses, data.target[val_rows]),
         device=str(prepared.device),
         parameters=sum(parameter.numel() for network in networks for parameter in network.parameters()),
         notes=notes,
     )
-    states = {str(number): one.state for number, one in enumerate(trained)}
-    states["frozen"] = prepared.frozen.state_dict()
+    saved_companions, arrays = to_saved(companions)
+    arrays = prefixed("companions", arrays) | prefixed("features", prepared.features.arrays())
+    arrays |= prefixed("frozen", _arrays(prepared.frozen.state_dict()))
+    for number, one in enumerate(trained):
+        arrays |= prefixed(str(number), _arrays(one.state))
     artifacts = Artifacts(
         model_type="multimodal",
-        state_dict={
-            name: array
-            for part, state in states.items()
-            for name, array in prefixed(part, _arrays(state)).items()
-        },
+        state_dict=arrays,
         id2label=dict(enumerate(data.labels)),
         preprocessing={
             "features": prepared.features.to_json(),
             "shapes": asdict(prepared.shapes),
             "architecture": asdict(prepared.architecture),
             "networks": len(networks),
+            "companions": saved_companions,
+            "weights": weights.tolist(),
         },
         predict=predict,
     )

@@ -30,7 +30,7 @@ class Trained:
     """One network's best state."""
 
     epoch: int
-    accuracy: float
+    loss: float
     state: dict[str, torch.Tensor]
 
 

@@ -16,6 +16,7 @@ from trainer.models.multimodal.batches import gather, shuffled
 from trainer.models.multimodal.evaluation import choose_device, predict_log_probabilities
 from trainer.models.multimodal.network import Network
 from trainer.models.multimodal.optimization import (
+    AdamWithSharedScale,
     Loss,
     Schedule,
     choose_batch_size,
@@ -77,9 +78,7 @@ def train_one(
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's own hint lacks it
     average = AveragedModel(network, multi_avg_fn=warm_average(settings.averaged_steps), use_buffers=True)
     averaged: Network = average.module  # type: ignore[assignment]
-    optimizer = torch.optim.AdamW(
-        network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True
-    )
+    optimizer = AdamWithSharedScale(network, settings.learning_rate, settings.weight_decay)
     scheduler = Schedule(settings.scheduler, optimizer, settings.epochs * steps_per_epoch)
     weights = class_weights(data.target[train_rows], classes).to(device) if settings.class_weights else None
     loss_of = Loss(weights, settings.label_smoothing, settings.focal, settings.auxiliary_weight)

@@ -27,19 +27,19 @@ BASE = np.uint64(0x9E3779B97F4A7C15)
 PAIR = np.uint64(0xC2B2AE3D27D4EB4F)
 
 
-def count_ngrams(texts: Sequence[str]) -> tuple[Any, Any]:
-    """Count the n-grams of each text.
+def count_ngrams(texts: Sequence[str]) -> Iterator[tuple[Any, Any]]:
+    """Count the n-grams of each text, some texts at a time, in their order.
 
-    Returns:
-        Counts of the words' buckets and of the characters', CSR of float32, each of shape (texts, BUCKETS).
+    Yields:
+        Counts of the words' buckets and of the characters', CSR of float32, each of shape (some texts, BUCKETS).
     """
-    words, windows = [sparse.csr_matrix((0, BUCKETS))], [sparse.csr_matrix((0, BUCKETS))]
     for block in _blocks(texts):
         codes, rows = _join(block)
         kinds = _kinds(codes)
-        words.append(_count(*_words(codes, rows, kinds), len(block)))
-        windows.append(_count(*_windows(codes, rows, kinds), len(block)))
-    return tuple(sparse.vstack(parts, format="csr", dtype=np.float32) for parts in (words, windows))
+        yield (
+            _count(*_words(codes, rows, kinds), len(block)),
+            _count(*_windows(codes, rows, kinds), len(block)),
+        )
 
 
 def _blocks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
