@@ -60,10 +60,11 @@ def _join(texts: Sequence[str]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
 
 
 def _kinds(codes: NDArray[np.uint64]) -> NDArray[np.uint8]:
-    present = np.flatnonzero(np.bincount(codes.astype(np.int64)))
+    places = codes.astype(np.int64)
+    present = np.flatnonzero(np.bincount(places))
     table = np.zeros(present[-1] + 1, np.uint8)
     table[present] = [_kind(chr(code)) for code in present]
-    return table[codes.astype(np.int64)]
+    return table[places]
 
 
 def _kind(character: str) -> int:
@@ -102,7 +103,7 @@ def _windows(
     codes, rows, space = codes[kept], rows[kept], space[kept]
     spaces = np.concatenate([[0], np.cumsum(space)])
     of, hashes = [], []
-    sums = codes * np.uint64(0)
+    sums = np.zeros_like(codes)
     for size in range(1, WINDOWS[-1] + 1):
         count = len(codes) - size + 1
         if count <= 0:

@@ -333,24 +333,25 @@ def test_the_exported_program_gives_the_same_probabilities_for_any_number_of_row
         assert given.detach().numpy() == pytest.approx(artifacts.predict(frame[rows]), abs=1e-6)
 
 
-def test_an_ngram_seen_once_takes_a_shorter_step_than_one_seen_always():
+def steps_of_an_ngram_seen_always_and_one_seen_once(make_optimizer):
     bag = nn.EmbeddingBag(2, 3, mode="sum")
-    optimizer = AdamWithSharedScale(nn.ModuleList([bag, nn.Linear(1, 1)]), 0.1, 0)
+    optimizer = make_optimizer(bag)
     before = bag.weight.detach().clone()
     for step in range(20):
         optimizer.zero_grad()
         bag(torch.tensor([[0, 1]] if step == 0 else [[0]])).sum().backward()
         optimizer.step()
-    always, once = (before - bag.weight.detach()).mean(dim=1).tolist()
+    return (before - bag.weight.detach()).mean(dim=1).tolist()
+
+
+def test_an_ngram_seen_once_takes_a_shorter_step_than_one_seen_always():
+    always, once = steps_of_an_ngram_seen_always_and_one_seen_once(
+        lambda bag: AdamWithSharedScale(nn.ModuleList([bag, nn.Linear(1, 1)]), 0.1, 0)
+    )
     assert 0 < once < always / 5
-    alone = nn.EmbeddingBag(2, 3, mode="sum")
-    adam = torch.optim.AdamW(alone.parameters(), 0.1, weight_decay=0)
-    before = alone.weight.detach().clone()
-    for step in range(20):
-        adam.zero_grad()
-        alone(torch.tensor([[0, 1]] if step == 0 else [[0]])).sum().backward()
-        adam.step()
-    always, once = (before - alone.weight.detach()).mean(dim=1).tolist()
+    always, once = steps_of_an_ngram_seen_always_and_one_seen_once(
+        lambda bag: torch.optim.AdamW(bag.parameters(), 0.1, weight_decay=0)
+    )
     assert once > always / 5, "what it is there to prevent"
 
 

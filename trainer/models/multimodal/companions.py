@@ -34,28 +34,68 @@ FLOOR = 1e-6  # of a probability, so that no part can rule a class out alone
 
 
 @dataclass(frozen=True)
-class Companion:
-    """One of them, trained."""
+class Blend:
+    """What answers beside the networks, and how much each answer counts."""
 
-    name: str
-    artifacts: Artifacts
+    companions: dict[str, Artifacts]  # by name
+    weights: list[float]  # of the networks, then of each companion
+
+    def answer(self, own: NDArray[np.float32], frame: pl.DataFrame) -> NDArray[np.float32]:
+        """Pool the networks' probabilities for some typed rows, (rows, classes), with the companions' for the same."""
+        return blend([own, *(each.predict(frame) for each in self.companions.values())], self.weights)
+
+    def to_saved(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """Give what ``predict_companions`` takes: JSON, and arrays by name."""
+        arrays: dict[str, NDArray[Any]] = {}
+        for name, each in self.companions.items():
+            arrays |= prefixed(name, each.state_dict)
+        return {name: each.preprocessing for name, each in self.companions.items()}, arrays
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know of it."""
+        if not self.companions:
+            return []
+        parts = zip(["networks", *self.companions], self.weights, strict=True)
+        return ["weights of the blend: " + ", ".join(f"{name} {weight:.2f}" for name, weight in parts)]
 
 
-def train_companions(params: TrainParams[Any], *, class_weights: bool) -> list[Companion]:
-    """Train them one after the other, as long as there is time; they choose their own epochs and learning rates."""
-    found = []
+ALONE = Blend({}, [1.0])
+
+
+def train_blend(
+    params: TrainParams[Any], own: NDArray[np.float32], *, class_weights: bool
+) -> tuple[Blend, NDArray[np.float32]]:
+    """Train the companions, one after the other, and weigh them by the validation rows.
+
+    Args:
+        params: The job's; the companions choose their own epochs and learning rates.
+        own: The networks' probabilities for the validation rows, shape (rows, classes).
+        class_weights: Whether rare classes weigh more.
+
+    Returns:
+        The blend, and its probabilities for the validation rows.
+    """
+    data, trained = params.data, {}
     for name in NAMES:
         model = catalogue.find(name)
-        own = replace(
+        its = replace(
             params,
             spec=params.spec.model_copy(update={"epochs": None, "learning_rate": None, "eval_steps": 1}),
             model=model.params({"class_weights": class_weights}),
             reporter=SilentReporter(),
         )
-        report, artifacts = model.load_train()(own)
+        report, trained[name] = model.load_train()(its)
         log.info("%s beside the networks", name, extra=report.metrics)
-        found.append(Companion(name, artifacts))
-    return found
+    val = data.frame[data.split.val]
+    answers = [own, *(each.predict(val) for each in trained.values())]
+    weights = choose_weights(answers, data.target[data.split.val]).tolist()
+    answers = [answer for answer, weight in zip(answers, weights, strict=True) if weight]
+    counting = {
+        name: each for (name, each), weight in zip(trained.items(), weights[1:], strict=True) if weight
+    }
+    weights = [weight for weight in weights if weight]
+    return Blend(counting, weights), blend(answers, weights)
 
 
 def choose_weights(answers: Sequence[NDArray[np.float32]], truth: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -100,14 +140,6 @@ def _pool(answers: Sequence[NDArray[np.float32]], weights: Iterable[float]) -> N
     powers = np.exp(pooled - pooled.max(axis=1, keepdims=True))
     probabilities: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
     return probabilities
-
-
-def to_saved(companions: Sequence[Companion]) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Give what ``predict_companions`` takes: JSON, and arrays by name."""
-    arrays: dict[str, NDArray[Any]] = {}
-    for companion in companions:
-        arrays |= prefixed(companion.name, companion.artifacts.state_dict)
-    return {companion.name: companion.artifacts.preprocessing for companion in companions}, arrays
 
 
 def predict_companions(

@@ -14,7 +14,7 @@ from contracts.callback import Phase
 from trainer import scores
 from trainer.features.saved import prefixed
 from trainer.figures import log_loss
-from trainer.models.multimodal.companions import Companion, blend, choose_weights, to_saved, train_companions
+from trainer.models.multimodal.companions import ALONE, train_blend
 from trainer.models.multimodal.evaluation import predict_log_probabilities
 from trainer.models.multimodal.network import Network
 from trainer.results import Artifacts, EpochRecord, TrainingReport
@@ -48,23 +48,15 @@ def result(
         network.load_state_dict(one.state)
         networks.append(network.to(prepared.device, memory_format=torch.channels_last))  # type: ignore[call-overload]
 
-    companions: list[Companion] = []
+    own = ensemble(networks, prepared.encoded, val_rows, prepared.device)
+    parts, guesses = ALONE, ALONE.answer(own, data.frame[val_rows])
     if settings.companions and time.monotonic() < params.deadline:
         params.reporter.phase(Phase.TRAINING, "a linear model and trees beside the networks")
-        companions = train_companions(params, class_weights=settings.class_weights)
-    answers = [ensemble(networks, prepared.encoded, val_rows, prepared.device)]
-    answers += [companion.artifacts.predict(data.frame[val_rows]) for companion in companions]
-    # networks alone answer as they are
-    weights = choose_weights(answers, data.target[val_rows]) if companions else np.ones(1)
-    companions = [companion for companion, weight in zip(companions, weights[1:], strict=True) if weight]
-    answers = [answer for answer, weight in zip(answers, weights, strict=True) if weight]
-    weights = weights[weights > 0]
-    guesses = blend(answers, weights)
+        parts, guesses = train_blend(params, own, class_weights=settings.class_weights)
 
     def predict(frame: pl.DataFrame) -> NDArray[np.float32]:
         encoded = prepared.features.encode(frame, prepared.cache)
-        own = ensemble(networks, encoded, np.arange(len(encoded)), prepared.device)
-        return blend([own, *(companion.artifacts.predict(frame) for companion in companions)], weights)
+        return parts.answer(ensemble(networks, encoded, np.arange(len(encoded)), prepared.device), frame)
 
     notes = list(prepared.notes)
     ran = len(history)
@@ -72,9 +64,7 @@ def result(
         notes.append(
             f"{len(trained)} of {settings.networks} networks, {ran} epochs in all (TIME_BUDGET, patience)"
         )
-    if companions:
-        parts = zip(["networks", *(companion.name for companion in companions)], weights, strict=True)
-        notes.append("weights of the blend: " + ", ".join(f"{name} {weight:.2f}" for name, weight in parts))
+    notes += parts.notes
     report = TrainingReport.of_best(
         history,
         min(trained, key=lambda one: one.loss).epoch,
@@ -85,7 +75,7 @@ def result(
         parameters=sum(parameter.numel() for network in networks for parameter in network.parameters()),
         notes=notes,
     )
-    saved_companions, arrays = to_saved(companions)
+    saved_companions, arrays = parts.to_saved()
     arrays = prefixed("companions", arrays) | prefixed("features", prepared.features.arrays())
     arrays |= prefixed("frozen", _arrays(prepared.frozen.state_dict()))
     for number, one in enumerate(trained):
@@ -100,7 +90,7 @@ def result(
             "architecture": asdict(prepared.architecture),
             "networks": len(networks),
             "companions": saved_companions,
-            "weights": weights.tolist(),
+            "weights": parts.weights,
         },
         predict=predict,
     )
