@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 WORDS = [f"{a}{b}" for a in ("mar", "lo", "tan", "ves", "qui", "or") for b in ("in", "o", "eth", "ula", "ax")]
 PIXELS = 96
+KINDS = ("ready-made", "real", "plain")
 FIRST_STEP = """
 import sys, time, psutil
 began = psutil.Process().create_time()
@@ -121,7 +122,7 @@ def write(folder: Path, rows: int, *, images: bool = True) -> dict[str, str]:
 
 
 def speed(folder: Path, rows: int, rounds: int) -> None:
-    """Compare epochs of the real loop with epochs over ready-made batches, alternating."""
+    """Compare epochs of the real loop with epochs over ready-made batches; in turns, since the machine's speed drifts."""
     import torch  # noqa: PLC0415 - the other parts measure what it costs
 
     from trainer.checkpoint import Checkpoints  # noqa: PLC0415
@@ -145,43 +146,40 @@ def speed(folder: Path, rows: int, rounds: int) -> None:
         spec, model.params(spec.model_params), prepare_data(spec, inputs), SilentReporter(), folder,
         Checkpoints(folder, "", 1e9), math.inf,
     )  # fmt: skip
-    settings = replace(Settings.of(spec, params.model), patience=0)
+    settings = replace(Settings.of(spec, params.model), patience=0, epochs=1 + rounds * len(KINDS))
     device = choose_device("auto")
     prepared, train_rows = prepare(params, settings, device), params.data.split.train
 
-    def rate(*, ready: bool, augment: bool = True) -> float:
-        """Give samples a second of the epochs after the first."""
-        ready_made: dict[int, Batch] = {}
-        calls = itertools.count()
-        batch_size = choose_batch_size(len(train_rows), settings.batch_size, settings.steps_per_epoch)
-        steps = math.ceil(len(train_rows) / batch_size)
+    batch_size = choose_batch_size(len(train_rows), settings.batch_size, settings.steps_per_epoch)
+    steps = math.ceil(len(train_rows) / batch_size)
+    ready_made: dict[int, Batch] = {}
+    calls = itertools.count()
 
-        def give(*arguments: Any) -> Batch:
-            place = next(calls) % steps
-            if place not in ready_made:  # in the first epoch, which does not count
-                ready_made[place] = gather(*arguments)
+    def give(encoded: Any, rows: Any, where: Any, augment: Any = None) -> Batch:
+        epoch, place = divmod(next(calls), steps)
+        kind = KINDS[epoch % len(KINDS)]
+        if kind == "ready-made" and place in ready_made:
             return ready_made[place]
+        batch = gather(encoded, rows, where, None if kind == "plain" else augment)
+        if epoch == 0:  # which does not count
+            ready_made[place] = batch
+        return batch
 
-        loop.gather = give if ready else gather
-        own = replace(settings, augment=augment)
-        try:
-            progress = Progress.resume(params, own)
-            loop.train_one(params, own, prepared, progress, 0)
-        finally:
-            loop.gather = gather
-        later = progress.history[1:]
-        return len(later) * len(train_rows) / sum(record.seconds for record in later)
-
-    print(f"speed: {rows} rows with an image of {PIXELS} pixels, text, number, category; on {device}")
-    ratios, plain = [], []
-    for _ in range(rounds):
-        limit, real, without = rate(ready=True), rate(ready=False), rate(ready=False, augment=False)
-        ratios.append(real / limit)
-        plain.append(without / limit)
-        print(f"  ready-made {limit:.0f}/s, real {real:.0f}/s = {ratios[-1]:.3f}, plain {plain[-1]:.3f}")
+    loop.gather = give
+    progress = Progress.resume(params, settings)
+    loop.train_one(params, settings, prepared, progress, 0)
     print(
-        f"  real / ready-made: median {statistics.median(ratios):.3f} (goal 0.95); plain {statistics.median(plain):.3f}"
+        f"speed: {len(train_rows)} rows with an image of {PIXELS} pixels, text, number, category; on {device}"
     )
+    per_second = {
+        kind: len(train_rows)
+        / statistics.median(record.seconds for record in progress.history[1:][number :: len(KINDS)])
+        for number, kind in enumerate((*KINDS[1:], KINDS[0]))
+    }
+    for kind, rows_per_second in per_second.items():
+        ratio = rows_per_second / per_second["ready-made"]
+        print(f"  {kind}: {rows_per_second:.0f} rows a second, {ratio:.3f} of ready-made")
+    print(f"  goal: real 0.95; medians of {rounds} epochs each, taken in turns within one training")
     print(f"  torch threads: {torch.get_num_threads()}")
 
 
