@@ -99,7 +99,7 @@ class LinearFeatures:
         dense = np.concatenate(blocks, axis=1, dtype=np.float64)
         if not self._texts:
             return dense
-        texts = [fitted.transform(frame[name]) for name, fitted in self._texts.items()]
+        texts = [fitted.matrix(frame[name]) for name, fitted in self._texts.items()]
         return sparse.hstack([sparse.csr_matrix(dense), *texts], format="csr", dtype=np.float64)
 
     def to_json(self) -> dict[str, Any]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from scipy import sparse  # type: ignore[import-untyped]  # its stubs are a package of their own
 
-from trainer.features.ngrams import BUCKETS, count_ngrams
+from trainer.features.ngrams import BUCKETS, Bags, count_ngrams
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +40,7 @@ class TextFeatures:
         rows = {kind: np.zeros(BUCKETS, np.int64) for kind in SHARES}
         for block in count_ngrams(_strings(texts, max_chars)):
             for kind, counts in zip(SHARES, block, strict=True):
-                rows[kind] += np.bincount(counts.indices, minlength=BUCKETS)
+                rows[kind] += np.bincount(counts.features, minlength=BUCKETS)
         arrays: dict[str, NDArray[Any]] = {"max_chars": np.array([max_chars], np.int32)}
         for kind, share in SHARES.items():
             common = np.flatnonzero(rows[kind] >= MIN_ROWS)
@@ -55,13 +54,23 @@ class TextFeatures:
     def __len__(self) -> int:
         return sum(map(len, self._kept.values()))
 
-    def transform(self, texts: pl.Series) -> Any:
-        """Give a CSR matrix of float32, shape (rows, n-grams kept)."""
-        blocks = [sparse.csr_matrix((0, len(self)), dtype=np.float32)]
-        for block in count_ngrams(_strings(texts, self._max_chars)):
-            halves = [self._weighed(counts, kind) for kind, counts in zip(SHARES, block, strict=True)]
-            blocks.append(sparse.hstack(halves, format="csr"))
-        return sparse.vstack(blocks, format="csr")
+    def transform(self, texts: pl.Series) -> Bags:
+        """Give each text's weighed n-grams, numbered from 0 to ``len`` of this."""
+        bags = [self._weighed(*block) for block in count_ngrams(_strings(texts, self._max_chars))]
+        begins = np.cumsum([0, *(len(bag.features) for bag in bags)])
+        offsets = [bag.offsets[1:] + begin for bag, begin in zip(bags, begins, strict=False)]
+        return Bags(
+            np.concatenate([np.zeros(0, np.int64), *(bag.features for bag in bags)]),
+            np.concatenate([np.zeros(0, np.float32), *(bag.weights for bag in bags)]),
+            np.concatenate([np.zeros(1, np.int64), *offsets]),
+        )
+
+    def matrix(self, texts: pl.Series) -> Any:
+        """Give the same as a CSR matrix of float32, shape (rows, n-grams kept)."""
+        from scipy import sparse  # type: ignore[import-untyped]  # noqa: PLC0415 - see Bags
+
+        bags = self.transform(texts)
+        return sparse.csr_matrix((bags.weights, bags.features, bags.offsets), (len(bags), len(self)))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Give all that was fitted."""
@@ -69,12 +78,23 @@ class TextFeatures:
         fitted |= {f"{kind}/idf": idf for kind, idf in self._idf.items()}
         return fitted | {"max_chars": np.array([self._max_chars], np.int32)}
 
-    def _weighed(self, counts: Any, kind: str) -> Any:
-        kept = counts[:, self._kept[kind]]
-        kept.data = (1 + np.log(kept.data)) * self._idf[kind][kept.indices]
-        lengths = np.sqrt(np.asarray(kept.multiply(kept).sum(axis=1)).ravel()).astype(np.float32)
-        kept.data /= np.repeat(np.where(lengths > 0, lengths, 1), np.diff(kept.indptr))
-        return kept
+    def _weighed(self, *halves: Bags) -> Bags:
+        rows, features, weights = [], [], []
+        first = 0
+        for (kind, kept), counts in zip(self._kept.items(), halves, strict=True):
+            places = np.searchsorted(kept, counts.features)
+            found = np.flatnonzero(np.isin(counts.features, kept))
+            places, row = places[found], counts.rows[found]
+            weight = (1 + np.log(counts.weights[found])) * self._idf[kind][places]
+            lengths = np.sqrt(np.bincount(row, np.square(weight), minlength=len(counts)))
+            weights.append((weight / lengths[row]).astype(np.float32))
+            features.append(places + first)
+            rows.append(row)
+            first += len(kept)
+        row = np.concatenate(rows)
+        order = np.argsort(row, kind="stable")
+        offsets = np.searchsorted(row[order], np.arange(len(halves[0]) + 1))
+        return Bags(np.concatenate(features)[order], np.concatenate(weights)[order], offsets)
 
 
 def _strings(texts: pl.Series, max_chars: int) -> list[str]:

@@ -71,7 +71,7 @@ class TreeFeatures:
         for column in columns:
             if column.modality == "text":
                 text = TextFeatures.fit(frame[column.name], max_text_features)
-                rows = text.transform(frame[column.name])
+                rows = text.matrix(frame[column.name])
                 texts[column.name] = (text, Projection.fit_sparse(rows, text_components, seed))
             elif column.modality == "image":
                 descriptors = images.of(frame[column.name])
@@ -100,7 +100,7 @@ class TreeFeatures:
         blocks += [real.values[:, None] for real in self._tabular.reals(frame).values()]
         for name, (text, projection) in self._texts.items():
             length = frame[name].str.len_chars().cast(pl.Float64).fill_null(float("nan"))
-            blocks += [projection(text.transform(frame[name])), length.to_numpy()[:, None]]
+            blocks += [projection(text.matrix(frame[name])), length.to_numpy()[:, None]]
         blocks += [projection(images.of(frame[name])) for name, projection in self._images.items()]
         blocks.append(np.zeros((len(frame), 1)))
         matrix = np.concatenate(blocks, axis=1)

@@ -55,7 +55,7 @@ def test_levels_and_words_never_seen_are_unknown_and_blanks_are_missing(tmp_path
     some = encoded(features, rows([1.0, 1.0], ["z", None], ["qqq", None]), tmp_path)
     assert some.reals[:, -4:].argmax(1).tolist() == [UNKNOWN, MISSING], "one-hot: unknown, missing, a, b"
     assert some.texts[0].offsets.tolist() == [0, 0, 0]
-    assert some.texts[0].missing.tolist() == [False, True]
+    assert some.no_text[0].tolist() == [False, True]
 
 
 def test_extreme_and_missing_numbers_stay_small(tmp_path):

@@ -15,7 +15,17 @@ from trainer.features import ngrams
 
 def count(texts):
     words, windows = zip(*ngrams.count_ngrams(texts), strict=True)
-    return sparse.vstack(words, format="csr"), sparse.vstack(windows, format="csr")
+    return stacked(words), stacked(windows)
+
+
+def stacked(blocks):
+    return sparse.vstack(
+        [
+            sparse.csr_matrix((bags.weights, bags.features, bags.offsets), (len(bags), ngrams.BUCKETS))
+            for bags in blocks
+        ],
+        format="csr",
+    )
 
 
 def tokens(text):

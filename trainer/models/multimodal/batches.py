@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from trainer.models.multimodal.text import Bags
+    from trainer.features.ngrams import Bags
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Encoded:
     fixed: NDArray[np.float32]  # (images, f): what is known of each image before training; f may be 0
     image_numbers: list[NDArray[np.int64]]  # of each image column: (rows, most in one cell), padded with -1
     texts: list[Bags]
+    no_text: list[NDArray[np.bool_]]  # of each text column: where it is missing, shape (rows,)
     reals: torch.Tensor
     codes: torch.Tensor
 
@@ -83,7 +84,10 @@ def gather(
         pixels=pixels if augment is None or not encoded.image_numbers else augment(pixels),
         fixed=torch.from_numpy(encoded.fixed[numbers]).to(device),
         owners=torch.from_numpy(owners).to(device),
-        texts=[_text_of(bags, rows, device) for bags in encoded.texts],
+        texts=[
+            _text_of(bags, missing, rows, device)
+            for bags, missing in zip(encoded.texts, encoded.no_text, strict=True)
+        ],
         reals=encoded.reals[index].to(device),
         codes=encoded.codes[index].to(device),
     )
@@ -120,7 +124,7 @@ def _images_of(
     return found, np.concatenate(owners)
 
 
-def _text_of(bags: Bags, rows: NDArray[np.int64], device: torch.device) -> Text:
+def _text_of(bags: Bags, missing: NDArray[np.bool_], rows: NDArray[np.int64], device: torch.device) -> Text:
     begins = bags.offsets[rows]
     lengths = bags.offsets[rows + 1] - begins
     offsets = np.concatenate([[0], np.cumsum(lengths)])
@@ -129,5 +133,5 @@ def _text_of(bags: Bags, rows: NDArray[np.int64], device: torch.device) -> Text:
         torch.from_numpy(bags.features[entries]).to(device),
         torch.from_numpy(offsets).to(device),
         torch.from_numpy(bags.weights[entries]).to(device),
-        torch.from_numpy(bags.missing[rows]).to(device),
+        torch.from_numpy(missing[rows]).to(device),
     )

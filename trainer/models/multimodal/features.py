@@ -13,7 +13,6 @@ from trainer.features.text import TextFeatures
 from trainer.models.multimodal.batches import Encoded, Shapes
 from trainer.models.multimodal.images import ImageCache, build_cache
 from trainer.models.multimodal.tabular import TabularEncoder
-from trainer.models.multimodal.text import bags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -100,7 +99,8 @@ class Features:
             cache.pixels,
             cache.fixed,
             [cache.numbers(frame[name].to_list()) for name in self._images],
-            [bags(features, frame[name]) for name, features in self._texts.items()],
+            [features.transform(frame[name]) for name, features in self._texts.items()],
+            [frame[name].is_null().to_numpy() for name in self._texts],
             torch.from_numpy(reals),
             torch.from_numpy(codes),
         )
