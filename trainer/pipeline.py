@@ -55,9 +55,7 @@ def run_job(
     # imported here, so that a mistake in the spec shows at once: polars, numpy and torch take seconds
     from trainer.artifacts import upload, write_artifacts  # noqa: PLC0415
     from trainer.data import prepare  # noqa: PLC0415
-    from trainer.explain import Limits, explain  # noqa: PLC0415
     from trainer.inputs import fetch_inputs  # noqa: PLC0415
-    from trainer.report import write_report  # noqa: PLC0415
     from trainer.results import TrainParams  # noqa: PLC0415
 
     deadline = time.monotonic() + spec.time_budget if spec.time_budget else math.inf
@@ -73,6 +71,8 @@ def run_job(
     with _phase(Phase.TRAINING, reporter, durations):
         report, artifacts = train(TrainParams(spec, params, data, reporter, workdir, checkpoints, deadline))
     with _phase(Phase.EXPLAINING, reporter, durations):
+        from trainer.explain import Limits, explain  # noqa: PLC0415 - what the first step need not wait for
+
         explanation = explain(
             artifacts,
             data,
@@ -82,6 +82,8 @@ def run_job(
             progress=reporter.progress,
         )
     with _phase(Phase.UPLOADING, reporter, durations):
+        from trainer.report import write_report  # noqa: PLC0415 - as before
+
         folder = workdir / "artifacts"
         write_artifacts(artifacts, data, spec.target_col, explanation, folder)
         metrics = dict(report.metrics)
