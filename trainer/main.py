@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import logging
+import math
 import os
 import shutil
 import signal
@@ -52,6 +53,12 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"{error}\n")
         return EXIT_SPEC
     ids: dict[str, str | int] = {"job_id": spec.job_id, "attempt": spec.attempt}
+    if settings.world_size > 1:
+        ids["rank"] = settings.rank
+    if (
+        not settings.process.first
+    ):  # it ends when the first does; until then the others need it for every step
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if settings.triptych_request_id:
         ids["request_id"] = settings.triptych_request_id
     logs.configure(ids, level=settings.log_level, form=settings.log_format)
@@ -61,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
     finally:
         # the largest of what lies in WORKDIR; unsent reports and artifacts that could not be uploaded stay
         for leftover in ("inputs", "cache"):
-            shutil.rmtree(_workdir(spec) / leftover, ignore_errors=True)
+            shutil.rmtree(_workdir(spec, settings) / leftover, ignore_errors=True)
         reporter.close()
 
 
@@ -86,10 +93,10 @@ def _reporter(spec: JobSpec, settings: Settings) -> HttpReporter | SilentReporte
     from trainer.reporter import HttpReporter, SilentReporter  # noqa: PLC0415
     from trainer.spool import Spool  # noqa: PLC0415
 
-    if not spec.api_base:
+    if not spec.api_base or not settings.process.first:
         return SilentReporter()
     return HttpReporter(
-        Spool(_workdir(spec) / "spool", int(settings.spool_max_mb * 2**20)),
+        Spool(_workdir(spec, settings) / "spool", int(settings.spool_max_mb * 2**20)),
         Delivery(spec),
         attempt=spec.attempt,
         heartbeat_seconds=settings.heartbeat_seconds,
@@ -104,11 +111,14 @@ def _attempt(spec: JobSpec, settings: Settings, reporter: Reporter) -> int:
     try:
         model = catalogue.find(spec.model, catalogue.folders(settings.models_path))
         params = model.params(spec.model_params)
-        checkpoints = Checkpoints(_workdir(spec), spec.resume_from, settings.checkpoint_seconds)
-        metrics, artifacts = run_job(spec, model, params, reporter, _workdir(spec), checkpoints, settings)
+        workdir = _workdir(spec, settings)
+        # the first process keeps the state of all
+        seconds = settings.checkpoint_seconds if settings.process.first else math.inf
+        checkpoints = Checkpoints(workdir, spec.resume_from, seconds)
+        metrics, artifacts = run_job(spec, model, params, reporter, workdir, checkpoints, settings)
     except Cancelled:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it would cut the checkpoint off
-        return _end(reporter, Outcome.CANCELLED, _stopped(spec), EXIT_CANCELLED)
+        return _end(reporter, Outcome.CANCELLED, _stopped(spec, settings), EXIT_CANCELLED)
     except KeyboardInterrupt:
         return _end(reporter, Outcome.CANCELLED, "interrupted from the keyboard", EXIT_INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - logged there
@@ -119,11 +129,11 @@ def _attempt(spec: JobSpec, settings: Settings, reporter: Reporter) -> int:
     return EXIT_OK
 
 
-def _stopped(spec: JobSpec) -> str:
+def _stopped(spec: JobSpec, settings: Settings) -> str:
     from trainer.checkpoint import store  # noqa: PLC0415 - as in _reporter
 
     try:
-        kept = store(_workdir(spec), spec)
+        kept = store(_workdir(spec, settings), spec)
     except DataError as error:
         log.warning("the checkpoint is lost: %s", error)
         kept = False
@@ -153,9 +163,10 @@ def _end(reporter: Reporter, outcome: Outcome, reason: str, code: int) -> int:
     return code
 
 
-def _workdir(spec: JobSpec) -> Path:
-    """Give a folder of the attempt's own: two jobs on one machine may share WORKDIR."""
-    folder = Path(spec.workdir) / f"{spec.job_id}-{spec.attempt}"
+def _workdir(spec: JobSpec, settings: Settings) -> Path:
+    """Give a folder of the process's own: two jobs on one machine may share WORKDIR, and so may torchrun's processes."""
+    name = f"{spec.job_id}-{spec.attempt}"
+    folder = Path(spec.workdir) / (name if settings.process.first else f"{name}-{settings.rank}")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

@@ -58,6 +58,9 @@ def run_job(
     from trainer.inputs import fetch_inputs  # noqa: PLC0415
     from trainer.results import TrainParams  # noqa: PLC0415
 
+    process = settings.process
+    if not process.first and not params.SHARED:
+        return {}, []
     deadline = time.monotonic() + spec.time_budget if spec.time_budget else math.inf
     durations: dict[str, float] = {}
     with _phase(Phase.DOWNLOADING, reporter, durations):
@@ -69,7 +72,10 @@ def run_job(
         model.install(settings.model_layers_dir)
         train = model.load_train()
     with _phase(Phase.TRAINING, reporter, durations):
-        report, artifacts = train(TrainParams(spec, params, data, reporter, workdir, checkpoints, deadline))
+        everything = TrainParams(spec, params, data, reporter, workdir, checkpoints, deadline, process)
+        report, artifacts = train(everything)
+    if not process.first:
+        return report.metrics, []
     with _phase(Phase.EXPLAINING, reporter, durations):
         from trainer.explain import Limits, explain  # noqa: PLC0415 - what the first step need not wait for
 

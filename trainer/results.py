@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel, Field
 
 from contracts.report import ClassScores
 from trainer import scores
+from trainer.settings import Process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -37,6 +38,7 @@ class TrainParams(Generic[ModelParams]):
     workdir: Path
     checkpoints: Checkpoints
     deadline: float  # time.monotonic() seconds at which training should end with the best state so far; infinite for none
+    process: Process = field(default_factory=Process)
 
 
 class EpochRecord(BaseModel):

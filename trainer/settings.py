@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -15,6 +16,20 @@ from trainer.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class Process:
+    """Which of the processes that torchrun started for one training this is."""
+
+    number: int = 0
+    count: int = 1
+    on_machine: int = 0  # its number among those of this machine, which is that of its GPU
+
+    @property
+    def first(self) -> bool:
+        """Whether it is the one that reports, explains and uploads."""
+        return self.number == 0
 
 
 class Settings(BaseModel):
@@ -55,7 +70,17 @@ class Settings(BaseModel):
         default=Path("~/.cache/triptych/layers"),
         description="where what models require is installed, for the next job too",
     )
+    rank: int = Field(default=0, ge=0, description="number of this process among torchrun's, which sets it")
+    world_size: int = Field(default=1, ge=1, description="how many processes torchrun started, which sets it")
+    local_rank: int = Field(
+        default=0, ge=0, description="number among those of this machine; torchrun sets it"
+    )
     triptych_request_id: str = Field(default="", description="correlation id that logs carry")
+
+    @property
+    def process(self) -> Process:
+        """Which of several processes this is."""
+        return Process(self.rank, self.world_size, self.local_rank)
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:

@@ -33,6 +33,9 @@ class ModelParams(BaseModel):
     TITLE: ClassVar[str]
     DESCRIPTION: ClassVar[str]
     MODALITIES: ClassVar[tuple[str, ...]]
+    SHARED: ClassVar[bool] = (
+        False  # whether torchrun's processes train it together; else the first does, alone
+    )
 
 
 def names(more: Sequence[Path] = ()) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -37,8 +37,8 @@ class Encoded:
     image_numbers: list[NDArray[np.int64]]  # of each image column: (rows, most in one cell), padded with -1
     texts: list[Bags]
     no_text: list[NDArray[np.bool_]]  # of each text column: where it is missing, shape (rows,)
-    reals: torch.Tensor
-    codes: torch.Tensor
+    reals: NDArray[np.float32]  # (rows, f)
+    codes: NDArray[np.int64]  # (rows, embedded columns)
 
     def __len__(self) -> int:
         return len(self.reals)
@@ -78,24 +78,29 @@ def gather(
 ) -> Batch:
     """Put some rows on the device, their images augmented where training wants it."""
     numbers, owners = _images_of(encoded.image_numbers, rows)
-    pixels = to_pixels(encoded.pixels[numbers], device)
-    index = torch.from_numpy(rows)
+    pixels = to_pixels(put(encoded.pixels[numbers], device))
     return Batch(
         pixels=pixels if augment is None or not encoded.image_numbers else augment(pixels),
-        fixed=torch.from_numpy(encoded.fixed[numbers]).to(device),
-        owners=torch.from_numpy(owners).to(device),
+        fixed=put(encoded.fixed[numbers], device),
+        owners=put(owners, device),
         texts=[
             _text_of(bags, missing, rows, device)
             for bags, missing in zip(encoded.texts, encoded.no_text, strict=True)
         ],
-        reals=encoded.reals[index].to(device),
-        codes=encoded.codes[index].to(device),
+        reals=put(encoded.reals[rows], device),
+        codes=put(encoded.codes[rows], device),
     )
 
 
-def to_pixels(raw: NDArray[np.uint8], device: torch.device) -> torch.Tensor:
+def put(array: NDArray[Any], device: torch.device) -> torch.Tensor:
+    """Copy an array to the device; to a GPU from memory it can read by itself, so that nobody waits for the copy."""
+    tensor = torch.from_numpy(array)
+    return tensor if device.type == "cpu" else tensor.pin_memory().to(device, non_blocking=True)
+
+
+def to_pixels(raw: torch.Tensor) -> torch.Tensor:
     """Turn decoded images (n, s, s, 3) into (n, 3, s, s) in -1..1, channels last in memory: what convolutions are fastest on."""
-    return torch.from_numpy(raw).to(device).permute(0, 3, 1, 2).to(torch.float32).mul_(2 / 255).sub_(1)
+    return raw.permute(0, 3, 1, 2).to(torch.float32).mul_(2 / 255).sub_(1)
 
 
 def shuffled(rows: NDArray[np.int64], size: int, random: np.random.Generator) -> Iterator[NDArray[np.int64]]:
@@ -130,8 +135,8 @@ def _text_of(bags: Bags, missing: NDArray[np.bool_], rows: NDArray[np.int64], de
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     entries = np.arange(offsets[-1]) + np.repeat(begins - offsets[:-1], lengths)
     return Text(
-        torch.from_numpy(bags.features[entries]).to(device),
-        torch.from_numpy(offsets).to(device),
-        torch.from_numpy(bags.weights[entries]).to(device),
-        torch.from_numpy(missing[rows]).to(device),
+        put(bags.features[entries], device),
+        put(offsets, device),
+        put(bags.weights[entries], device),
+        put(missing[rows], device),
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import torch
 
 from trainer.columns import Column
 from trainer.features.saved import below, prefixed
@@ -101,8 +100,8 @@ class Features:
             [cache.numbers(frame[name].to_list()) for name in self._images],
             [features.transform(frame[name]) for name, features in self._texts.items()],
             [frame[name].is_null().to_numpy() for name in self._texts],
-            torch.from_numpy(reals),
-            torch.from_numpy(codes),
+            reals,
+            codes,
         )
 
     def shapes(self, encoded: Encoded) -> Shapes:

@@ -35,13 +35,13 @@ class Network(nn.Module):
         sizes = [shapes.image_columns * width] * bool(shapes.image_columns)
         sizes += [len(self.texts) * width] * bool(self.texts) + [width] * (self.tabular is not None)
         self.modality_dropout = architecture.modality_dropout
-        self.auxiliary = nn.ModuleList(nn.Linear(size, classes) for size in sizes)
+        self.auxiliary = nn.ModuleList(nn.Linear(size, classes) for size in sizes if len(sizes) > 1)
         self.dropout = nn.Dropout(dropout)
         self.hidden = EnsembleLinear(members, sum(sizes), width, diverse=True)
         self.output = SeparateLinear(members, width, classes)
 
     def forward(self, batch: Batch) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """Map a batch of n rows to the members' logits (n, k, classes), and to each modality's own (n, classes)."""
+        """Map a batch of n rows to the members' logits (n, k, classes), and to those of each of several modalities (n, classes)."""
         modalities: list[torch.Tensor] = []  # (n, 1 or k, width of the modality)
         votes: list[torch.Tensor] = []
         if self.image is not None:
@@ -53,7 +53,7 @@ class Network(nn.Module):
             votes = [vote for _, vote in coded]
         if self.tabular is not None:
             modalities.append(self.tabular(batch.reals, batch.codes))
-        alone = [layer(codes.mean(dim=1)) for layer, codes in zip(self.auxiliary, modalities, strict=True)]
+        alone = [layer(codes.mean(dim=1)) for layer, codes in zip(self.auxiliary, modalities, strict=False)]
         members = max(codes.shape[1] for codes in modalities)
         fused = torch.cat([codes.expand(-1, members, -1) for codes in self._thin(modalities)], dim=2)
         hidden = self.dropout(functional.relu(self.hidden(self.dropout(fused))))

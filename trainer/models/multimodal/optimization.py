@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
+
+    from trainer.models.multimodal.presets import Settings
 
 SMALLEST_BATCH = 8
 PLATEAU_FACTOR, PLATEAU_PATIENCE = 0.4, 2
@@ -35,11 +37,17 @@ class Loss:
     focal: float  # exponent; 0 is plain cross entropy (Lin et al. 2017)
     auxiliary_weight: float
 
+    @classmethod
+    def of(cls, settings: Settings, classes: NDArray[np.int64], count: int, device: torch.device) -> Self:
+        """Make it as the settings say, for training rows of these classes."""
+        weights = class_weights(classes, count).to(device) if settings.class_weights else None
+        return cls(weights, settings.label_smoothing, settings.focal, settings.auxiliary_weight)
+
     def __call__(self, members: torch.Tensor, alone: list[torch.Tensor], truth: torch.Tensor) -> torch.Tensor:
         """Give the mean loss of logits (n, k, classes) and, of each modality, (n, classes)."""
         k = members.shape[1]
         loss = self._mean(members.flatten(0, 1), truth.repeat_interleave(k))
-        if len(alone) > 1 and self.auxiliary_weight:
+        if alone:
             own = torch.stack([self._mean(logits, truth) for logits in alone])
             loss = loss + self.auxiliary_weight * own.sum()
         return loss

@@ -30,6 +30,7 @@ class Params(ModelParams):
         "scratch on any mix of them, on a CPU or a GPU; missing values and images are allowed."
     )
     MODALITIES: ClassVar[tuple[str, ...]] = ("image", "text", "tabular")
+    SHARED: ClassVar[bool] = True
 
     preset: Literal["fast", "balanced", "best"] = Field(
         default="balanced",
@@ -115,6 +116,10 @@ class Params(ModelParams):
         ge=0,
         le=10_000,
         description="least optimizer steps in an epoch: small tables get smaller batches, down to 8 rows; 0 never",
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto",
+        description="of the training's large products; auto: bfloat16 on GPUs that have it, else float32",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="auto: a GPU where there is one"

@@ -11,7 +11,7 @@ from torch import nn
 
 from trainer.errors import DataError
 from trainer.models.multimodal.backbones import TORCHVISION
-from trainer.models.multimodal.batches import to_pixels
+from trainer.models.multimodal.batches import put, to_pixels
 from trainer.models.multimodal.features import Features
 from trainer.models.multimodal.presets import Architecture
 from trainer.models.multimodal.pretrained import find_weights, load_pretrained
@@ -41,7 +41,7 @@ class Frozen(nn.ModuleDict):
 
         def of(images: NDArray[np.uint8]) -> NDArray[np.float32]:
             with torch.inference_mode():
-                pixels = to_pixels(images, device)
+                pixels = to_pixels(put(images, device))
                 both = torch.cat([backbone(pixels).float() for backbone in self.values()], dim=1)
                 features: NDArray[np.float32] = both.cpu().numpy()
             return features

@@ -53,6 +53,7 @@ class Settings:
     scheduler: Literal["plateau", "cosine"] = "cosine"
     patience: int = 6
     averaged_steps: int = 50
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
     @classmethod

@@ -50,7 +50,7 @@ def result(
 
     own = ensemble(networks, prepared.encoded, val_rows, prepared.device)
     parts, guesses = ALONE, ALONE.answer(own, data.frame[val_rows])
-    if settings.companions and time.monotonic() < params.deadline:
+    if settings.companions and params.process.first and time.monotonic() < params.deadline:
         params.reporter.phase(Phase.TRAINING, "a linear model and trees beside the networks")
         parts, guesses = train_blend(params, own, class_weights=settings.class_weights)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Self
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from trainer.models.multimodal.optimization import Schedule
     from trainer.models.multimodal.params import Params
     from trainer.models.multimodal.presets import Settings
+    from trainer.models.multimodal.ranks import Ranks
     from trainer.models.multimodal.tracking import Best, Meter
     from trainer.results import TrainParams
 
@@ -75,15 +77,17 @@ class Progress:
     checkpoints: Checkpoints
     fingerprint: str
     deadline: float  # time.monotonic() seconds
+    ranks: Ranks
     done: list[Trained] = field(default_factory=list)
     history: list[EpochRecord] = field(default_factory=list)
     _running: dict[str, Any] | None = None
 
     @classmethod
-    def resume(cls, params: TrainParams[Params], settings: Settings) -> Self:
+    def resume(cls, params: TrainParams[Params], settings: Settings, ranks: Ranks) -> Self:
         """Begin, where an earlier attempt's checkpoint fits from there; its curve is told again, as this attempt's own."""
-        progress = cls(params.checkpoints, _fingerprint(params, settings), params.deadline)
-        state = params.checkpoints.load(progress.fingerprint)
+        progress = cls(params.checkpoints, _fingerprint(params, settings), params.deadline, ranks)
+        state = params.checkpoints.load(progress.fingerprint) if params.process.first else None
+        state = ranks.of_first(state)
         if state is not None:
             progress.done = [Trained(**trained) for trained in state["done"]]
             progress.history = [EpochRecord(**record) for record in state["history"]]
@@ -94,7 +98,7 @@ class Progress:
 
     def out_of_time(self) -> bool:
         """Tell whether TIME_BUDGET is used up."""
-        return time.monotonic() >= self.deadline
+        return math.isfinite(self.deadline) and self.ranks.any(time.monotonic() >= self.deadline)
 
     def keep(self, running: Running, epoch: int) -> None:
         """Put everything that decides the next epochs into the checkpoint."""

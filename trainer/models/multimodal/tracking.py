@@ -14,7 +14,10 @@ from trainer.models.multimodal.state import Trained
 from trainer.results import EpochRecord
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from trainer.models.multimodal.presets import Settings
+    from trainer.models.multimodal.ranks import Ranks
     from trainer.reporter import Reporter
 
 POINTS_PER_EPOCH = 20
@@ -32,8 +35,9 @@ class Meter:
         settings: Settings,
         number: int,
         steps_per_epoch: int,
-        before: EpochRecord | None,
+        history: Sequence[EpochRecord],
         device: torch.device,
+        ranks: Ranks,
     ) -> None:
         """Begin a network.
 
@@ -42,16 +46,17 @@ class Meter:
             settings: How many networks and epochs there are to be.
             number: Of the network, from 0.
             steps_per_epoch: Optimizer steps.
-            before: The last epoch of the network before.
+            history: The epochs of the networks before.
             device: Where the sums are kept.
+            ranks: Over whose rows the sums are.
         """
         self._reporter = reporter
         self._networks, self._number = settings.networks, number
         self._steps_per_epoch = steps_per_epoch
         self._steps = settings.epochs * steps_per_epoch
         self._every = math.ceil(steps_per_epoch / POINTS_PER_EPOCH)
-        self._device = device
-        self._epochs_before, self._steps_before = (before.epoch, before.step) if before else (0, 0)
+        self._device, self._ranks = device, ranks
+        self._epochs_before, self._steps_before = (history[-1].epoch, history[-1].step) if history else (0, 0)
         self._begun, self._begun_at = time.monotonic(), 0
         self._step = 0
 
@@ -66,9 +71,8 @@ class Meter:
 
     def start_epoch(self) -> None:
         """Forget the epoch before."""
-        self._loss, self._hits = torch.zeros((), device=self._device), torch.zeros((), device=self._device)
-        self._rows = 0
-        self._reported = (0.0, 0.0, 0)
+        self._sums = torch.zeros(3, device=self._device)  # loss, hits, rows
+        self._reported = (0.0, 0.0, 0.0)
         self._epoch_begun = self._since = time.monotonic()
 
     def add(
@@ -76,25 +80,27 @@ class Meter:
     ) -> None:
         """Add one optimizer step: its mean loss, and the members' logits of its rows, (n, k, classes)."""
         self._step += 1
-        self._rows += len(truth)
-        self._loss += loss.detach() * len(truth)
-        self._hits += (logits.detach().mean(dim=1).argmax(1) == truth).sum()
+        hits = (logits.detach().mean(dim=1).argmax(1) == truth).sum()
+        rows = len(truth)
+        self._sums += torch.stack([loss.detach() * rows, hits.float(), torch.full_like(loss, rows)])
         if self._step % self._every == 0:
             self._report(learning_rate)
 
     def record(self, epoch: int, learning_rate: float) -> EpochRecord:
         """Sum up an epoch of this network."""
+        loss, hits, rows = self._ranks.total(self._sums).tolist()
         return EpochRecord(
             epoch=self._epochs_before + epoch,
             step=self._steps_before + self._step,
             learning_rate=learning_rate,
-            train_loss=self._loss.item() / self._rows,
-            train_accuracy=self._hits.item() / self._rows,
+            train_loss=loss / rows,
+            train_accuracy=hits / rows,
             seconds=time.monotonic() - self._epoch_begun,
         )
 
     def _report(self, learning_rate: float) -> None:
-        now, loss, hits, rows = time.monotonic(), self._loss.item(), self._hits.item(), self._rows
+        loss, hits, rows = self._ranks.total(self._sums).tolist()
+        now = time.monotonic()
         loss_before, hits_before, rows_before = self._reported
         values = {
             "loss": (loss - loss_before) / (rows - rows_before),

@@ -12,19 +12,19 @@ from torch.optim.swa_utils import AveragedModel
 
 from contracts.callback import Phase
 from trainer.models.multimodal.augmentation import Augmentation
-from trainer.models.multimodal.batches import gather, shuffled
-from trainer.models.multimodal.evaluation import choose_device, predict_log_probabilities
+from trainer.models.multimodal.batches import gather, put, shuffled
+from trainer.models.multimodal.evaluation import choose_device, predict_together, use_bfloat16
 from trainer.models.multimodal.network import Network
 from trainer.models.multimodal.optimization import (
     AdamWithSharedScale,
     Loss,
     Schedule,
     choose_batch_size,
-    class_weights,
     warm_average,
 )
 from trainer.models.multimodal.prepare import prepare
 from trainer.models.multimodal.presets import Settings
+from trainer.models.multimodal.ranks import Ranks
 from trainer.models.multimodal.result import result
 from trainer.models.multimodal.state import Progress, Running
 from trainer.models.multimodal.tracking import Best, Meter
@@ -48,16 +48,17 @@ def train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
         DataError: What the job asks for cannot be had: a GPU, pretrained weights.
     """
     settings = Settings.of(params.spec, params.model)
-    device = choose_device(settings.device)
+    device = choose_device(settings.device, params.process)
     params.reporter.phase(Phase.PREPARING, "decoding images and encoding rows")
     prepared = prepare(params, settings, device)
 
     params.reporter.phase(Phase.TRAINING)
-    progress = Progress.resume(params, settings)
-    for number in range(len(progress.done), settings.networks):
-        if progress.done and progress.out_of_time():
-            break
-        progress.done.append(train_one(params, settings, prepared, progress, number))
+    with Ranks.join(params.process, device) as ranks:
+        progress = Progress.resume(params, settings, ranks)
+        for number in range(len(progress.done), settings.networks):
+            if progress.done and progress.out_of_time():
+                break
+            progress.done.append(train_one(params, settings, prepared, progress, number))
     return result(params, settings, prepared, progress.done, progress.history)
 
 
@@ -65,7 +66,7 @@ def train_one(
     params: TrainParams[Params], settings: Settings, prepared: Prepared, progress: Progress, number: int
 ) -> Trained:
     """Train one network from scratch, or on from where an earlier attempt left it, and give its best state."""
-    spec, data, device = params.spec, params.data, prepared.device
+    spec, data, device, ranks = params.spec, params.data, prepared.device, progress.ranks
     train_rows, val_rows = data.split.train, data.split.val
     target, classes = torch.tensor(data.target), len(data.labels)
     torch.manual_seed(spec.seed + number)
@@ -76,16 +77,16 @@ def train_one(
     network = Network(prepared.shapes, prepared.architecture, classes)
     prepared.initialise(network, train_rows)
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's own hint lacks it
+    forward = ranks.connect(network)
     average = AveragedModel(network, multi_avg_fn=warm_average(settings.averaged_steps), use_buffers=True)
     averaged: Network = average.module  # type: ignore[assignment]
     optimizer = AdamWithSharedScale(network, settings.learning_rate, settings.weight_decay)
     scheduler = Schedule(settings.scheduler, optimizer, settings.epochs * steps_per_epoch)
-    weights = class_weights(data.target[train_rows], classes).to(device) if settings.class_weights else None
-    loss_of = Loss(weights, settings.label_smoothing, settings.focal, settings.auxiliary_weight)
+    loss_of = Loss.of(settings, data.target[train_rows], classes, device)
+    half = use_bfloat16(settings.precision, device)
     augment = Augmentation(settings.horizontal_flip) if settings.augment else None
 
-    before = progress.history[-1] if progress.history else None
-    meter = Meter(params.reporter, settings, number, steps_per_epoch, before, device)
+    meter = Meter(params.reporter, settings, number, steps_per_epoch, progress.history, device, ranks)
     best = Best(data.labels, params.reporter)
     everything = Running(network, average, optimizer, scheduler, meter, best, random)
     begin = progress.restore(everything)
@@ -93,11 +94,13 @@ def train_one(
         network.train()
         meter.start_epoch()
         for rows in shuffled(train_rows, batch_size, random):
-            batch, truth = gather(prepared.encoded, rows, device, augment), target[rows].to(device)
-            logits, alone = network(batch)
-            loss = loss_of(logits, alone, truth)
+            own = ranks.share(rows)
+            batch, truth = gather(prepared.encoded, own, device, augment), put(data.target[own], device)
+            with torch.autocast(device.type, torch.bfloat16, enabled=half):
+                logits, alone = forward(batch)
+                loss = loss_of(logits, alone, truth)
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            (loss * ranks.scale(len(own), len(rows))).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
             torch.nn.utils.clip_grad_norm_(network.parameters(), MAX_GRADIENT)
             optimizer.step()
             average.update_parameters(network)
@@ -113,7 +116,7 @@ def train_one(
                 f"the loss is {record.train_loss} in epoch {epoch}; try a lower LEARNING_RATE"
             )
         if epoch % spec.eval_steps == 0 or epoch == settings.epochs or out_of_time:
-            guesses = predict_log_probabilities(averaged, prepared.encoded, val_rows, device)
+            guesses = predict_together(averaged, prepared.encoded, val_rows, device, ranks)
             scheduler.after_evaluation(best.consider(record, guesses, target[val_rows], averaged))
         log.info("epoch %d of %d", epoch, settings.epochs, extra=record.model_dump(exclude={"epoch"}))
         if out_of_time or (settings.scheduler == "plateau" and 0 < settings.patience <= best.stale):
