@@ -7,6 +7,8 @@ PORT ?= 8080
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 PATHS := contracts runtime services tabular trainer ui cli tests benchmarks scripts examples
+# Faults and browsers are left out of this: they want the machine to themselves
+PARALLEL := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
 .PHONY: help
@@ -30,7 +32,7 @@ check: .venv/.dev ## Lint, format, types, imports between rooms, unit tests
 	$(BIN)/ruff format --check $(PATHS)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest tests/unit tests/contracts
+	$(PARALLEL) tests/unit tests/contracts
 
 .PHONY: test
 test: .venv/.dev ## All checks and all tests
@@ -39,7 +41,8 @@ test: .venv/.dev ## All checks and all tests
 	$(BIN)/ruff format --check $(PATHS)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	$(PARALLEL) tests/unit tests/contracts tests/integration
+	$(BIN)/pytest tests/faults tests/browser
 
 .PHONY: bench
 bench: .venv/.dev ## Measure every speed claim (accuracy needs data: docs/benchmarks.md; datasets.py also a platform)

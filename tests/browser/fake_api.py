@@ -150,13 +150,15 @@ class FakePlatform:
         for state in ("queued", "launching", "running"):
             self.set_state(job_id, state)
 
-    def succeed(self, job_id: str, epochs: int = 6, labels: list[str] | None = None) -> None:
+    def succeed(
+        self, job_id: str, epochs: int = 6, labels: list[str] | None = None, accuracy: float = 0.917
+    ) -> None:
         """Send everything of a training that ends well."""
         names = labels or ["bird", "cat", "fish"]
         self.emit(job_id, *fake_data.training_items(epochs, names))
         metrics = {
-            "accuracy": 0.917,
-            "macro_f1": 0.887,
+            "accuracy": accuracy,
+            "macro_f1": accuracy - 0.03,
             "weighted_f1": 0.89,
             "loss": 0.41,
             "best_epoch": epochs - 1,

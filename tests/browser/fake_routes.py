@@ -239,6 +239,12 @@ def _results(app: Flask, platform: FakePlatform) -> None:
             headers={"Cache-Control": "no-store"},
         )
 
+    @app.get("/metrics/")
+    def history() -> Response:
+        stream = platform.streams[request.args["job"]]
+        after, limit = int(request.args["after"]), int(request.args["limit"])
+        return jsonify(items=stream[after : after + limit], last=len(stream))
+
     @app.get("/artifacts/")
     def artifacts() -> Response:
         job_id = request.args["job"]

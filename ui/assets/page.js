@@ -120,5 +120,6 @@ window.triptych = window.triptych || {};
     },
     mountUpload: function () { triptych.mountUpload(); return ""; },
     mountJob: function (job) { triptych.mountJob(job); return ""; },
+    mountCompare: function (jobs) { triptych.mountCompare(jobs); return ""; },
   };
 })(window.triptych);

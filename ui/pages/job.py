@@ -10,6 +10,7 @@ from dash import ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html,
 from ui import findings, wording
 from ui.api import Api, ApiError
 from ui.pages import job_live, job_result
+from ui.pages.job_settings import LISTED, flat_settings
 from ui.parts import Node, attributes, card, facts, failure, heading, link_button, name, state_badge, when
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def _about(job: JSON) -> Node:
 def _actions(job: JSON) -> list[Node]:
     shown = visible_actions(job["state"])
     return [
+        link_button("Compare", f"/jobs/compare?jobs={job['id']}"),
         link_button("New job on this data", f"/jobs/new?dataset={job['dataset_id']}"),
         dmc.Button("Start", id="job-start-now", style=_shown(shown["start"])),
         dmc.Button("Retry", id="job-retry", style=_shown(shown["retry"])),
@@ -99,12 +101,12 @@ def _details(job: JSON) -> Node:
 
 
 def _settings(job: JSON) -> Node:
-    settings = dict(job["settings"])
-    features, types = settings.pop("feature_columns", None) or [], settings.pop("column_types", None) or {}
-    params, resources = settings.pop("params", None) or {}, settings.pop("resources", None) or {}
-    plain = {key: value for key, value in {**settings, **params, **resources}.items() if value is not None}
+    features = job["settings"].get("feature_columns") or []
+    types = job["settings"].get("column_types") or {}
     pairs: list[tuple[str, Node]] = [
-        (key.replace("_", " "), name(str(value))) for key, value in plain.items()
+        (key.replace("_", " "), name(str(value)))
+        for key, value in flat_settings(job).items()
+        if key not in LISTED
     ]
     listed = [
         html.Li(

@@ -27,7 +27,13 @@ def layout(api: Api, query: Query) -> Node:
     choices += [{"value": each, "label": wording.state(each)} for each in STATES]
     return html.Div(
         [
-            heading("Jobs", actions=[link_button("New job", "/jobs/new", primary=True)]),
+            heading(
+                "Jobs",
+                actions=[
+                    link_button("Compare", "/jobs/compare"),
+                    link_button("New job", "/jobs/new", primary=True),
+                ],
+            ),
             dcc.Store(id="jobs-changed"),
             dcc.Store(id="jobs-dataset", data=dataset_id),
             card(

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import pytest
+from browser import fake_data
+from playwright.sync_api import Page, expect
+
+
+@pytest.fixture
+def jobs(platform):
+    dataset = platform.add_dataset("animals.csv", fake_data.sample_csv(), files=120)
+    made = []
+    for accuracy, name, epochs, dropout in (
+        (0.81, "careful", 8, 0.2),
+        (0.93, "bold", 12, 0.5),
+        (0.88, "slow", 20, 0.5),
+    ):
+        body = {"model": "multimodal", "name": name, "epochs": epochs, "params": {"dropout": dropout}}
+        made.append(platform.add_job(dataset, body))
+        platform.start(made[-1])
+        platform.succeed(made[-1], epochs, accuracy=accuracy)
+    return made
+
+
+def rows(page: Page) -> list[str]:
+    return page.locator("[data-sortable] tbody tr .row-link").all_inner_texts()
+
+
+def curves(page: Page) -> int:
+    return page.evaluate(
+        "document.getElementById('compare-loss')?.data?.filter((t) => t.mode === 'lines+markers').length ?? 0"
+    )
+
+
+def test_jobs_are_chosen_by_name_and_the_address_keeps_them(page: Page, jobs):
+    page.goto("/jobs")
+    page.get_by_role("link", name="Compare").click()
+    expect(page.get_by_role("heading", name="Nothing to compare yet")).to_be_visible()
+    page.get_by_role("textbox", name="Jobs").fill("bol")
+    page.get_by_role("option", name="bold").click()
+    page.get_by_role("textbox", name="Jobs").fill("careful")
+    page.get_by_role("option", name="careful").click()
+    page.wait_for_function("() => document.getElementById('compare-loss')?.data?.length === 4")
+    assert page.url.endswith(f"/jobs/compare?jobs={jobs[1]},{jobs[0]}")
+    page.reload()
+    page.wait_for_function("() => document.getElementById('compare-loss')?.data?.length === 4")
+    assert rows(page) == ["bold", "careful"]
+
+
+def test_what_differs_is_listed_and_what_is_the_same_is_not(page: Page, jobs):
+    page.goto(f"/jobs/compare?jobs={','.join(jobs)}")
+    settings = page.get_by_role("region", name="Settings that differ").locator("tbody tr")
+    expect(settings).to_have_count(2)
+    expect(settings.nth(0)).to_contain_text("epochs")
+    expect(settings.nth(1)).to_contain_text("dropout")
+    expect(page.locator("[data-sortable] strong").first).to_have_text("93.0\u202f%")
+
+
+def test_a_press_on_a_heading_sorts_best_first_and_again_turns_round(page: Page, jobs):
+    page.goto(f"/jobs/compare?jobs={','.join(jobs)}")
+    heading = page.get_by_role("columnheader", name="accuracy")
+    heading.click()
+    expect(heading).to_have_attribute("aria-sort", "descending")
+    assert rows(page) == ["bold", "slow", "careful"]
+    heading.press("Enter")
+    assert rows(page) == ["careful", "slow", "bold"]
+
+
+def test_three_jobs_are_lines_through_settings_and_figures(page: Page, jobs):
+    page.goto(f"/jobs/compare?jobs={','.join(jobs)}")
+    page.wait_for_function("() => document.getElementById('compare-parallel')?.data")
+    labels = page.evaluate(
+        "document.getElementById('compare-parallel').data[0].dimensions.map((d) => d.label)"
+    )
+    assert labels[:3] == ["epochs", "dropout", "accuracy"]
+    assert curves(page) == 3
+
+
+def test_a_job_that_is_not_there_is_named_and_the_others_are_compared(page: Page, jobs):
+    page.goto(f"/jobs/compare?jobs={jobs[0]},gone")
+    expect(page.get_by_text("There is no job 'gone'.")).to_be_visible()
+    page.wait_for_function("() => document.getElementById('compare-loss')?.data?.length === 2")
+    assert rows(page) == ["careful"]

@@ -1,0 +1,118 @@
+/* The page that compares jobs: their curves in one chart each, and a line through settings and figures for each job.
+   Curves are fetched from the API by the browser, job by job; running jobs are drawn as far as they are. */
+window.triptych = window.triptych || {};
+
+(function (triptych) {
+  "use strict";
+
+  const KEYS = ["loss", "accuracy", "macro_f1"];
+  const PAGE = 5000;
+  // Okabe and Ito's colours, which colour-blind people can tell apart, in an order that reads on light and dark ground
+  const COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c6bd9", "#7f8c8d", "#b8a000", "#c0392b", "#16a085", "#a0522d"];
+  const OPTIONS = { displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] };
+
+  let active = null;
+
+  triptych.colourOf = function (place) { return COLOURS[place % COLOURS.length]; };
+
+  /* Gives the points of a job's latest attempt. */
+  async function points(job) {
+    let found = [];
+    let attempt = 0;
+    for (let after = 0, last = 1; after < last;) {
+      const answer = await fetch("/api/metrics/?job=" + encodeURIComponent(job.id) + "&after=" + after + "&limit=" + PAGE);
+      if (!answer.ok) throw new Error(triptych.refusal(answer.status, await answer.text()));
+      const page = await answer.json();
+      for (const item of page.items) {
+        if (item.attempt > attempt) { attempt = item.attempt; found = []; }
+        if (item.kind === "point" && item.attempt === attempt) found.push(item.data);
+      }
+      if (!page.items.length) break;
+      after = page.items[page.items.length - 1].seq;
+      last = page.last;
+    }
+    return found;
+  }
+
+  function traces(job, place, found, key) {
+    const drawn = [];
+    for (const split of ["train", "val"]) {
+      const own = found.filter(function (point) { return point.split === split && point.values[key] !== undefined; });
+      if (!own.length) continue;
+      const val = split === "val";
+      drawn.push({
+        name: job.name, legendgroup: job.id, showlegend: val, mode: val ? "lines+markers" : "lines", marker: { size: 4 },
+        x: own.map(function (point) { return point.epoch; }), y: own.map(function (point) { return point.values[key]; }),
+        line: { color: triptych.colourOf(place), width: val ? 2 : 1, dash: val ? "solid" : "dot" }, opacity: val ? 1 : 0.55,
+        hovertemplate: "%{y:.4g}" + (val ? "" : " (train)"),
+      });
+    }
+    return drawn;
+  }
+
+  function axis(label, values) {
+    const known = values.filter(function (value) { return value !== null && value !== undefined; });
+    if (known.every(function (value) { return typeof value === "number"; }) && known.length === values.length) {
+      return { label: label, values: values };
+    }
+    const words = Array.from(new Set(values.map(function (value) { return value === null || value === undefined ? "–" : String(value); })));
+    return {
+      label: label, tickvals: words.map(function (_, i) { return i; }), ticktext: words.map(function (word) { return word.slice(0, 24); }),
+      values: values.map(function (value) { return words.indexOf(value === null || value === undefined ? "–" : String(value)); }),
+    };
+  }
+
+  function parallel(plotly, element, jobs) {
+    const dimensions = [];
+    for (const part of ["settings", "metrics"]) {
+      for (const key of Object.keys(jobs[0][part])) {
+        const values = jobs.map(function (job) { return job[part][key]; });
+        if (new Set(values).size > 1) dimensions.push(axis(key.replaceAll("_", " "), values));
+      }
+    }
+    const layout = triptych.chartLayout();
+    const scale = jobs.map(function (_, place) { return [jobs.length > 1 ? place / (jobs.length - 1) : 0, triptych.colourOf(place)]; });
+    const trace = {
+      type: "parcoords", dimensions: dimensions, labelangle: dimensions.length > 6 ? -20 : 0,
+      line: { color: jobs.map(function (_, place) { return place; }), colorscale: scale, cmin: 0, cmax: Math.max(1, jobs.length - 1) },
+      labelfont: { color: layout.font.color }, tickfont: { color: layout.font.color }, rangefont: { color: layout.font.color },
+    };
+    plotly.react(element, [trace], { height: 320, margin: { l: 70, r: 70, t: 64, b: 24 }, paper_bgcolor: layout.paper_bgcolor, font: layout.font }, OPTIONS);
+  }
+
+  function draw(page) {
+    for (const swatch of document.querySelectorAll("#compare-page .swatch")) swatch.style.background = triptych.colourOf(Number(swatch.dataset.place));
+    for (const key of KEYS) {
+      const element = document.getElementById("compare-" + key);
+      if (!element) continue;
+      element.classList.remove("waiting");
+      const every = page.jobs.flatMap(function (job, place) { return traces(job, place, page.points[place], key); });
+      page.plotly.react(element, every, { ...triptych.chartLayout(), hovermode: "closest", showlegend: false }, OPTIONS);
+    }
+    const element = document.getElementById("compare-parallel");
+    if (element) parallel(page.plotly, element, page.jobs);
+  }
+
+  /* Called by Dash with the jobs to be drawn. */
+  triptych.mountCompare = async function (jobs) {
+    const page = { jobs: jobs || [], points: [] };
+    active = page;
+    const ids = page.jobs.map(function (job) { return encodeURIComponent(job.id); }).join(",");
+    history.replaceState(history.state, "", "/jobs/compare" + (ids ? "?jobs=" + ids : ""));  // the choice, without a new page
+    if (!page.jobs.length) return;
+    try {
+      page.plotly = await triptych.loadPlotly(document.getElementById("compare-page").dataset.plotly);
+      page.points = await Promise.all(page.jobs.map(points));
+    } catch (error) {
+      const first = document.getElementById("compare-" + KEYS[0]);
+      if (active === page && first) first.textContent = error.message;
+      return;
+    }
+    if (active !== page || !document.getElementById("compare-page")) return;  // another choice was made meanwhile
+    draw(page);
+  };
+
+  new MutationObserver(function () {
+    if (active && active.plotly && document.getElementById("compare-page") && active.jobs.length) draw(active);
+  }).observe(document.documentElement, { attributes: true, attributeFilter: ["data-mantine-color-scheme"] });
+})(window.triptych);
