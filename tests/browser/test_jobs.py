@@ -117,6 +117,33 @@ def test_looking_at_another_model_keeps_what_was_typed(page: Page, dataset):
     expect(page.get_by_label("Dropout")).to_have_value("0.4")
 
 
+def test_a_job_is_made_again_with_the_same_settings_but_one(page: Page, platform, dataset):
+    body = {
+        "model": "multimodal",
+        "target": "kind",
+        "epochs": 7,
+        "seed": 3,
+        "params": {"dropout": 0.45, "augment": False},
+        "feature_columns": ["colour", "age"],
+        "column_types": {"age": "categorical"},
+    }
+    former = platform.add_job(dataset, body)
+    page.goto(f"/jobs/{former}")
+    page.get_by_role("link", name="New job like this").click()
+    expect(page.get_by_text("2 of 7 columns")).to_be_visible()
+    page.get_by_label("Epochs").fill("9")
+    page.get_by_role("button", name="Start training").click()
+    page.wait_for_url("**/jobs/job*")
+    expect(page.get_by_role("link", name="New job like this")).to_be_visible()
+    again = next(job for key, job in platform.jobs.items() if key != former)
+    assert again["target"] == "kind"
+    assert {key: again["settings"][key] for key in ("epochs", "seed", "feature_columns", "column_types")} == {
+        **{key: body[key] for key in ("seed", "feature_columns", "column_types")},
+        "epochs": 9,
+    }
+    assert {key: again["settings"]["params"][key] for key in ("dropout", "augment")} == body["params"]
+
+
 def test_history_is_drawn_and_new_points_are_added(page: Page, platform, running):
     items = fake_data.training_items(10, LABELS)
     platform.emit(running, *items[:18])  # three epochs

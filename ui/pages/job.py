@@ -64,7 +64,7 @@ def _actions(job: JSON) -> list[Node]:
     shown = visible_actions(job["state"])
     return [
         link_button("Compare", f"/jobs/compare?jobs={job['id']}"),
-        link_button("New job on this data", f"/jobs/new?dataset={job['dataset_id']}"),
+        link_button("New job like this", f"/jobs/new?from={job['id']}"),
         dmc.Button("Start", id="job-start-now", style=_shown(shown["start"])),
         dmc.Button("Retry", id="job-retry", style=_shown(shown["retry"])),
         dmc.Button(

@@ -22,14 +22,17 @@ DEFAULT_MODEL = "multimodal"  # as in POST /api/training_jobs/
 
 
 def layout(api: Api, query: Query) -> Node:
-    """Give the page; the query names the data set, or one must be picked first."""
-    dataset_id = query.get("dataset", "")
+    """Give the page; the query names a job to begin from, or the data set, or one must be picked first."""
+    former = api.job(query["from"]) if query.get("from") else None
+    dataset_id = former["dataset_id"] if former else query.get("dataset", "")
     if not dataset_id:
         return _pick(api)
     dataset, schema = api.dataset(dataset_id), api.schema(dataset_id)
     # a baseline must not be what a newcomer trains by not choosing
     models = sorted(api.models(), key=lambda model: model["name"] != DEFAULT_MODEL)
     about = ["from ", dmc.Anchor(name(dataset["name"]), href=f"/datasets/{dataset_id}")]
+    if former:
+        about += [", as in ", dmc.Anchor(name(former["name"]), href=f"/jobs/{former['id']}")]
     return html.Div(
         [
             dcc.Store(id="job-dataset", data=dataset_id),
@@ -38,9 +41,9 @@ def layout(api: Api, query: Query) -> Node:
             _not_ready(dataset),
             html.Div(id="job-errors", tabIndex=-1),
             html.Div(id="job-errors-shown", hidden=True),
-            new_job_columns.section(schema),
-            _model_card(models),
-            _settings_card(),
+            new_job_columns.section(schema, former),
+            _model_card(models, former),
+            _settings_card(former),
             html.Div(
                 [
                     dmc.TextInput(
@@ -95,9 +98,13 @@ def _not_ready(dataset: JSON) -> Node:
     return message("info", "The data set is not ready yet", text)
 
 
-def _model_card(models: list[JSON]) -> Node:
+def _model_card(models: list[JSON], former: JSON | None) -> Node:
     if not models:
         return message("error", "There is no model to train", "The platform lists none at /api/models/.")
+    chosen: str = models[0]["name"]
+    params: JSON = {}
+    if former and any(model["name"] == former["model"] for model in models):
+        chosen, params = former["model"], former["settings"].get("params") or {}
     options = [
         dmc.RadioCard(
             html.Div(
@@ -116,30 +123,39 @@ def _model_card(models: list[JSON]) -> Node:
         dmc.RadioGroup(
             html.Div(options, className="models"),
             id="job-model",
-            value=models[0]["name"],
+            value=chosen,
             label="Model",
             labelProps={"className": "sr-only"},
         ),
-        html.Div([_params(model, hidden=i > 0) for i, model in enumerate(models)]),
+        html.Div([_params(model, params if model["name"] == chosen else None) for model in models]),
         title="Model",
     )
 
 
-def _params(model: JSON, *, hidden: bool) -> Node:
+def _params(model: JSON, values: JSON | None) -> Node:
     # every model's controls stay on the page, so that looking at another model loses nothing
     fields = schema_form.fields_of(model["params_schema"])
-    controls = [schema_form.control(field, f"param:{model['name']}") for field in fields]
+    given = values or {}
+    controls = [
+        schema_form.control(field, f"param:{model['name']}", given.get(field.name)) for field in fields
+    ]
     return html.Div(
         controls or html.P("This model has no settings of its own.", className="quiet"),
         id={"part": "params", "model": model["name"]},
         className="form-grid",
-        style={"display": "none"} if hidden else {},
+        style={"display": "none"} if values is None else {},
     )
 
 
-def _settings_card() -> Node:
-    basic = [schema_form.control(field, "job") for field in new_job_request.settings_fields(BASIC)]
-    advanced = [schema_form.control(field, "job") for field in new_job_request.settings_fields(ADVANCED)]
+def _settings_card(former: JSON | None) -> Node:
+    given = former["settings"] if former else {}
+    basic, advanced = (
+        [
+            schema_form.control(field, "job", given.get(field.name))
+            for field in new_job_request.settings_fields(names)
+        ]
+        for names in (BASIC, ADVANCED)
+    )
     return card(
         html.Div(basic, className="form-grid"),
         html.Details(

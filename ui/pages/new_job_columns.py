@@ -19,10 +19,13 @@ MAX_CONTROLS = 200
 TYPES = [kind.value for kind in ColumnType]
 
 
-def section(schema: JSON) -> Node:
-    """Give the card."""
+def section(schema: JSON, former: JSON | None = None) -> Node:
+    """Give the card, as the schema has it, or as a former job on the same data had it."""
     columns = [{"name": column["name"], "type": column["type"]} for column in schema["columns"]]
-    target = schema["target"]
+    target = former["target"] if former else schema["target"]
+    settings = former["settings"] if former else {}
+    used_before = set(settings.get("feature_columns") or ())
+    typed_before = settings.get("column_types") or {}
     if len(columns) > MAX_CONTROLS:
         used = sum(
             column["role"] == Role.FEATURE.value and column["name"] != target for column in schema["columns"]
@@ -34,7 +37,18 @@ def section(schema: JSON) -> Node:
         )
         columns = []
     else:
-        features = html.Ul([_feature(column, target) for column in schema["columns"]], className="features")
+        features = html.Ul(
+            [
+                _feature(
+                    column["name"] in used_before if used_before else column["role"] == Role.FEATURE.value,
+                    typed_before.get(column["name"], column["type"]),
+                    column,
+                    target,
+                )
+                for column in schema["columns"]
+            ],
+            className="features",
+        )
     return card(
         dcc.Store(id="job-columns", data=columns),
         dmc.Select(
@@ -60,21 +74,20 @@ def section(schema: JSON) -> Node:
     )
 
 
-def _feature(column: JSON, target: str | None) -> Node:
+def _feature(used: bool, kind: str, column: JSON, target: str | None) -> Node:  # noqa: FBT001 - one call
     index, title = column["position"], column["name"]
-    used = column["role"] == Role.FEATURE.value and title != target
     return html.Li(
         [
             dmc.Checkbox(
                 id={"part": "feature", "index": index},
                 label=name(title),
-                checked=used,
+                checked=used and title != target,
                 className="feature-check",
             ),
             dmc.Select(
                 id={"part": "feature-type", "index": index},
                 data=TYPES,
-                value=column["type"],
+                value=kind,
                 allowDeselect=False,
                 size="xs",
                 **attributes(aria_label=f"Type of {title}"),
