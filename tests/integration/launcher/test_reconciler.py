@@ -25,7 +25,11 @@ def started(launcher, job_id):
     """Wait for a run's first output and give the process id of its command."""
     launcher.until_state(job_id, "running")
     until(lambda: launcher.backend.logs(f"{job_id}/1", 100), f"output of {job_id}")
-    return json.loads((launcher.folder / "runs" / job_id / "1" / "child.json").read_text())["pid"]
+    child = launcher.folder / "runs" / job_id / "1" / "child.json"
+    until(
+        child.is_file, f"the process id of {job_id}"
+    )  # written once the command runs, which may speak first
+    return json.loads(child.read_text())["pid"]
 
 
 def test_a_good_run_is_launched_once_and_told_to_have_succeeded(launcher):

@@ -93,8 +93,9 @@ class Platform:
     def running_trainer(self):
         """Wait until the trainer trains, and give its process."""
         folder = self.folder / "runs" / "job1" / "1"
-        until((folder / "work").exists, "the trainer to begin", seconds=60)
-        return psutil.Process(json.loads((folder / "child.json").read_text())["pid"])
+        child = folder / "child.json"
+        until(lambda: child.is_file() and (folder / "work").exists(), "the trainer to begin", seconds=60)
+        return psutil.Process(json.loads(child.read_text())["pid"])
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ def trained(request, tmp_path_factory):
     folder = tiny_dataset(tmp_path_factory.mktemp(request.param), rows=300)
     known = catalogue.find(request.param).params_class.model_fields
     params = {name: value for name, value in SMALL.items() if name in known}
-    env = job_env(folder, MODEL=request.param, MODEL_PARAMS=json.dumps(params))
+    env = job_env(folder, MODEL=request.param, MODEL_PARAMS=json.dumps(params), EXPLAIN_SHARE="0")
     subprocess.run([sys.executable, "-m", "trainer"], env=env, check=True, capture_output=True)
     return folder
 

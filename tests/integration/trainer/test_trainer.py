@@ -181,9 +181,8 @@ def multimodal(folder, **changes):
         "networks": 2,
         "companions": False,
     }
-    return job_env(
-        folder, **{"MODEL": "multimodal", "EPOCHS": "4", "MODEL_PARAMS": json.dumps(params), **changes}
-    )
+    own = {"MODEL": "multimodal", "EPOCHS": "4", "MODEL_PARAMS": json.dumps(params), "EXPLAIN_SHARE": "0"}
+    return job_env(folder, **{**own, **changes})
 
 
 def curve(report):
