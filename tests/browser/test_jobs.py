@@ -157,6 +157,53 @@ def test_history_is_drawn_and_new_points_are_added(page: Page, platform, running
     wait_for_connection(page, "live")
 
 
+def test_training_is_drawn_as_measured_and_as_a_running_mean(page: Page, platform, running):
+    platform.emit(running, *fake_data.training_items(10, LABELS))
+    page.goto(f"/jobs/{running}")
+    wait_for_points(page, "loss", 2, 30)
+    measured, mean = page.evaluate("[0, 2].map((i) => document.getElementById('chart-loss').data[i].y)")
+    assert mean[0] == pytest.approx(measured[0])
+    assert mean[1] == pytest.approx((0.9 * measured[0] + measured[1]) / 1.9)
+    wait_for_points(page, "learning_rate", 0, 30)
+    wait_for_points(page, "machine", 1, 10)
+
+
+def test_the_best_epoch_is_marked_and_moves(page: Page, platform, running):
+    items = fake_data.training_items(10, LABELS)
+    platform.emit(running, *items[:12])
+    page.goto(f"/jobs/{running}")
+    marked = "(epoch) => document.getElementById('chart-accuracy')?.layout?.shapes?.[0]?.x0 === epoch"
+    page.wait_for_function(marked, arg=2)
+    platform.emit(running, *items[12:18])
+    page.wait_for_function(marked, arg=3)
+
+
+def test_a_scale_is_made_logarithmic_and_back_and_points_go_on(page: Page, platform, running):
+    items = fake_data.training_items(10, LABELS)
+    platform.emit(running, *items[:30])
+    page.goto(f"/jobs/{running}")
+    wait_for_points(page, "loss", 0, 15)
+    log = page.get_by_role("button", name="Loss on a logarithmic scale")
+    log.click()
+    scale = "(kind) => document.getElementById('chart-loss').layout.yaxis.type === kind"
+    page.wait_for_function(scale, arg="log")
+    platform.emit(running, *items[30:])
+    wait_for_points(page, "loss", 0, 30)
+    log.press("Enter")
+    page.wait_for_function(scale, arg="linear")
+
+
+def test_what_is_under_the_pointer_is_shown_in_every_chart_over_epochs(page: Page, platform, running):
+    platform.emit(running, *fake_data.training_items(10, LABELS))
+    page.goto(f"/jobs/{running}")
+    wait_for_points(page, "macro_f1", 1, 10)
+    plot = page.locator("#chart-loss .nsewdrag").first
+    plot.hover()
+    shown = page.locator("#chart-accuracy .hoverlayer .legend, #chart-accuracy .hoverlayer .hovertext").first
+    expect(shown).to_be_visible()
+    expect(page.locator("#chart-machine .hoverlayer .hovertext")).to_have_count(0)
+
+
 def test_a_zoom_stays_while_points_arrive(page: Page, platform, running):
     items = fake_data.training_items(10, LABELS)
     platform.emit(running, *items[:30])

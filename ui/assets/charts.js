@@ -1,12 +1,35 @@
 /* Live curves: points are gathered and drawn once a frame by Plotly.extendTraces, so only what is new is sent to the chart
-   and a zoom stays. Plotly is fetched from this server, once, when the first chart is wanted. */
+   and a zoom stays. Plotly is fetched from this server, once, when the first chart is wanted.
+
+   A training curve is drawn faint as it was measured, and full as its running mean: that of one batch jumps. */
 window.triptych = window.triptych || {};
 
 (function (triptych) {
   "use strict";
 
-  const SERIES = { train: 0, val: 1 };
+  const REMEMBERED = 0.9;  // of a running mean, at each point
+  const FAINT = 0.35;
   let loading = null;
+
+  function curves(key) {
+    return [
+      { split: "train", value: key, name: "train, each point", colour: "--chart-train", width: 1, quiet: true },
+      { split: "val", value: key, name: "validation", colour: "--chart-val", width: 2, mode: "lines+markers" },
+      { split: "train", value: key, name: "train", colour: "--chart-train", width: 2, smooth: true },
+    ];
+  }
+
+  /* The series of each chart; x is the epoch, or minutes since the first sample. */
+  const CHARTS = {
+    loss: curves("loss"), accuracy: curves("accuracy"), macro_f1: curves("macro_f1"),
+    learning_rate: [{ split: "train", value: "learning_rate", name: "learning rate", colour: "--chart-val", width: 2 }],
+    machine: [
+      { split: "system", value: "cpu_limit_percent", name: "CPU", colour: "--chart-val", width: 2 },
+      { split: "system", value: "memory_limit_percent", name: "memory", colour: "--chart-train", width: 2 },
+      { split: "system", value: "gpu_percent", name: "GPU", colour: "--chart-third", width: 2 },
+    ],
+  };
+  const TIMED = "machine";
 
   triptych.loadPlotly = function (address) {
     if (window.Plotly) return Promise.resolve(window.Plotly);
@@ -50,35 +73,74 @@ window.triptych = window.triptych || {};
       xaxis: { ...axis, title: { text: "epoch", standoff: 6 }, rangemode: "tozero" },
       yaxis: { ...axis, fixedrange: false },
       hovermode: "x unified", hoverlabel: { bgcolor: colour("--chart-hover"), font: { color: text } },
+      modebar: { bgcolor: colour("--surface"), color: text, activecolor: colour("--accent") },
       uirevision: "kept",
     };
   };
 
-  function traces() {
-    return [
-      { name: "train", x: [], y: [], mode: "lines", line: { color: colour("--chart-train"), width: 2 }, hovertemplate: "%{y:.4g}" },
-      { name: "validation", x: [], y: [], mode: "lines+markers", line: { color: colour("--chart-val"), width: 2 }, marker: { size: 5 }, hovertemplate: "%{y:.4g}" },
-    ];
+  function traces(key) {
+    return CHARTS[key].map(function (series) {
+      return {
+        name: series.name, x: [], y: [], mode: series.mode || "lines", marker: { size: 5 },
+        line: { color: colour(series.colour), width: series.width }, opacity: series.quiet ? FAINT : 1, showlegend: !series.quiet,
+        hoverinfo: series.quiet ? "skip" : undefined, hovertemplate: series.quiet ? undefined : "%{y:.4g}",
+      };
+    });
+  }
+
+  function layoutOf(key) {
+    const layout = triptych.chartLayout();
+    if (key === "learning_rate") layout.yaxis.rangemode = "tozero";
+    if (key !== TIMED) return layout;
+    layout.xaxis.title.text = "minutes";
+    layout.yaxis.title = { text: "% of the limit" };
+    layout.yaxis.rangemode = "tozero";
+    return layout;
   }
 
   const OPTIONS = { displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] };
 
-  /* Gives {add(point), clear(), close()} over the elements chart-<key>. */
-  triptych.openCharts = function (keys, plotly) {
+  /* Gives {add(point, at), best(epoch), clear(), close()} over the elements chart-<key>. */
+  triptych.openCharts = function (plotly) {
+    const keys = Object.keys(CHARTS);
     let waiting = {};
+    let means = {};
+    let bestEpoch = null;
+    let begun = null;
     let scheduled = false;
+    let hovering = false;
     const closers = [];
 
     function target(key) {
       return document.getElementById("chart-" + key);
     }
 
+    function drawn(key) {
+      const element = target(key);
+      return element && element.data ? element : null;
+    }
+
     function draw() {
       for (const key of keys) {
         target(key).classList.add("waiting");
-        plotly.newPlot(target(key), traces(), triptych.chartLayout(), OPTIONS);
+        plotly.newPlot(target(key), traces(key), layoutOf(key), OPTIONS);
         closers.push(triptych.keepFitting(plotly, target(key)));
+        if (key !== TIMED) hoverTogether(key);
       }
+    }
+
+    /* What is under the pointer in one chart is shown in all that go by epochs. */
+    function hoverTogether(key) {
+      function others(act) {
+        if (hovering) return;
+        hovering = true;
+        for (const other of keys) if (other !== key && other !== TIMED && drawn(other)) act(target(other));
+        hovering = false;
+      }
+      target(key).on("plotly_hover", function (event) {
+        others(function (element) { plotly.Fx.hover(element, { xval: event.points[0].x }); });
+      });
+      target(key).on("plotly_unhover", function () { others(function (element) { plotly.Fx.unhover(element); }); });
     }
 
     function flush() {
@@ -86,16 +148,31 @@ window.triptych = window.triptych || {};
       const batch = waiting;
       waiting = {};
       for (const key of Object.keys(batch)) {
-        const element = target(key);
-        if (!element || !element.data) continue;
+        const element = drawn(key);
+        if (!element) continue;
         element.classList.remove("waiting");
-        const touched = [0, 1].filter(function (i) { return batch[key].x[i].length; });
+        const touched = Object.keys(batch[key].x).map(Number);
         plotly.extendTraces(
           element,
           { x: touched.map(function (i) { return batch[key].x[i]; }), y: touched.map(function (i) { return batch[key].y[i]; }) },
           touched,
         );
-        triptych.setText("chart-" + key + "-now", "latest " + triptych.number(batch[key].now));
+        triptych.setText("chart-" + key + "-now", batch[key].now);
+      }
+      markBest();
+    }
+
+    function markBest() {
+      const line = bestEpoch === null ? [] : [{
+        type: "line", x0: bestEpoch, x1: bestEpoch, yref: "paper", y0: 0, y1: 1, line: { color: colour("--chart-text"), width: 1, dash: "dot" },
+        label: { text: "best", textposition: "end", textangle: 0, xanchor: "right", yanchor: "top", font: { size: 11, color: colour("--chart-text") } },
+      }];
+      for (const key of keys) {
+        const element = key === TIMED ? null : drawn(key);
+        if (!element || element.classList.contains("waiting")) continue;
+        const shapes = element.layout.shapes || [];
+        if (shapes.length === line.length && (!line.length || shapes[0].x0 === bestEpoch)) continue;
+        plotly.relayout(element, { shapes: line });
       }
     }
 
@@ -109,44 +186,72 @@ window.triptych = window.triptych || {};
 
     function repaint() {
       for (const key of keys) {
-        const element = target(key);
-        if (!element || !element.data) continue;
+        const element = drawn(key);
+        if (!element) continue;
         const layout = triptych.chartLayout();
-        plotly.restyle(element, { "line.color": [colour("--chart-train"), colour("--chart-val")] });
+        plotly.restyle(element, { "line.color": CHARTS[key].map(function (series) { return colour(series.colour); }) });
         plotly.relayout(element, {
-          font: layout.font, hoverlabel: layout.hoverlabel,
+          font: layout.font, hoverlabel: layout.hoverlabel, shapes: [],
           "xaxis.gridcolor": layout.xaxis.gridcolor, "xaxis.zerolinecolor": layout.xaxis.gridcolor, "xaxis.linecolor": layout.xaxis.gridcolor,
           "yaxis.gridcolor": layout.yaxis.gridcolor, "yaxis.zerolinecolor": layout.yaxis.gridcolor, "yaxis.linecolor": layout.yaxis.gridcolor,
         });
       }
+      markBest();
+    }
+
+    function smoothed(key, value) {
+      const mean = means[key] || (means[key] = { sum: 0, weight: 0 });
+      mean.sum = REMEMBERED * mean.sum + (1 - REMEMBERED) * value;
+      mean.weight = REMEMBERED * mean.weight + (1 - REMEMBERED);
+      return mean.sum / mean.weight;
+    }
+
+    function scale(event) {
+      const button = event.target.closest("[data-log-scale]");
+      const element = button && drawn(button.dataset.logScale);
+      if (!element) return;
+      const log = button.getAttribute("aria-pressed") !== "true";
+      button.setAttribute("aria-pressed", String(log));
+      plotly.relayout(element, { "yaxis.type": log ? "log" : "linear", "yaxis.autorange": true });
     }
 
     const watcher = new MutationObserver(repaint);
     watcher.observe(document.documentElement, { attributes: true, attributeFilter: ["data-mantine-color-scheme"] });
     closers.push(function () { watcher.disconnect(); });
+    document.addEventListener("click", scale);
+    closers.push(function () { document.removeEventListener("click", scale); });
     draw();
 
     return {
-      add: function (point) {
-        const series = SERIES[point.split];
-        if (series === undefined) return;
+      add: function (point, at) {
         for (const key of keys) {
-          const value = point.values[key];
-          if (value === undefined) continue;
-          const batch = waiting[key] || (waiting[key] = { x: [[], []], y: [[], []], now: value });
-          batch.x[series].push(point.epoch);
-          batch.y[series].push(value);
-          if (series === 1 || key === "loss") batch.now = value;
-          schedule();
+          CHARTS[key].forEach(function (series, i) {
+            const value = series.split === point.split ? point.values[series.value] : undefined;
+            if (value === undefined) return;
+            begun = begun || Date.parse(at);
+            const batch = waiting[key] || (waiting[key] = { x: {}, y: {}, now: "" });
+            if (!batch.x[i]) { batch.x[i] = []; batch.y[i] = []; }
+            batch.x[i].push(key === TIMED ? (Date.parse(at) - begun) / 60000 : point.epoch);
+            batch.y[i].push(series.smooth ? smoothed(key, value) : value);
+            if (key === TIMED) batch.now = i === 0 ? "CPU " + value.toFixed(0) + " %" : batch.now;
+            else if (series.split === "val" || key === "loss" || key === "learning_rate") batch.now = "latest " + triptych.number(value);
+            schedule();
+          });
         }
+      },
+      best: function (epoch) {
+        bestEpoch = epoch;
+        schedule();
       },
       clear: function () {
         waiting = {};
+        means = {};
+        bestEpoch = begun = null;
         for (const key of keys) {
           triptych.setText("chart-" + key + "-now", "");
           if (!target(key)) continue;
           target(key).classList.add("waiting");
-          plotly.react(target(key), traces(), triptych.chartLayout(), OPTIONS);
+          plotly.react(target(key), traces(key), layoutOf(key), OPTIONS);
         }
       },
       close: function () {

@@ -5,7 +5,6 @@ window.triptych = window.triptych || {};
 (function (triptych) {
   "use strict";
 
-  const KEYS = ["loss", "accuracy", "macro_f1"];
   const ENDED = ["succeeded", "failed", "cancelled", "timed_out"];
   const WORDS = {
     connecting: "connecting…", live: "live", reconnecting: "connection lost, trying again…", ended: "ended",
@@ -81,6 +80,7 @@ window.triptych = window.triptych || {};
 
   function evaluation(page, data) {
     if (!data.best && page.best) return;
+    if (data.best && page.charts) page.charts.best(data.epoch);
     page.best = data;
     if (page.drawing || !page.plotly) return;
     page.drawing = true;
@@ -112,9 +112,10 @@ window.triptych = window.triptych || {};
   function handle(page, item) {
     if (item.attempt > page.attempt) newAttempt(page, item.attempt);
     if (item.attempt < page.attempt) return;
-    if (item.kind === "point" && item.data.split === "system") {
-      triptych.setText("live-system", usage(item.data.values));
-    } else if (item.kind === "point") page.charts.add(item.data);
+    if (item.kind === "point") {
+      page.charts.add(item.data, item.at);
+      if (item.data.split === "system") triptych.setText("live-system", usage(item.data.values));
+    }
     else if (item.kind === "evaluation") evaluation(page, item.data);
     else if (item.kind === "state") stateChanged(page, item);
   }
@@ -145,7 +146,7 @@ window.triptych = window.triptych || {};
     }
     if (active !== page || !byId("job-page")) return;  // left while the library was loading
     if (byId("live-matrix").data) page.plotly.purge(byId("live-matrix"));
-    page.charts = triptych.openCharts(KEYS, page.plotly);
+    page.charts = triptych.openCharts(page.plotly);
     page.stopFitting = triptych.keepFitting(page.plotly, byId("live-matrix"));
     page.stream = triptych.openStream(job.id, {
       item: function (item) { handle(page, item); },

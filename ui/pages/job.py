@@ -32,7 +32,7 @@ def layout(api: Api, job_id: str) -> Node:
             html.Div(id="job-action-error"),
             findings.kept(job["findings"]),
             job_live.progress(),
-            html.Div([job_live.chart(key, title) for key, title in job_live.CHARTS], className="charts"),
+            *job_live.charts(),
             html.Div(result.figures, id="job-figures"),
             html.Div([job_live.matrix(), html.Div(result.report, id="job-report")], className="result"),
             html.Div(result.insight, id="job-insight"),

@@ -9,6 +9,7 @@ from dash.fingerprint import build_fingerprint
 
 from ui.parts import Node, attributes, card
 
+LOGARITHMIC = ("loss", "learning_rate")  # what may fall by orders of magnitude
 CHARTS = (("loss", "Loss"), ("accuracy", "Accuracy"), ("macro_f1", "Macro F1"))
 
 
@@ -50,14 +51,36 @@ def progress() -> Node:
     )
 
 
+MORE_CHARTS = (("learning_rate", "Learning rate"), ("machine", "Machine"))
+OVER = {"machine": "time"}  # the others are over epochs
+
+
+def charts() -> Node:
+    """Give the places of all charts."""
+    return [
+        html.Div([chart(key, title) for key, title in some], className="charts")
+        for some in (CHARTS, MORE_CHARTS)
+    ]
+
+
 def chart(key: str, title: str) -> Node:
     """Give the place of one chart."""
+    log = html.Button(
+        "log", type="button", className="chart-toggle", title="Logarithmic scale",
+        **attributes(aria_pressed="false", aria_label=f"{title} on a logarithmic scale", data_log_scale=key),
+    )  # fmt: skip
     return card(
         html.Div(
-            id=f"chart-{key}", className="chart", role="img", **attributes(aria_label=f"{title} over epochs")
+            id=f"chart-{key}",
+            className="chart",
+            role="img",
+            **attributes(aria_label=f"{title} over {OVER.get(key, 'epochs')}"),
         ),
         title=title,
-        aside=html.Span(id=f"chart-{key}-now", className="chart-now"),
+        aside=html.Div(
+            [html.Span(id=f"chart-{key}-now", className="chart-now"), log if key in LOGARITHMIC else None],
+            className="chart-aside",
+        ),
         className="chart-card",
     )
 
