@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from browser.one_origin import furnish
 from playwright.sync_api import Page, expect
 
 PAGES = ("/", "/datasets", "/datasets/{animals}", "/datasets/{uploading}", "/jobs", "/jobs/new", "/jobs/new?dataset={animals}",
-         "/jobs/{done}", "/jobs/{failed}", "/jobs/{running}")  # fmt: skip
+         "/jobs/new?from={done}", "/jobs/compare", "/jobs/compare?jobs={done},{running}", "/jobs/{done}", "/jobs/{failed}", "/jobs/{running}")  # fmt: skip
 
 
 @pytest.fixture
@@ -43,6 +44,26 @@ def test_every_control_has_a_name_and_every_page_one_heading(page: Page, made):
                 .map(e => e.outerHTML.slice(0, 200))"""
         )
     assert nameless == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_axe_finds_nothing_serious(page: Page, made, scheme, width):
+    page.set_viewport_size({"width": width, "height": 800})
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    serious = []
+    for path in PAGES:
+        page.goto(path.format(**made))
+        page.locator("#page h1").wait_for()
+        page.wait_for_load_state("networkidle") if "{running}" not in path else None
+        found = Axe().run(page)
+        for violation in found.response["violations"]:
+            if violation["impact"] in {"serious", "critical"}:
+                places = [
+                    (node["html"][:160], node["failureSummary"][:240]) for node in violation["nodes"][:3]
+                ]
+                serious.append((path, violation["id"], len(violation["nodes"]), places))
+    assert serious == []
 
 
 def test_the_colour_scheme_is_switched_and_remembered(page: Page, made):

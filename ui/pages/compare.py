@@ -195,7 +195,7 @@ def _charts(parallel: bool) -> list[Node]:  # noqa: FBT001 - it is the only argu
     charts = [
         card(
             html.Div(
-                id=f"compare-{key}", className="chart waiting", role="img", **attributes(aria_label=f"{title} over epochs, by job")
+                id=f"compare-{key}", className="chart waiting", role="group", **attributes(aria_label=f"{title} over epochs, by job")
             ),
             title=title,
             className="chart-card",
@@ -211,7 +211,7 @@ def _charts(parallel: bool) -> list[Node]:  # noqa: FBT001 - it is the only argu
         drawn.append(
             card(
                 html.P("Drag along an axis to pick jobs; drag its name to move it.", className="quiet"),
-                html.Div(id="compare-parallel", className="chart parallel", role="img",
+                html.Div(id="compare-parallel", className="chart parallel", role="group",
                          **attributes(aria_label="Settings and figures of each job as a line")),
                 title="Settings and figures",
             )

@@ -73,7 +73,7 @@ def chart(key: str, title: str) -> Node:
         html.Div(
             id=f"chart-{key}",
             className="chart",
-            role="img",
+            role="group",
             **attributes(aria_label=f"{title} over {OVER.get(key, 'epochs')}"),
         ),
         title=title,
