@@ -204,6 +204,17 @@ def test_what_is_under_the_pointer_is_shown_in_every_chart_over_epochs(page: Pag
     expect(page.locator("#chart-machine .hoverlayer .hovertext")).to_have_count(0)
 
 
+def test_the_matrix_is_written_in_counts_or_in_shares(page: Page, platform, running):
+    platform.emit(running, *fake_data.training_items(10, LABELS))
+    page.goto(f"/jobs/{running}")
+    cells = page.locator("#live-matrix .heatmap-label text")
+    expect(cells.first).to_have_text("18")
+    page.get_by_role("button", name="shares").click()
+    expect(cells.first).to_have_text("90\u202f%")
+    page.get_by_role("button", name="shares").click()
+    expect(cells.first).to_have_text("18")
+
+
 def test_a_zoom_stays_while_points_arrive(page: Page, platform, running):
     items = fake_data.training_items(10, LABELS)
     platform.emit(running, *items[:30])

@@ -17,8 +17,27 @@ window.triptych = window.triptych || {};
     return row.map(function (count) { return sum ? count / sum : 0; });
   }
 
+  function sharesWanted() {
+    const button = document.getElementById("matrix-shares");
+    return button !== null && button.getAttribute("aria-pressed") === "true";
+  }
+
+  function written(matrix) {
+    if (!sharesWanted()) return matrix;
+    return matrix.map(function (row) { return share(row).map(function (part) { return (100 * part).toFixed(0) + "\u202f%"; }); });
+  }
+
+  document.addEventListener("click", function (event) {
+    const button = event.target.closest("#matrix-shares");
+    const element = button && document.getElementById("live-matrix");
+    if (!button) return;
+    button.setAttribute("aria-pressed", String(!sharesWanted()));
+    if (element.data && element.triptychData) triptych.drawMatrix(window.Plotly, element, element.triptychData);
+  });
+
   triptych.drawMatrix = function (plotly, element, data) {
     const labels = data.labels;
+    element.triptychData = data;
     const positions = labels.map(function (_, i) { return i; });
     const style = getComputedStyle(document.documentElement);
     const low = style.getPropertyValue("--matrix-low").trim();
@@ -33,7 +52,7 @@ window.triptych = window.triptych || {};
     plotly.react(element, [{
       type: "heatmap", z: data.matrix.map(share), x: positions, y: positions, zmin: 0, zmax: 1,
       colorscale: [[0, low], [1, high]], showscale: false, xgap: 2, ygap: 2,
-      text: data.matrix, texttemplate: labels.length <= WRITTEN ? "%{text}" : "",
+      text: written(data.matrix), texttemplate: labels.length <= WRITTEN ? "%{text}" : "",
       hovertext: hover, hoverinfo: "text",
     }], {
       ...layout,

@@ -91,6 +91,14 @@ def matrix() -> Node:
         html.Div(id="live-matrix", className="matrix"),
         html.P("The first validation pass has not ended yet.", id="live-matrix-note", className="quiet"),
         title="Confusion matrix",
+        aside=html.Button(
+            "shares",
+            id="matrix-shares",
+            type="button",
+            className="chart-toggle",
+            title="Write shares of the true class",
+            **attributes(aria_pressed="false"),
+        ),
     )
 
 
