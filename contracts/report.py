@@ -155,7 +155,9 @@ class Mistakes(Wire):
 
     wrong: int = Field(description="validation rows that were predicted wrong")
     columns_left_out: int = Field(description="features that `values` leaves out, those past the 30th")
-    shown: list[Mistake] = Field(description="at most 20, the most confident first")
+    shown: list[Mistake] = Field(
+        description="the 20 most confident, and the 3 most confident of each true class taken for another, 200 at most; the most confident first"
+    )
 
 
 class Baseline(Wire):

@@ -1,7 +1,8 @@
-"""The validation rows that a model got wrong while it was most sure."""
+"""The validation rows that a model got wrong while it was most sure, of all and of each pair of classes."""
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from trainer.columns import Column
     from trainer.inference import Predictions
 
-SHOWN = 20
+SUREST = 20  # of all
+OF_A_PAIR = 3  # and of each true class taken for another
+SHOWN = 200
 MAX_COLUMNS = 30
 MAX_CHARS = 200
 
@@ -42,7 +45,8 @@ def worst_mistakes(
         table_rows: Their rows in the table, (rows,).
     """
     wrong = np.flatnonzero(predictions.best != truth)
-    worst = wrong[np.argsort(-predictions.confidence[wrong], kind="stable")][:SHOWN]
+    wrong = wrong[np.argsort(-predictions.confidence[wrong], kind="stable")]
+    worst = _chosen(wrong, list(zip(truth[wrong], predictions.best[wrong], strict=True)))
     images = [column.name for column in columns if column.modality == "image"]
     others = [column.name for column in columns if column.modality != "image"]
     shown = [
@@ -58,6 +62,17 @@ def worst_mistakes(
         for row, cells in zip(worst, frame[worst].iter_rows(named=True), strict=True)
     ]
     return Mistakes(wrong=len(wrong), columns_left_out=len(others[MAX_COLUMNS:]), shown=shown)
+
+
+def _chosen(wrong: NDArray[np.int64], pairs: Sequence[tuple[int, int]]) -> NDArray[np.int64]:
+    """Choose among mistakes in order of confidence, and keep that order: the surest, and some of every pair of classes."""
+    seen: Counter[tuple[int, int]] = Counter()
+    chosen = []
+    for place, pair in enumerate(pairs):
+        seen[pair] += 1
+        if place < SUREST or seen[pair] <= OF_A_PAIR:
+            chosen.append(place)
+    return wrong[chosen[:SHOWN]]
 
 
 def _shorten(value: Any) -> str | float | None:

@@ -278,6 +278,26 @@ def test_the_end_brings_figures_report_and_artifacts_without_a_reload(page: Page
     assert download.value.suggested_filename == "model_card.md"
 
 
+def test_the_mistakes_of_a_pair_are_chosen_from_a_list_or_in_the_matrix(page: Page, platform, running):
+    platform.succeed(running)
+    page.goto(f"/jobs/{running}")
+    rows = page.get_by_role("region", name="Most confident mistakes").locator("tbody tr:visible")
+    expect(rows).to_have_count(9)
+    page.get_by_label("Show").select_option(label="cat taken for fish: 4 rows")
+    expect(rows).to_have_count(3)
+    expect(rows.first).to_contain_text("cat")
+    expect(page.get_by_text("surest of these 3 of 4 rows")).to_be_visible()
+    page.wait_for_function("() => document.getElementById('live-matrix')?.data")
+    plot = page.locator("#live-matrix .nsewdrag").first
+    box = plot.bounding_box()
+    plot.click(position={"x": box["width"] / 2, "y": box["height"] / 6})
+    expect(page.get_by_label("Show").locator("option:checked")).to_have_text("bird taken for cat: 4 rows")
+    expect(rows.first).to_contain_text("bird")
+    plot.click(position={"x": box["width"] / 6, "y": box["height"] / 6})
+    expect(page.get_by_text("Those rows are right.")).to_be_visible()
+    expect(rows).to_have_count(9)
+
+
 def test_the_report_shows_pictures_of_mistakes_and_folds_long_rows(page: Page, platform, running):
     platform.start(running)
     platform.succeed(running)

@@ -62,5 +62,11 @@ window.triptych = window.triptych || {};
       xaxis: { ...layout.xaxis, ...ticks, tickangle: labels.length > 6 ? -40 : 0, title: { text: "predicted", standoff: 6 }, showgrid: false, zeroline: false, rangemode: "normal", constrain: "domain" },
       yaxis: { ...layout.yaxis, ...ticks, title: { text: "true", standoff: 6 }, showgrid: false, zeroline: false, autorange: "reversed" },
     }, { displayModeBar: false });
+    if (element.triptychPressed) return;
+    element.triptychPressed = true;
+    element.on("plotly_click", function (event) {
+      const of = element.triptychData.labels;
+      triptych.showMistakes(of[event.points[0].y], of[event.points[0].x]);
+    });
   };
 })(window.triptych);

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from dash import html
 
 from ui import wording
 from ui.pages.job_charts import effect, reliability
+from ui.pages.job_mistakes import mistakes
 from ui.parts import Node, card, name, table
 
 if TYPE_CHECKING:
-    from contracts.report import Calibration, Contribution, Contributions, Mistake, Mistakes, Report, Spread
+    from contracts.report import Calibration, Contribution, Contributions, Report, Spread
 
 MAX_COLUMNS = 20
-MAX_VALUES = 6  # of a mistake's row; the rest is folded
 
 
 def insight(report: Report, dataset_id: str) -> Node:
@@ -24,7 +23,7 @@ def insight(report: Report, dataset_id: str) -> Node:
     if report.contributions:
         left.append(_contributions(report.contributions))
     right = [_calibration(report.calibration)] if report.calibration else []
-    wide = [_mistakes(report.mistakes, dataset_id)] if report.mistakes else []
+    wide = [mistakes(report, dataset_id)] if report.mistakes else []
     if not (left or right or wide):
         return None
     sides = [html.Div(side, className="stack") for side in (left, right) if side]
@@ -136,72 +135,3 @@ def _calibration(found: Calibration) -> Node:
         html.P(text, className="quiet"),
         title="Can its probabilities be believed?",
     )
-
-
-def _mistakes(found: Mistakes, dataset_id: str) -> Node:
-    if not found.wrong:
-        return card(html.P("Every validation row is predicted right."), title="Most confident mistakes")
-    pictured = any(each.images for each in found.shown)
-    valued = any(each.values for each in found.shown)
-    header = ["Row", "True", "Predicted", "Probability"]
-    header += ["Images"] * pictured + ["Values"] * valued
-    rows = [
-        [
-            str(each.row),
-            name(each.truth),
-            name(each.predicted),
-            wording.percent(each.probability),
-            *([_pictures(each, dataset_id)] if pictured else []),
-            *([_values(each)] if valued else []),
-        ]
-        for each in found.shown
-    ]
-    return card(
-        html.P(
-            f"{wording.plural(found.wrong, 'validation row')} predicted wrong; of these the model was most sure. Look for wrong "
-            "labels here first. Rows count from 0.",
-            className="quiet",
-        ),
-        html.Div(
-            table(header, rows, "Most confident mistakes", numeric=(3,), stacked=True),
-            className="tall mistakes",
-        ),
-        title="Most confident mistakes",
-    )
-
-
-def _pictures(mistake: Mistake, dataset_id: str) -> Node:
-    pictures = [
-        # page.js turns one that does not decode into words
-        html.Img(
-            src=f"/api/datasets/{quote(dataset_id, safe='')}/files/{quote(path)}?size=96",
-            alt=path,
-            title=path,
-            className="thumbnail",
-        )
-        for paths in mistake.images.values()
-        for path in paths
-    ]
-    return html.Div(pictures or html.Span("no file", className="thumbnail none"), className="pictures")
-
-
-def _values(mistake: Mistake) -> Node:
-    pairs = [
-        html.Div(
-            [
-                html.Span(f"{column} ", className="quiet", dir="auto"),
-                html.Span("missing", className="missing") if value is None else name(_text(value)),
-            ],
-            className="pair",
-        )
-        for column, value in mistake.values.items()
-    ]
-    if len(pairs) <= MAX_VALUES:
-        return html.Div(pairs, className="values")
-    more = f"{wording.plural(len(pairs) - MAX_VALUES, 'value')} more"
-    folded = html.Details([html.Summary(more), *pairs[MAX_VALUES:]])
-    return html.Div([*pairs[:MAX_VALUES], folded], className="values")
-
-
-def _text(value: str | float) -> str:
-    return value if isinstance(value, str) else wording.number(value)

@@ -49,6 +49,13 @@ def test_only_mistakes_are_listed_the_surest_first_with_what_the_model_saw():
     assert other.images == {"i": ["p/0.png", "p/00.png"]}
 
 
+def test_of_each_pair_of_classes_the_surest_are_listed_behind_the_surest_of_all():
+    sure, unsure = [0.9, 0.1], [0.45, 0.55]
+    frame = pl.DataFrame({"n": [1.0] * 35})
+    mistakes = found([sure] * 30 + [unsure] * 5, [1] * 30 + [0] * 5, frame, [column("n", ColumnType.NUMERIC)])
+    assert [each.row for each in mistakes.shown] == [*range(0, 200, 10), 300, 310, 320]
+
+
 def test_a_wide_table_and_many_mistakes_are_cut_and_it_is_said():
     frame = pl.DataFrame({f"c{n}": [1.0] * 50 for n in range(35)})
     columns = [column(name, ColumnType.NUMERIC) for name in frame.columns]
