@@ -30,6 +30,10 @@ def wait_for_connection(page: Page, state: str) -> None:
     page.locator(f"#live-connection[data-state={state}]").wait_for()
 
 
+def go_to(page: Page, step: str) -> None:
+    page.get_by_role("navigation", name="Steps").get_by_role("link", name=step).click()
+
+
 def test_from_a_data_set_to_a_started_job(page: Page, platform, dataset):
     page.goto(f"/datasets/{dataset}")
     page.get_by_role("link", name="Train").click()
@@ -37,9 +41,26 @@ def test_from_a_data_set_to_a_started_job(page: Page, platform, dataset):
     expect(page.get_by_text("5 of 7 columns")).to_be_visible()
     page.get_by_role("textbox", name="Type of age").click()
     page.get_by_role("option", name="categorical").click()
+    page.get_by_role("link", name="Next: Model").click()
+    page.get_by_role("switch", name="Augment").click()
+    page.get_by_role("link", name="Next: Training").click()
     page.get_by_label("Epochs").fill("3")
     page.get_by_label("Learning rate").fill("1e-4")
-    page.get_by_role("switch", name="Augment").click()
+    page.get_by_text("Machine", exact=True).click()
+    page.get_by_label("CPUs").fill("1.5")
+    page.get_by_role("link", name="Back: Model").click()
+    page.get_by_role("link", name="Next: Training").click()
+    page.get_by_role("link", name="Next: Review").click()
+    expect(page.get_by_text("Nothing stops this training")).to_be_visible()
+    for told in (
+        "Epochs: 3",
+        "Learning rate: 0.0001",
+        "Augment: False",
+        "CPUs: 1.5",
+        "Type of age: categorical",
+    ):
+        expect(page.get_by_text(told)).to_be_visible()
+    expect(page.get_by_text("has not been trained on these data yet")).to_be_visible()
     page.get_by_label("Name (optional)").fill("first try")
     page.get_by_role("button", name="Start training").click()
     expect(page.get_by_role("heading", name="first try")).to_be_visible()
@@ -47,40 +68,53 @@ def test_from_a_data_set_to_a_started_job(page: Page, platform, dataset):
     settings = job["settings"]
     assert job["state"] == "queued"
     assert (settings["epochs"], settings["learning_rate"]) == (3, 1e-4)
+    assert settings["resources"] == {"cpus": 1.5}
     assert settings["params"]["augment"] is False
     assert settings["feature_columns"] == ["name", "colour", "description", "kind", "age"]
     assert settings["column_types"] == {"age": "categorical"}
 
 
 def test_mistakes_are_shown_beside_their_fields_and_nothing_is_lost(page: Page, platform, dataset):
-    page.goto(f"/jobs/new?dataset={dataset}")
+    page.goto(f"/jobs/new?dataset={dataset}#training")
     page.get_by_label("Epochs").fill("0")
     page.get_by_label("Batch size").fill("many")
+    go_to(page, "Model")
     page.get_by_label("Dropout").fill("0.3")
+    go_to(page, "Review")
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("See the fields marked in Training.")
+    expect(alert).to_be_in_viewport()
     page.get_by_role("button", name="Start training").click()
+    alert.get_by_role("link", name="Training").click()
     expect(page.get_by_label("Epochs")).to_have_attribute("aria-invalid", "true")
     expect(page.get_by_text("This must be 1 to 10\u202f000.")).to_be_visible()
     expect(page.get_by_text("This must be a whole number.")).to_be_visible()
-    expect(page.get_by_role("alert")).to_contain_text("See the fields marked below.")
-    expect(page.get_by_role("alert")).to_be_in_viewport()
-    expect(page.get_by_label("Dropout")).to_have_value("0.3")
     assert platform.jobs == {}
     page.get_by_label("Epochs").fill("2")
     page.get_by_label("Batch size").fill("8")
+    go_to(page, "Model")
+    expect(page.get_by_label("Dropout")).to_have_value("0.3")
+    go_to(page, "Review")
+    expect(page.get_by_text("Nothing stops this training")).to_be_visible()
     page.get_by_role("button", name="Start training").click()
     page.wait_for_url("**/jobs/job*")
 
 
 def test_what_the_api_refuses_is_shown_where_it_belongs(page: Page, platform, dataset):
-    page.goto(f"/jobs/new?dataset={dataset}")
+    page.goto(f"/jobs/new?dataset={dataset}#model")
     page.get_by_label("Image size").fill("16")
+    go_to(page, "Training")
     page.get_by_text("More settings").click()
     page.get_by_label("Seed").fill("666")
+    go_to(page, "Review")
     page.get_by_role("button", name="Start training").click()
     expect(page.get_by_role("alert")).to_contain_text("The training rows would hold one class only.")
+    go_to(page, "Training")
     page.get_by_label("Seed").fill("1")
     platform.refuse_job = {"json": {"params": {"image_size": ["16 is too small for resnet18"]}}}
+    go_to(page, "Review")
     page.get_by_role("button", name="Start training").click()
+    page.get_by_role("alert").get_by_role("link", name="Model").click()
     expect(page.get_by_text("16 is too small for resnet18")).to_be_visible()
     expect(page.get_by_label("Image size")).to_have_attribute("aria-invalid", "true")
     expect(page.get_by_label("Image size")).to_have_value("16")
@@ -89,9 +123,9 @@ def test_what_the_api_refuses_is_shown_where_it_belongs(page: Page, platform, da
 def test_what_the_checks_find_is_shown_and_a_person_may_train_anyway(page: Page, platform, dataset, troubles):
     troubles.expected = ["422"]
     platform.findings = [fake_data.LEAK, fake_data.COPIES]
-    page.goto(f"/jobs/new?dataset={dataset}")
+    page.goto(f"/jobs/new?dataset={dataset}#training")
     page.get_by_label("Epochs").fill("3")
-    page.get_by_role("button", name="Check the data").click()
+    go_to(page, "Review")
     expect(page.get_by_text("This stops the training")).to_be_in_viewport()
     expect(page.get_by_text("For example rows 7, 12, 1\u202f043.")).to_be_visible()
     expect(page.get_by_role("button", name="Train anyway")).to_be_hidden()
@@ -108,7 +142,7 @@ def test_what_the_checks_find_is_shown_and_a_person_may_train_anyway(page: Page,
 
 
 def test_looking_at_another_model_keeps_what_was_typed(page: Page, dataset):
-    page.goto(f"/jobs/new?dataset={dataset}")
+    page.goto(f"/jobs/new?dataset={dataset}#model")
     page.get_by_label("Dropout").fill("0.4")
     page.get_by_role("radio", name="Class frequencies").click()
     expect(page.get_by_label("Seconds per epoch")).to_be_visible()
@@ -131,7 +165,9 @@ def test_a_job_is_made_again_with_the_same_settings_but_one(page: Page, platform
     page.goto(f"/jobs/{former}")
     page.get_by_role("link", name="New job like this").click()
     expect(page.get_by_text("2 of 7 columns")).to_be_visible()
+    go_to(page, "Training")
     page.get_by_label("Epochs").fill("9")
+    go_to(page, "Review")
     page.get_by_role("button", name="Start training").click()
     page.wait_for_url("**/jobs/job*")
     expect(page.get_by_role("link", name="New job like this")).to_be_visible()

@@ -49,7 +49,11 @@ def test_from_a_folder_to_a_model(page: Page, platform: Platform, tmp_path):
 
     page.get_by_role("link", name="Train", exact=True).click()
     expect(page.get_by_role("heading", name="New job")).to_be_visible()
+    steps = page.get_by_role("navigation", name="Steps")
+    steps.get_by_role("link", name="Training").click()
     page.get_by_label("Epochs").fill("6")
+    steps.get_by_role("link", name="Review").click()
+    expect(page.get_by_text("Nothing stops this training")).to_be_visible()
     page.get_by_role("button", name="Start training").click()
 
     expect(page.locator("#live-connection")).to_have_attribute("data-state", "ended", timeout=ENDS_WITHIN)

@@ -9,7 +9,7 @@ from dash import ALL, ClientsideFunction, Dash, Input, Output, State, ctx, dcc, 
 
 from ui import findings, schema_form
 from ui.api import Api, ApiError, ApiProblem
-from ui.pages import new_job_columns, new_job_request
+from ui.pages import new_job_columns, new_job_request, new_job_review, new_job_steps
 from ui.pages.new_job_request import ADVANCED, BASIC, Form
 from ui.parts import Node, card, empty, failure, heading, link_button, message, name
 
@@ -39,30 +39,36 @@ def layout(api: Api, query: Query) -> Node:
             dcc.Store(id="job-models", data=models),
             heading("New job", about=about),
             _not_ready(dataset),
+            new_job_steps.navigation(),
             html.Div(id="job-errors", tabIndex=-1),
             html.Div(id="job-errors-shown", hidden=True),
-            new_job_columns.section(schema, former),
-            _model_card(models, former),
-            _settings_card(former),
-            html.Div(
-                [
-                    dmc.TextInput(
-                        id="job-name",
-                        label="Name (optional)",
-                        description="To find it again",
-                        className="job-name",
-                    ),
-                    html.Div(
-                        [
-                            dmc.Button("Check the data", id="job-check", size="md", variant="default"),
-                            dmc.Button("Start training", id="job-start", size="md"),
-                        ],
-                        className="actions",
-                    ),
-                ],
-                className="start-bar",
+            new_job_steps.step("columns", new_job_columns.section(schema, former)),
+            new_job_steps.step("model", _model_card(models, former)),
+            new_job_steps.step("training", _settings_card(former)),
+            new_job_steps.step(
+                "review",
+                html.Div(id="job-review"),
+                _start_bar(),
             ),
         ]
+    )
+
+
+def _start_bar() -> Node:
+    return html.Div(
+        [
+            dmc.TextInput(
+                id="job-name", label="Name (optional)", description="To find it again", className="job-name"
+            ),
+            html.Div(
+                [
+                    dmc.Button("Check again", id="job-check", size="md", variant="default"),
+                    dmc.Button("Start training", id="job-start", size="md"),
+                ],
+                className="actions",
+            ),
+        ],
+        className="start-bar",
     )
 
 
@@ -156,10 +162,20 @@ def _settings_card(former: JSON | None) -> Node:
         ]
         for names in (BASIC, ADVANCED)
     )
+    resources = given.get("resources") or {}
+    machine = [
+        schema_form.control(field, "resources", resources.get(field.name))
+        for field in new_job_request.RESOURCES
+    ]
     return card(
         html.Div(basic, className="form-grid"),
         html.Details(
             [html.Summary("More settings"), html.Div(advanced, className="form-grid")], className="more"
+        ),
+        html.Details(
+            [html.Summary("Machine"), html.Div(machine, className="form-grid")],
+            className="more",
+            open=bool(given.get("resources")),
         ),
         title="Training",
     )
@@ -187,6 +203,7 @@ def register(app: Dash, api: Api) -> None:
     @app.callback(
         Output("location", "href", allow_duplicate=True),
         Output("job-errors", "children"),
+        Output("job-review", "children"),
         Output({"form": ALL, "field": ALL}, "error"),
         Output("job-target", "error"),
         Input("job-start", "n_clicks"),
@@ -224,9 +241,9 @@ def register(app: Dash, api: Api) -> None:
         controls: list[JSON],
         values: list[Any],
         checked: list[Any],
-    ) -> tuple[Any, Node, list[Any], Any]:
+    ) -> tuple[Any, Node, Node, list[Any], Any]:
         if not ctx.triggered[0]["value"]:
-            return no_update, no_update, [no_update] * len(controls), no_update
+            return no_update, no_update, no_update, [no_update] * len(controls), no_update
         raw = {
             (control["form"], control["field"]): tick if value is None else value
             for control, value, tick in zip(controls, values, checked, strict=True)
@@ -237,7 +254,8 @@ def register(app: Dash, api: Api) -> None:
         if not errors:
             try:
                 address, shown = _send(api, body, ctx.triggered_id)
-                return address, shown, [None] * len(controls), None
+                reviewed = new_job_review.review(api, body, models) if address is no_update else no_update
+                return address, shown, reviewed, [None] * len(controls), None
             except ApiError as refused:
                 problem = refused
                 errors = refused.errors if isinstance(refused, ApiProblem) else {}
@@ -245,7 +263,7 @@ def register(app: Dash, api: Api) -> None:
             errors.get(new_job_request.path(control["form"], control["field"], model)) for control in controls
         ]
         placed = {new_job_request.path(c["form"], c["field"], model) for c in controls} | {"target"}
-        return no_update, _top(problem, errors, placed), beside, errors.get("target")
+        return no_update, _top(problem, errors, placed), None, beside, errors.get("target")
 
 
 def _send(api: Api, body: JSON, pressed: Any) -> tuple[Any, Node]:
@@ -268,7 +286,9 @@ def _top(problem: ApiError | None, errors: dict[str, str], placed: set[str]) -> 
     if problem and not errors:
         return failure(problem)
     lines = [html.Li(f"{field.replace('_', ' ')}: {text}" if field else text) for field, text in rest.items()]
-    if any(field in placed for field in errors):
-        lines.append(html.Li("See the fields marked below."))
+    steps = dict.fromkeys(new_job_steps.step_of(field) for field in errors if field in placed)
+    if steps:
+        links = [part for each in steps for part in (", ", new_job_steps.link(each))][1:]
+        lines.append(html.Li(["See the fields marked in ", *links, "."]))
     detail = [html.P(str(problem)) if problem and rest else None, html.Ul(lines, className="plain-list")]
     return message("error", "The job was not started", detail)

@@ -7,13 +7,36 @@ from typing import TYPE_CHECKING, Any
 
 from contracts.job import JobSpec
 from ui import schema_form
-from ui.schema_form import NotAllowed
+from ui.schema_form import Field, NotAllowed
 
 if TYPE_CHECKING:
     from ui.api import JSON
-    from ui.schema_form import Field
 
 BASIC = ("epochs", "learning_rate", "batch_size", "time_budget", "validation_split")
+# As services/api takes them; unset, the launcher's defaults count
+RESOURCES = (
+    Field("cpus", "CPUs", "that the trainer may use", "number", None, optional=True, low=0.25, high=192),
+    Field(
+        "memory_mb",
+        "Memory, MB",
+        "more than this ends it",
+        "integer",
+        None,
+        optional=True,
+        low=256,
+        high=2_000_000,
+    ),
+    Field(
+        "max_seconds",
+        "Longest run, seconds",
+        "after which it is stopped",
+        "integer",
+        None,
+        optional=True,
+        low=10,
+        high=30 * 86_400,
+    ),
+)
 ADVANCED = ("seed", "eval_steps", "split_column", "pretrained")
 
 
@@ -61,6 +84,8 @@ def build(form: Form) -> tuple[JSON, dict[str, str]]:
         errors["target"] = "Pick the column to predict."
     body |= _columns(form, errors)
     body |= _values(form, "job", settings_fields((*BASIC, *ADVANCED)), errors)
+    if resources := _values(form, "resources", list(RESOURCES), errors):
+        body["resources"] = resources
     model = next((model for model in form.models if model["name"] == form.model), None)
     if model is None:
         errors["model"] = "Pick a model."
