@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import dash_mantine_components as dmc
 from dash import ALL, ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
 
-from ui import findings, schema_form
+from ui import findings
 from ui.api import Api, ApiError, ApiProblem
-from ui.pages import new_job_columns, new_job_request, new_job_review, new_job_steps
-from ui.pages.new_job_request import ADVANCED, BASIC, Form
+from ui.pages import new_job_columns, new_job_request, new_job_review, new_job_settings, new_job_steps
+from ui.pages.new_job_request import Form
 from ui.parts import Node, card, empty, failure, heading, link_button, message, name
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ def layout(api: Api, query: Query) -> Node:
             html.Div(id="job-errors", tabIndex=-1),
             html.Div(id="job-errors-shown", hidden=True),
             new_job_steps.step("columns", new_job_columns.section(schema, former)),
-            new_job_steps.step("model", _model_card(models, former)),
-            new_job_steps.step("training", _settings_card(former)),
+            new_job_steps.step("model", new_job_settings.model_card(models, former)),
+            new_job_steps.step("training", new_job_settings.training_card(former)),
             new_job_steps.step(
                 "review",
                 html.Div(id="job-review"),
@@ -102,83 +102,6 @@ def _not_ready(dataset: JSON) -> Node:
         return message("error", "This data set cannot be used", dataset.get("reason"))
     text = "Its files are still being stored. You can start now; the job waits until they are."
     return message("info", "The data set is not ready yet", text)
-
-
-def _model_card(models: list[JSON], former: JSON | None) -> Node:
-    if not models:
-        return message("error", "There is no model to train", "The platform lists none at /api/models/.")
-    chosen: str = models[0]["name"]
-    params: JSON = {}
-    if former and any(model["name"] == former["model"] for model in models):
-        chosen, params = former["model"], former["settings"].get("params") or {}
-    options = [
-        dmc.RadioCard(
-            html.Div(
-                [
-                    dmc.RadioIndicator(),
-                    html.Div([html.Strong(model["title"]), html.P(model["description"], className="quiet")]),
-                ],
-                className="model-option",
-            ),
-            value=model["name"],
-            className="model-card",
-        )
-        for model in models
-    ]
-    return card(
-        dmc.RadioGroup(
-            html.Div(options, className="models"),
-            id="job-model",
-            value=chosen,
-            label="Model",
-            labelProps={"className": "sr-only"},
-        ),
-        html.Div([_params(model, params if model["name"] == chosen else None) for model in models]),
-        title="Model",
-    )
-
-
-def _params(model: JSON, values: JSON | None) -> Node:
-    # every model's controls stay on the page, so that looking at another model loses nothing
-    fields = schema_form.fields_of(model["params_schema"])
-    given = values or {}
-    controls = [
-        schema_form.control(field, f"param:{model['name']}", given.get(field.name)) for field in fields
-    ]
-    return html.Div(
-        controls or html.P("This model has no settings of its own.", className="quiet"),
-        id={"part": "params", "model": model["name"]},
-        className="form-grid",
-        style={"display": "none"} if values is None else {},
-    )
-
-
-def _settings_card(former: JSON | None) -> Node:
-    given = former["settings"] if former else {}
-    basic, advanced = (
-        [
-            schema_form.control(field, "job", given.get(field.name))
-            for field in new_job_request.settings_fields(names)
-        ]
-        for names in (BASIC, ADVANCED)
-    )
-    resources = given.get("resources") or {}
-    machine = [
-        schema_form.control(field, "resources", resources.get(field.name))
-        for field in new_job_request.RESOURCES
-    ]
-    return card(
-        html.Div(basic, className="form-grid"),
-        html.Details(
-            [html.Summary("More settings"), html.Div(advanced, className="form-grid")], className="more"
-        ),
-        html.Details(
-            [html.Summary("Machine"), html.Div(machine, className="form-grid")],
-            className="more",
-            open=bool(given.get("resources")),
-        ),
-        title="Training",
-    )
 
 
 def register(app: Dash, api: Api) -> None:

@@ -1,0 +1,95 @@
+"""The model of a new job, and all settings that are no columns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import dash_mantine_components as dmc
+from dash import html
+
+from ui import schema_form
+from ui.pages import new_job_request
+from ui.pages.new_job_request import ADVANCED, BASIC
+from ui.parts import Node, card, message
+
+if TYPE_CHECKING:
+    from ui.api import JSON
+
+
+def model_card(models: list[JSON], former: JSON | None) -> Node:
+    """Give the choice of a model, with every model's own settings; a former job's are filled in."""
+    if not models:
+        return message("error", "There is no model to train", "The platform lists none at /api/models/.")
+    chosen: str = models[0]["name"]
+    params: JSON = {}
+    if former and any(model["name"] == former["model"] for model in models):
+        chosen, params = former["model"], former["settings"].get("params") or {}
+    options = [
+        dmc.RadioCard(
+            html.Div(
+                [
+                    dmc.RadioIndicator(),
+                    html.Div([html.Strong(model["title"]), html.P(model["description"], className="quiet")]),
+                ],
+                className="model-option",
+            ),
+            value=model["name"],
+            className="model-card",
+        )
+        for model in models
+    ]
+    return card(
+        dmc.RadioGroup(
+            html.Div(options, className="models"),
+            id="job-model",
+            value=chosen,
+            label="Model",
+            labelProps={"className": "sr-only"},
+        ),
+        html.Div([_params(model, params if model["name"] == chosen else None) for model in models]),
+        title="Model",
+    )
+
+
+def _params(model: JSON, values: JSON | None) -> Node:
+    # every model's controls stay on the page, so that looking at another model loses nothing
+    fields = schema_form.fields_of(model["params_schema"])
+    given = values or {}
+    controls = [
+        schema_form.control(field, f"param:{model['name']}", given.get(field.name)) for field in fields
+    ]
+    return html.Div(
+        controls or html.P("This model has no settings of its own.", className="quiet"),
+        id={"part": "params", "model": model["name"]},
+        className="form-grid",
+        style={"display": "none"} if values is None else {},
+    )
+
+
+def training_card(former: JSON | None) -> Node:
+    """Give the settings that every model has, and what the trainer may use of the machine."""
+    given = former["settings"] if former else {}
+    basic, advanced = (
+        [
+            schema_form.control(field, "job", given.get(field.name))
+            for field in new_job_request.settings_fields(names)
+        ]
+        for names in (BASIC, ADVANCED)
+    )
+    resources = given.get("resources") or {}
+    machine = [
+        schema_form.control(field, "resources", resources.get(field.name))
+        for field in new_job_request.RESOURCES
+    ]
+    return card(
+        html.Div(basic, className="form-grid"),
+        html.Details(
+            [html.Summary("More settings"), html.Div(advanced, className="form-grid")], className="more"
+        ),
+        html.Details(
+            [html.Summary("Machine"), html.Div(machine, className="form-grid")],
+            className="more",
+            open=bool(given.get("resources")),
+        ),
+        title="Training",
+    )
