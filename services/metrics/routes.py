@@ -1,4 +1,4 @@
-"""The three HTTP routes: the callback, the history, the event stream."""
+"""The HTTP routes: the callback, the history whole and thinned, the event stream."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from services.metrics.stream import EventStream
 
 if TYPE_CHECKING:
     from services.metrics.auth import Authenticator
-    from services.metrics.history import History
+    from services.metrics.history import History, Page
     from services.metrics.hub import Hub
     from services.metrics.intake import Intake
     from services.metrics.settings import MetricsSettings
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _JOB_ID = r"^[A-Za-z0-9_-]{1,64}$"
 _SEQ = re.compile(r"[0-9]{1,15}", re.ASCII)
 _DEFAULT_LIMIT = 5000
+_DEFAULT_POINTS = 2000
 _EVENT_HEADERS = {
     "Cache-Control": "no-cache",
     "X-Accel-Buffering": "no",  # nginx would keep events back
@@ -59,6 +60,25 @@ class HistoryQuery(ma.Schema):
         validate=ma.validate.Range(min=1),
         metadata={"description": "most items wanted; the server may give fewer"},
     )
+
+
+class CurvesQuery(ma.Schema):
+    """Query of GET /api/metrics/curves/."""
+
+    job = ma.fields.String(required=True, validate=ma.validate.Regexp(_JOB_ID))
+    points = ma.fields.Integer(
+        load_default=_DEFAULT_POINTS,
+        validate=ma.validate.Range(min=10, max=100_000),
+        metadata={"description": "about how many points are wanted of each split"},
+    )
+    first_epoch = ma.fields.Float(metadata={"description": "with last_epoch: these epochs' points alone"})
+    last_epoch = ma.fields.Float()
+
+    @ma.validates_schema
+    def both_or_none(self, data: dict[str, Any], **_: Any) -> None:
+        """Refuse half a range."""
+        if ("first_epoch" in data) != ("last_epoch" in data):
+            raise ma.ValidationError("first_epoch and last_epoch go together")
 
 
 class StreamItem(ma.Schema):
@@ -101,9 +121,15 @@ def blueprint(parts: Parts) -> Blueprint:
     def list_items(query: dict[str, Any]) -> Response:
         """List a job's items in the order of their numbers."""
         limit = min(query["limit"], parts.settings.history_max_items)
-        page = parts.history.page(query["job"], query["after"], limit)
-        listed = ",".join(item.to_json() for item in page.items)
-        return Response(f'{{"items":[{listed}],"last":{page.last_seq}}}', mimetype="application/json")
+        return _listed(parts.history.page(query["job"], query["after"], limit))
+
+    @blp.route("/api/metrics/curves/", methods=["GET"])
+    @blp.arguments(CurvesQuery, location="query")
+    @blp.response(200, ItemPage)
+    def list_thinned(query: dict[str, Any]) -> Response:
+        """List what a late viewer draws: of many points the least and the greatest in each stretch, other items whole."""
+        epochs = (query["first_epoch"], query["last_epoch"]) if "first_epoch" in query else None
+        return _listed(parts.history.thinned(query["job"], query["points"], epochs))
 
     @blp.route("/api/training_jobs/<string:job_id>/events/", methods=["GET"])
     @blp.doc(**_EVENTS_DOC)
@@ -128,6 +154,11 @@ def blueprint(parts: Parts) -> Blueprint:
         return response
 
     return blp
+
+
+def _listed(page: Page) -> Response:
+    listed = ",".join(item.to_json() for item in page.items)
+    return Response(f'{{"items":[{listed}],"last":{page.last_seq}}}', mimetype="application/json")
 
 
 def _check_job_id(job_id: str) -> None:

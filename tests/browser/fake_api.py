@@ -42,6 +42,7 @@ class FakePlatform:
         self.reports: dict[str, JSON] = {}  # report.json of a job, where it is not to be made up
         self.broken_image = ""  # path of a file that does not decode
         self.uploaded_names: list[str | None] = []
+        self.thinned = 0  # every how many-th point of its past a job's page is given; 0: all
         self.cut_streams = 0  # raised by one, it makes every open stream end as a broken connection does
         self.changed = threading.Condition()
         self._ids = count(1)

@@ -39,6 +39,7 @@ def create_api(platform: FakePlatform) -> Flask:
     _datasets(app, platform)
     _schemas(app, platform)
     _jobs(app, platform)
+    _curves(app, platform)
     _results(app, platform)
     return app
 
@@ -218,6 +219,22 @@ def _jobs(app: Flask, platform: FakePlatform) -> None:  # noqa: C901 - one closu
         return jsonify(lines=lines[-int(request.args.get("tail", 200)) :], source="local", truncated=False)
 
 
+def _curves(app: Flask, platform: FakePlatform) -> None:
+    @app.get("/metrics/curves/")
+    def curves() -> Response:
+        stream = platform.streams[request.args["job"]]
+        items = [item for item in stream if item["kind"] != "point" or not platform.thinned]
+        if "first_epoch" in request.args:
+            low, high = float(request.args["first_epoch"]), float(request.args["last_epoch"])
+            items = [
+                item for item in stream if item["kind"] == "point" and low <= item["data"]["epoch"] <= high
+            ]
+        elif platform.thinned:
+            points = [item for item in stream if item["kind"] == "point"]
+            items = sorted([*items, *points[:: platform.thinned]], key=lambda item: item["seq"])
+        return jsonify(items=items, last=len(stream))
+
+
 def _results(app: Flask, platform: FakePlatform) -> None:
     names = (
         "model.safetensors",
@@ -238,12 +255,6 @@ def _results(app: Flask, platform: FakePlatform) -> None:
             mimetype="text/event-stream",
             headers={"Cache-Control": "no-store"},
         )
-
-    @app.get("/metrics/")
-    def history() -> Response:
-        stream = platform.streams[request.args["job"]]
-        after, limit = int(request.args["after"]), int(request.args["limit"])
-        return jsonify(items=stream[after : after + limit], last=len(stream))
 
     @app.get("/artifacts/")
     def artifacts() -> Response:

@@ -251,6 +251,26 @@ def test_the_matrix_is_written_in_counts_or_in_shares(page: Page, platform, runn
     expect(cells.first).to_have_text("18")
 
 
+def test_a_long_past_comes_thinned_and_a_zoom_brings_its_points(page: Page, platform, running):
+    platform.thinned = 5
+    items = fake_data.training_items(40, LABELS)
+    platform.emit(running, *items)
+    page.goto(f"/jobs/{running}")
+    page.wait_for_function("() => document.getElementById('chart-loss')?.data?.[0].x.length > 0")
+    coarse = page.evaluate("document.getElementById('chart-loss').data[0].x")
+    assert len(coarse) < 60, "of 120"
+    page.evaluate("Plotly.relayout('chart-loss', {'xaxis.range': [10, 20]})")
+    inside = "document.getElementById('chart-loss').data[0].x.filter((x) => x >= 10 && x <= 20)"
+    page.wait_for_function(f"() => {inside}.length === 31")
+    epochs = page.evaluate("document.getElementById('chart-loss').data[0].x")
+    assert epochs == sorted(epochs)
+    assert len([x for x in epochs if not 10 <= x <= 20]) == len([x for x in coarse if not 10 <= x <= 20])
+    platform.emit(running, *fake_data.training_items(41, LABELS)[-6:])
+    page.wait_for_function(
+        "(n) => document.getElementById('chart-loss').data[0].x.length === n", arg=len(epochs) + 3
+    )
+
+
 def test_a_zoom_stays_while_points_arrive(page: Page, platform, running):
     items = fake_data.training_items(10, LABELS)
     platform.emit(running, *items[:30])

@@ -100,7 +100,7 @@ window.triptych = window.triptych || {};
 
   const OPTIONS = { displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] };
 
-  /* Gives {add(point, at), best(epoch), clear(), close()} over the elements chart-<key>. */
+  /* Gives {add(point, at), best(epoch), thinned(fetchMore), clear(), close()} over the elements chart-<key>. */
   triptych.openCharts = function (plotly) {
     const keys = Object.keys(CHARTS);
     let waiting = {};
@@ -109,6 +109,8 @@ window.triptych = window.triptych || {};
     let begun = null;
     let scheduled = false;
     let hovering = false;
+    let more = null;
+    const refining = {};
     const closers = [];
 
     function target(key) {
@@ -120,12 +122,51 @@ window.triptych = window.triptych || {};
       return element && element.data ? element : null;
     }
 
+    /* A zoom into a thinned curve asks for the points there, and draws them between those to both sides. */
+    async function refine(key) {
+      const element = drawn(key);
+      const range = element.layout.xaxis.range;
+      const auto = element.layout.xaxis.autorange;
+      if (!more || auto || key === TIMED) return;
+      const asked = (refining[key] = range.join());
+      let found;
+      try {
+        found = await more(range);
+      } catch (error) {
+        return;  // the coarse curve stays
+      }
+      if (refining[key] !== asked || drawn(key) !== element) return;
+      const inside = function (x) { return x >= range[0] && x <= range[1]; };
+      const x = [];
+      const y = [];
+      means[key + "/zoom"] = null;
+      CHARTS[key].forEach(function (series, i) {
+        const points = found.items.map(function (item) { return item.data; }).filter(function (point) {
+          return point.split === series.split && point.values[series.value] !== undefined;
+        });
+        const old = element.data[i].x.map(function (at, n) { return [at, element.data[i].y[n]]; });
+        const before = old.filter(function (pair) { return pair[0] < range[0]; });
+        const after = old.filter(function (pair) { return pair[0] > range[1]; });
+        const fine = points.map(function (point) {
+          const value = point.values[series.value];
+          return [point.epoch, series.smooth ? smoothed(key + "/zoom", value) : value];
+        }).filter(function (pair) { return inside(pair[0]); });
+        const every = before.concat(fine, after);
+        x.push(every.map(function (pair) { return pair[0]; }));
+        y.push(every.map(function (pair) { return pair[1]; }));
+      });
+      plotly.restyle(element, { x: x, y: y }, CHARTS[key].map(function (_, i) { return i; }));
+    }
+
     function draw() {
       for (const key of keys) {
         target(key).classList.add("waiting");
         plotly.newPlot(target(key), traces(key), layoutOf(key), OPTIONS);
         closers.push(triptych.keepFitting(plotly, target(key)));
         if (key !== TIMED) hoverTogether(key);
+        target(key).on("plotly_relayout", function (change) {
+          if ("xaxis.range[0]" in change || "xaxis.range" in change) refine(key);
+        });
       }
     }
 
@@ -239,6 +280,8 @@ window.triptych = window.triptych || {};
           });
         }
       },
+      /* Tells that points were left out, and how to get those of some epochs; null where none were. */
+      thinned: function (fetchMore) { more = fetchMore; },
       best: function (epoch) {
         bestEpoch = epoch;
         schedule();

@@ -1,12 +1,12 @@
 /* The page that compares jobs: their curves in one chart each, and a line through settings and figures for each job.
-   Curves are fetched from the API by the browser, job by job; running jobs are drawn as far as they are. */
+   Curves are fetched from the API by the browser, thinned, job by job; running jobs are drawn as far as they are. */
 window.triptych = window.triptych || {};
 
 (function (triptych) {
   "use strict";
 
   const KEYS = ["loss", "accuracy", "macro_f1"];
-  const PAGE = 5000;
+  const POINTS = 1000;  // of each split
   // Okabe and Ito's colours, which colour-blind people can tell apart, in an order that reads on light and dark ground
   const COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c6bd9", "#7f8c8d", "#b8a000", "#c0392b", "#16a085", "#a0522d"];
   const OPTIONS = { displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] };
@@ -17,21 +17,9 @@ window.triptych = window.triptych || {};
 
   /* Gives the points of a job's latest attempt. */
   async function points(job) {
-    let found = [];
-    let attempt = 0;
-    for (let after = 0, last = 1; after < last;) {
-      const answer = await fetch("/api/metrics/?job=" + encodeURIComponent(job.id) + "&after=" + after + "&limit=" + PAGE);
-      if (!answer.ok) throw new Error(triptych.refusal(answer.status, await answer.text()));
-      const page = await answer.json();
-      for (const item of page.items) {
-        if (item.attempt > attempt) { attempt = item.attempt; found = []; }
-        if (item.kind === "point" && item.attempt === attempt) found.push(item.data);
-      }
-      if (!page.items.length) break;
-      after = page.items[page.items.length - 1].seq;
-      last = page.last;
-    }
-    return found;
+    const items = (await triptych.fetchCurves(job.id, POINTS)).items;
+    const attempt = items.reduce(function (latest, item) { return Math.max(latest, item.attempt); }, 0);
+    return items.filter(function (item) { return item.kind === "point" && item.attempt === attempt; }).map(function (item) { return item.data; });
   }
 
   function traces(job, place, found, key) {

@@ -11,6 +11,7 @@ window.triptych = window.triptych || {};
     paused: "paused in the background",
   };
   const SETTLE_TRIES = 20;
+  const POINTS = 2000;  // of each split, before a zoom asks for more
 
   let active = null;
 
@@ -130,6 +131,19 @@ window.triptych = window.triptych || {};
     active = null;
   }
 
+  /* Handles what has happened, and gives the number of the last item; 0 where the stream had better tell everything. */
+  async function history(page) {
+    try {
+      const past = await triptych.fetchCurves(page.id, POINTS);
+      if (active !== page) return 0;
+      for (const item of past.items) handle(page, item);
+      page.charts.thinned(past.items.length < past.last ? function (epochs) { return triptych.fetchCurves(page.id, POINTS, epochs); } : null);
+      return past.last;
+    } catch (error) {
+      return 0;
+    }
+  }
+
   /* Called by Dash with {id, attempt, state} when the page is shown, and again for a retry. */
   triptych.mountJob = async function (job) {
     close();
@@ -148,7 +162,9 @@ window.triptych = window.triptych || {};
     if (byId("live-matrix").data) page.plotly.purge(byId("live-matrix"));
     page.charts = triptych.openCharts(page.plotly);
     page.stopFitting = triptych.keepFitting(page.plotly, byId("live-matrix"));
-    page.stream = triptych.openStream(job.id, {
+    const last = await history(page);
+    if (active !== page) return;
+    page.stream = triptych.openStream(job.id, last, {
       item: function (item) { handle(page, item); },
       heartbeat: heartbeat,
       connection: function (state) { page.connection = state; connection(state); },

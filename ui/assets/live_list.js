@@ -18,7 +18,7 @@ window.triptych = window.triptych || {};
   function follow(element) {
     const id = element.dataset.followJob;
     const entry = { element: element, state: element.dataset.state, seen: element.dataset.state, timer: null };
-    entry.stream = triptych.openStream(id, {
+    entry.stream = triptych.openStream(id, 0, {
       item: function (item) {
         if (item.kind !== "state") return;
         entry.seen = item.data.state;

@@ -10,10 +10,18 @@ window.triptych = window.triptych || {};
   const HIDDEN_WAIT = 30000;  // a browser allows six connections to one origin: tabs in the background give theirs up
   const KINDS = ["point", "evaluation", "state", "artifact"];
 
-  /* handlers: item(item), heartbeat(beat), connection(state: connecting|live|reconnecting|ended|paused) */
-  triptych.openStream = function (jobId, handlers) {
+  /* Gives {items, last}: what a late viewer draws, without most of the points of a long training. With epochs, [first, last],
+     their points alone. */
+  triptych.fetchCurves = async function (jobId, points, epochs) {
+    const range = epochs ? "&first_epoch=" + epochs[0] + "&last_epoch=" + epochs[1] : "";
+    const answer = await fetch("/api/metrics/curves/?job=" + encodeURIComponent(jobId) + "&points=" + points + range);
+    if (!answer.ok) throw new Error(triptych.refusal(answer.status, await answer.text()));
+    return answer.json();
+  };
+
+  /* The stream begins behind item number `last`; handlers: item(item), heartbeat(beat), connection(state: connecting|live|reconnecting|ended|paused) */
+  triptych.openStream = function (jobId, last, handlers) {
     let source = null;
-    let last = 0;
     let wait = FIRST_WAIT;
     let timer = null;
     let hiddenTimer = null;

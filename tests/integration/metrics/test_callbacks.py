@@ -28,6 +28,16 @@ def with_fixed_token(job_id="j"):
     return {TOKEN_HEADER: sign_token(job_id, int(time.time()) + 900, FIXED)}
 
 
+def curves(client, job_id="j", **query):
+    asked = "".join(f"&{name}={value}" for name, value in query.items())
+    return client.get(f"/api/metrics/curves/?job={job_id}{asked}").json
+
+
+def passed(step, *, best):
+    matrix = [[1, 0], [0, 1]]
+    return Evaluation(step=step, seq=step, epoch=step / 10, labels=["a", "b"], matrix=matrix, best=best)
+
+
 def listed(client, job_id="j", after=0, limit=50):
     page = client.get(f"/api/metrics/?job={job_id}&after={after}&limit={limit}")
     assert page.status_code == 200
@@ -234,6 +244,35 @@ class TestHistory:
 
     def test_a_job_nobody_reported_has_nothing_yet(self, client):
         assert listed(client, "nobody") == {"items": [], "last": 0}
+        assert curves(client, "nobody") == {"items": [], "last": 0}
+
+    def test_a_short_job_is_given_whole(self, client):
+        send(client, body(points=points(*range(30))))
+        assert curves(client, points=100) == listed(client, limit=50)
+
+    def test_of_a_long_job_the_extremes_the_last_point_and_the_best_pass_are_given(self, client):
+        measured = points(*range(400))
+        measured[137].values["loss"] = 99.0
+        measured[251].values["loss"] = -99.0
+        send(client, body(attempt=1, points=points(*range(5))), attempt=1)
+        send(client, body(attempt=2, points=measured[:300], evaluations=[passed(10, best=True)]), attempt=2)
+        rest = [passed(20, best=True), passed(30, best=False), passed(40, best=False)]
+        send(client, body(attempt=2, points=measured[300:], evaluations=rest), attempt=2)
+        page = curves(client, points=40)
+        assert page["last"] == listed(client)["last"]
+        kinds = [item["kind"] for item in page["items"]]
+        steps = [item["data"]["step"] for item in page["items"] if item["kind"] == "point"]
+        assert len(steps) <= 40
+        assert {137, 251, 399} <= set(steps)
+        assert steps == sorted(steps)
+        assert {item["attempt"] for item in page["items"] if item["kind"] == "point"} == {2}
+        assert [item["data"]["step"] for item in page["items"] if item["kind"] == "evaluation"] == [20, 40]
+        assert kinds.count("state") == 2, "each attempt's running"
+
+    def test_some_epochs_are_given_more_finely(self, client):
+        send(client, body(points=points(*range(400))))
+        page = curves(client, points=400, first_epoch=2, last_epoch=3)
+        assert [item["data"]["step"] for item in page["items"]] == list(range(20, 31))
 
     @pytest.mark.parametrize(
         ("query", "field"),
@@ -258,5 +297,6 @@ def test_the_routes_are_described(client):
         "/api/training_jobs/{job_id}/metrics/",
         "/api/training_jobs/{job_id}/events/",
         "/api/metrics/",
+        "/api/metrics/curves/",
     }
     assert "Point" in described["components"]["schemas"]
