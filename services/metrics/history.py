@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from pydantic_core import from_json
+from sqlalchemy import and_, select
 
 from services.metrics.items import EVALUATION, POINT, TERMINAL, Numbered
 from services.metrics.models import Item, Job
 from services.metrics.thinning import Thinner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from sqlalchemy.orm import Session
 
     from runtime.db import Database
 
@@ -73,34 +73,29 @@ class History:
             job = session.get(Job, job_id)
             if job is None:
                 return Page([], 0, ended=False, heartbeat=None)
-            rows = session.execute(
-                select(Item.seq, Item.kind, Item.attempt, Item.at, Item.data)
-                .where(Item.job_id == job_id, Item.seq <= job.last_seq)
-                .order_by(Item.seq)
-                .execution_options(yield_per=PAGE)
-            )
-            items = (Numbered(*row) for row in rows)
-            whole = job.last_seq <= wanted and epochs is None
-            found = list(items) if whole else _thin(items, job, wanted, epochs)
+            # what is committed from now on comes by the stream
+            mine = and_(Item.job_id == job_id, Item.seq <= job.last_seq)
+            every = select(Item.seq, Item.kind, Item.attempt, Item.at, Item.data).where(mine)
+            if job.last_seq > wanted or epochs is not None:
+                every = every.where(Item.seq.in_(_thin(session, job, wanted, epochs)))
+            found = [Numbered(*row) for row in session.execute(every.order_by(Item.seq))]
             return Page(found, job.last_seq, job.state in TERMINAL, job.heartbeat)
 
 
-def _thin(
-    items: Iterable[Numbered], job: Job, wanted: int, epochs: tuple[float, float] | None
-) -> list[Numbered]:
+def _thin(session: Session, job: Job, wanted: int, epochs: tuple[float, float] | None) -> list[int]:
+    """Choose items of a job by their numbers."""
+    mine = and_(Item.job_id == job.job_id, Item.seq <= job.last_seq)
+    of_attempt = select(Item.seq, Item.data).where(mine, Item.attempt == job.attempt).order_by(Item.seq)
     points = Thinner(wanted, job.last_seq, epochs)
-    others: list[Numbered] = []
-    best = last = None
-    for item in items:
-        if item.kind == POINT:
-            if item.attempt == job.attempt:
-                points.add(item)
-        elif item.kind != EVALUATION:
-            others.append(item)
-        elif item.attempt == job.attempt:
-            last = item
-            best = item if json.loads(item.data)["best"] else best
+    for seq, data in session.execute(of_attempt.where(Item.kind == POINT).execution_options(yield_per=PAGE)):
+        points.add(seq, data)
     if epochs is not None:
-        return points.kept()
-    evaluations = {item.seq: item for item in (best, last) if item is not None}
-    return sorted([*points.kept(), *others, *evaluations.values()], key=lambda item: item.seq)
+        return sorted(points.kept())
+    best = last = None
+    for seq, data in session.execute(
+        of_attempt.where(Item.kind == EVALUATION).execution_options(yield_per=PAGE)
+    ):
+        last = seq
+        best = seq if from_json(data)["best"] else best
+    others = session.scalars(select(Item.seq).where(mine, Item.kind.not_in((POINT, EVALUATION))))
+    return sorted({*points.kept(), *others, *(seq for seq in (best, last) if seq is not None)})

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from services.metrics.items import Numbered
+from pydantic_core import from_json  # twice as fast as json's
 
 A_STRETCH = 4  # points kept of a stretch, about: two values of training, least and greatest of each
 
@@ -28,32 +24,35 @@ class Thinner:
         self._stretches = max(1, wanted // A_STRETCH)
         self._last_seq = max(1, last_seq)
         self._epochs = epochs
-        self._least: dict[tuple[str, int, str], tuple[float, Numbered]] = {}
-        self._greatest: dict[tuple[str, int, str], tuple[float, Numbered]] = {}
-        self._ends: dict[str, Numbered] = {}
+        self._least: dict[tuple[str, int, str], tuple[float, int]] = {}
+        self._greatest: dict[tuple[str, int, str], tuple[float, int]] = {}
+        self._ends: dict[str, int] = {}
 
-    def add(self, item: Numbered) -> None:
-        """Look at a point."""
-        data = json.loads(item.data)
-        if self._epochs is not None and not self._epochs[0] <= data["epoch"] <= self._epochs[1]:
+    def add(self, seq: int, data: str) -> None:
+        """Look at a point, by its number and its JSON."""
+        point = from_json(data)
+        epoch = point["epoch"]
+        if self._epochs is not None and not self._epochs[0] <= epoch <= self._epochs[1]:
             return
-        split, stretch = data["split"], self._stretch(item.seq, data["epoch"])
-        self._ends[split] = item
-        for key, value in data["values"].items():
+        split, stretch = point["split"], self._stretch(seq, epoch)
+        self._ends[split] = seq
+        least, greatest = self._least, self._greatest
+        for key, value in point["values"].items():
             place = (split, stretch, key)
-            if place not in self._least or value < self._least[place][0]:
-                self._least[place] = (value, item)
-            if place not in self._greatest or value > self._greatest[place][0]:
-                self._greatest[place] = (value, item)
+            if place not in least:
+                least[place] = greatest[place] = (value, seq)
+            elif value < least[place][0]:
+                least[place] = (value, seq)
+            elif value > greatest[place][0]:
+                greatest[place] = (value, seq)
+
+    def kept(self) -> set[int]:
+        """Give the numbers of the points kept; the last of each split is among them."""
+        extremes = {seq for some in (self._least, self._greatest) for _, seq in some.values()}
+        return extremes | set(self._ends.values())
 
     def _stretch(self, seq: int, epoch: float) -> int:
         if self._epochs is None:
             return seq * self._stretches // self._last_seq
         first, last = self._epochs
         return int((epoch - first) / ((last - first) or 1.0) * self._stretches)
-
-    def kept(self) -> list[Numbered]:
-        """Give the points kept, in the order of their numbers; the last of each split is among them."""
-        chosen = [item for extreme in (self._least, self._greatest) for _, item in extreme.values()]
-        by_number = {item.seq: item for item in [*chosen, *self._ends.values()]}
-        return [by_number[seq] for seq in sorted(by_number)]
