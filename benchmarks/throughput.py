@@ -136,6 +136,7 @@ def speed(folder: Path, rows: int, rounds: int) -> None:
     from trainer.models.multimodal.optimization import choose_batch_size  # noqa: PLC0415
     from trainer.models.multimodal.prepare import prepare  # noqa: PLC0415
     from trainer.models.multimodal.presets import Settings  # noqa: PLC0415
+    from trainer.models.multimodal.ranks import Ranks  # noqa: PLC0415
     from trainer.models.multimodal.state import Progress  # noqa: PLC0415
     from trainer.reporter import SilentReporter  # noqa: PLC0415
     from trainer.results import TrainParams  # noqa: PLC0415
@@ -167,7 +168,7 @@ def speed(folder: Path, rows: int, rounds: int) -> None:
         return batch
 
     loop.gather = give
-    progress = Progress.resume(params, settings)
+    progress = Progress.resume(params, settings, Ranks(params.process, device))
     loop.train_one(params, settings, prepared, progress, 0)
     print(
         f"speed: {len(train_rows)} rows with an image of {PIXELS} pixels, text, number, category; on {device}"
