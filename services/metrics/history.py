@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from runtime.db import Database
 
 PAGE = 2000  # rows fetched at a time
+NUMBERED = (Item.seq, Item.kind, Item.attempt, Item.at, Item.data)  # what a Numbered is made of
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class History:
             if job is None:
                 return Page([], 0, ended=False, heartbeat=None)
             rows = session.execute(
-                select(Item.seq, Item.kind, Item.attempt, Item.at, Item.data)
+                select(*NUMBERED)
                 .where(Item.job_id == job_id, Item.seq > after)
                 .order_by(Item.seq)
                 .limit(limit)
@@ -75,7 +76,7 @@ class History:
                 return Page([], 0, ended=False, heartbeat=None)
             # what is committed from now on comes by the stream
             mine = and_(Item.job_id == job_id, Item.seq <= job.last_seq)
-            every = select(Item.seq, Item.kind, Item.attempt, Item.at, Item.data).where(mine)
+            every = select(*NUMBERED).where(mine)
             if job.last_seq > wanted or epochs is not None:
                 every = every.where(Item.seq.in_(_thin(session, job, wanted, epochs)))
             found = [Numbered(*row) for row in session.execute(every.order_by(Item.seq))]

@@ -98,7 +98,7 @@ window.triptych = window.triptych || {};
     return layout;
   }
 
-  const OPTIONS = { displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] };
+  const OPTIONS = triptych.chartOptions = { displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] };
 
   /* Gives {add(point, at), best(epoch), thinned(fetchMore), clear(), close()} over the elements chart-<key>. */
   triptych.openCharts = function (plotly) {
@@ -136,7 +136,6 @@ window.triptych = window.triptych || {};
         return;  // the coarse curve stays
       }
       if (refining[key] !== asked || drawn(key) !== element) return;
-      const inside = function (x) { return x >= range[0] && x <= range[1]; };
       const x = [];
       const y = [];
       means[key + "/zoom"] = null;
@@ -150,7 +149,7 @@ window.triptych = window.triptych || {};
         const fine = points.map(function (point) {
           const value = point.values[series.value];
           return [point.epoch, series.smooth ? smoothed(key + "/zoom", value) : value];
-        }).filter(function (pair) { return inside(pair[0]); });
+        });
         const every = before.concat(fine, after);
         x.push(every.map(function (pair) { return pair[0]; }));
         y.push(every.map(function (pair) { return pair[1]; }));

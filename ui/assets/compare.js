@@ -9,7 +9,6 @@ window.triptych = window.triptych || {};
   const POINTS = 1000;  // of each split
   // Okabe and Ito's colours, which colour-blind people can tell apart, in an order that reads on light and dark ground
   const COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c6bd9", "#7f8c8d", "#b8a000", "#c0392b", "#16a085", "#a0522d"];
-  const OPTIONS = { displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] };
 
   let active = null;
 
@@ -65,7 +64,7 @@ window.triptych = window.triptych || {};
       line: { color: jobs.map(function (_, place) { return place; }), colorscale: scale, cmin: 0, cmax: Math.max(1, jobs.length - 1) },
       labelfont: { color: layout.font.color }, tickfont: { color: layout.font.color }, rangefont: { color: layout.font.color },
     };
-    plotly.react(element, [trace], { height: 320, margin: { l: 70, r: 70, t: 64, b: 24 }, paper_bgcolor: layout.paper_bgcolor, font: layout.font }, OPTIONS);
+    plotly.react(element, [trace], { height: 320, margin: { l: 70, r: 70, t: 64, b: 24 }, paper_bgcolor: layout.paper_bgcolor, font: layout.font }, triptych.chartOptions);
   }
 
   function draw(page) {
@@ -75,7 +74,7 @@ window.triptych = window.triptych || {};
       if (!element) continue;
       element.classList.remove("waiting");
       const every = page.jobs.flatMap(function (job, place) { return traces(job, place, page.points[place], key); });
-      page.plotly.react(element, every, { ...triptych.chartLayout(), hovermode: "closest", showlegend: false }, OPTIONS);
+      page.plotly.react(element, every, { ...triptych.chartLayout(), hovermode: "closest", showlegend: false }, triptych.chartOptions);
     }
     const element = document.getElementById("compare-parallel");
     if (element) parallel(page.plotly, element, page.jobs);

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import dash_mantine_components as dmc
-from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
+from dash import ClientsideFunction, Dash, Input, Output, dcc, html
 
 from ui import wording
 from ui.api import Api, ApiError, ApiProblem
@@ -68,10 +68,9 @@ def register(app: Dash, api: Api) -> None:
         Output("compare-result", "children"),
         Output("compare-drawn", "data"),
         Input("compare-jobs", "value"),
-        State("compare-drawn", "data"),
         prevent_initial_call=True,
     )
-    def _choose(chosen: list[str] | None, _before: Any) -> tuple[Node, list[JSON]]:
+    def _choose(chosen: list[str] | None) -> tuple[Node, list[JSON]]:
         try:
             jobs, _ = _look_up(api, chosen or [])
         except ApiError as error:
