@@ -1,8 +1,9 @@
 """What each part of the multimodal model is worth: the same runs as benchmarks.accuracy with one setting changed at a time.
 
-Run: python -m benchmarks.ablation FOLDER... [--preset fast] [--seeds 0 1 2 3 4] --json results.jsonl
+Run: python -m benchmarks.ablation FOLDER... [--preset fast] [--seeds 0 1 2 3 4] [--set companions=false] --json results.jsonl
 
-Every variant is a row of the last table printed for a folder; runs that --json holds are not repeated.
+What --set says holds for every variant, the first included. Every variant is a row of the last table printed for a folder; runs
+that --json holds are not repeated.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ def main() -> int:
     parser.add_argument("--preset", default="fast")
     parser.add_argument("--seeds", nargs="+", default=["0", "1", "2", "3", "4"])
     parser.add_argument("--variants", nargs="+", default=VARIANTS, metavar="KEY=VALUE")
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="the same in all")
     parser.add_argument("--json", type=Path, required=True)
     options = parser.parse_args()
     os.environ["EXPLAIN_SHARE"] = "0"  # reports are not what is compared
@@ -44,7 +46,8 @@ def main() -> int:
         for variant in options.variants:
             arguments = [str(folder), "--only", options.preset, "--json", str(options.json), "--seeds"]
             arguments += options.seeds
-            worst = max(worst, compare([*arguments, *(["--set", variant] if variant else [])]))
+            changes = [*options.set, *([variant] if variant else [])]
+            worst = max(worst, compare(arguments + [f"--set={change}" for change in changes]))
     return worst
 
 
