@@ -90,6 +90,7 @@ def local_plan(data: DataDir, host: str, port: int, environ: Mapping[str, str]) 
         "launcher",
         "metrics",
         "metrics-worker",
+        "predictor",
     )
     ports = dict(zip((*names, "ui"), free_ports(len(names) + 1), strict=True))
     origin = f"http://127.0.0.1:{port}"
@@ -143,6 +144,7 @@ def local_plan(data: DataDir, host: str, port: int, environ: Mapping[str, str]) 
         worker("staging", "services.ingest.worker", "ingest.staging", **spool),
         worker("launcher", "services.launcher.worker", **launcher, **root_secret),
         worker("metrics-worker", "services.metrics.worker", **callbacks),
+        worker("predictor", "services.predictor.worker"),
         web("api", "services.api", **stores, **spool, **models),
         web("metrics", "services.metrics", **stores, **callbacks),
         web("ui", "ui", API_BASE=origin),

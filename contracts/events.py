@@ -13,6 +13,7 @@ from pydantic import Field
 
 from contracts.base import Wire
 from contracts.callback import ArtifactInfo, Outcome
+from contracts.prediction import PredictionTask
 
 
 class Event(Wire):
@@ -149,13 +150,34 @@ class JobLost(Event):
     reason: str
 
 
+class PredictionRequested(Event):
+    """Someone wants a table predicted by a job's model; both are in the object store."""
+
+    NAME = "prediction.requested.v1"
+    prediction_id: str
+    artifacts: str = Field(description="URI of the folder of the job's artifacts")
+    task: PredictionTask
+
+
+class PredictionFinished(Event):
+    """A prediction ended, well where there is no reason."""
+
+    NAME = "prediction.finished.v1"
+    prediction_id: str
+    reason: str = Field(default="", description="why it failed")
+    uri: str | None = Field(default=None, description="the CSV")
+    size: int = 0
+    rows: int = 0
+    notes: list[str] = Field(default_factory=list, description="what was assumed")
+
+
 class WorkAbandoned(Event):
     """A delivery was tried as often as allowed and is dead."""
 
     NAME = "work.abandoned.v1"
     queue: str
     event: str = Field(description="name of the event that could not be handled")
-    subject: str = Field(description="its data set or job")
+    subject: str = Field(description="its data set, job or prediction")
     attempts: int
     reason: str
 

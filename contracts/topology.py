@@ -9,6 +9,7 @@ SCHEMA: Final = "ingest.schema"
 STAGING: Final = "ingest.staging"
 LAUNCHER: Final = "launcher"
 METRICS: Final = "metrics"
+PREDICTOR: Final = "predictor"
 
 TOPOLOGY: Final[dict[str, tuple[str, ...]]] = {
     "dataset.uploaded.v1": (SCHEMA, STAGING),
@@ -24,7 +25,9 @@ TOPOLOGY: Final[dict[str, tuple[str, ...]]] = {
     "job.started.v1": (API,),
     "job.finished.v1": (API, LAUNCHER, METRICS),
     "job.lost.v1": (API, METRICS),
+    "prediction.requested.v1": (PREDICTOR,),
+    "prediction.finished.v1": (API,),
     "work.abandoned.v1": (API, METRICS),
 }
 
-QUEUES: Final = (API, SCHEMA, STAGING, LAUNCHER, METRICS)
+QUEUES: Final = (API, SCHEMA, STAGING, LAUNCHER, METRICS, PREDICTOR)

@@ -35,6 +35,7 @@ _TRANSIENT = (
     ConnectionError,
     TimeoutError,
 )
+_SUBJECTS = ("prediction_id", "job_id", "dataset_id")
 _log = logging.getLogger(__name__)
 
 
@@ -214,7 +215,7 @@ class Consumer:
 
 
 def bury(session: Session, outbox: Outbox, lease: Lease, queue: str, reason: str) -> None:
-    """Mark a delivery dead and tell it, so that the data set or job it was about ends with a reason.
+    """Mark a delivery dead and tell it, so that the data set, job or prediction it was about ends with a reason.
 
     Raises:
         LeaseLost: The lease is no longer held.
@@ -227,7 +228,7 @@ def bury(session: Session, outbox: Outbox, lease: Lease, queue: str, reason: str
             WorkAbandoned(
                 queue=queue,
                 event=lease.envelope.event,
-                subject=data.get("job_id") or data["dataset_id"],
+                subject=next(data[name] for name in _SUBJECTS if name in data),
                 attempts=lease.attempts,
                 reason=reason,
             ),

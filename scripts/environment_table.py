@@ -17,6 +17,7 @@ from services.api.settings import ApiSettings
 from services.ingest.settings import IngestSettings
 from services.launcher.settings import LauncherSettings
 from services.metrics.settings import MetricsSettings
+from services.predictor.settings import PredictorSettings
 from trainer.settings import Settings as TrainerSettings
 from ui.settings import UiSettings
 
@@ -31,6 +32,7 @@ GROUPS: list[tuple[str, type[BaseModel]]] = [
     ("ingest", IngestSettings),
     ("launcher", LauncherSettings),
     ("metrics", MetricsSettings),
+    ("predictor", PredictorSettings),
     ("ui", UiSettings),
     ("trainer: the job", JobSpec),
     ("trainer: the process", TrainerSettings),

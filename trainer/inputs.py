@@ -126,5 +126,9 @@ def fetch_inputs(spec: JobSpec, folder: Path, progress: Callable[[float], None])
     train_folder = spec.asset("train_folder")
     if train_folder is None:
         return Inputs(table, None)
-    uri = train_folder.removesuffix(f"/{INDEX_NAME}")
-    return Inputs(table, open_images(objects.fetch_folder(uri, folder / "images", progress)))
+    return Inputs(table, open_images(fetch_images(train_folder, folder / "images", progress)))
+
+
+def fetch_images(uri: str, folder: Path, progress: Callable[[float], None]) -> Path:
+    """Make a folder of images local, given its prefix or, of a shard set, its index; see ``objects.fetch_folder``."""
+    return objects.fetch_folder(uri.removesuffix(f"/{INDEX_NAME}"), folder, progress)

@@ -33,20 +33,23 @@ WHAT = {
 class NewTable:
     """The table's rows under the model's names."""
 
-    def __init__(self, path: Path, columns: Sequence[Column], target: str) -> None:
+    def __init__(
+        self, path: Path, columns: Sequence[Column], target: str, dialect: Dialect | None = None
+    ) -> None:
         """Find the model's columns in a table.
 
         Args:
             path: The CSV.
             columns: What the model reads.
             target: What it predicts; that the table holds this column as well is no surprise.
+            dialect: How the CSV is written; None to detect it.
 
         Raises:
             DataError: The table cannot be read, or has none of the columns.
         """
         self._path, self._columns = path, columns
         try:
-            self._dialect = _dialect(path, columns)
+            self._dialect = dialect or _dialect(path, columns)
             there = read_header(path, self._dialect).names
         except (Unreadable, OSError) as error:
             raise DataError(f"{path} cannot be read: {error}") from error

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from contracts.schema import Dialect
+    from trainer.saved import SavedModel
+
 EXITS = {DataError: EXIT_DATA, InvalidSpec: EXIT_SPEC, ModelError: EXIT_MODEL}
 BATCH_ROWS = 4096  # in memory at a time; setting the model up anew for each was measured to take 0.2 of 5 s
 
@@ -56,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
                 note=lambda text: sys.stderr.write(f"note: {text}\n"),
                 settings=Settings.from_env(os.environ),
             )
-            _write(batches, options.out)
+            write_batches(batches, options.out)
     except (DataError, InvalidSpec, ModelError) as error:
         if isinstance(error, ModelError):
             traceback.print_exception(error)
@@ -118,17 +121,32 @@ def predict_batches(
         ModelError: The model is broken.
     """
     # imported here, so that --help and wrong arguments answer at once
-    import numpy as np  # noqa: PLC0415
-
-    from trainer.cleaning import clean  # noqa: PLC0415
-    from trainer.inputs import open_images  # noqa: PLC0415
-    from trainer.newtable import NewTable  # noqa: PLC0415
     from trainer.saved import load_model  # noqa: PLC0415
 
     if images is not None and not images.is_dir():
         raise DataError(f"{images} is not a folder of images")
     model = load_model(artifacts, settings or Settings())
-    new = NewTable(table, model.columns, model.target)
+    yield from predict_rows(model, table, images, top_k=top_k, contributions=contributions, note=note)
+
+
+def predict_rows(
+    model: SavedModel,
+    table: Path,
+    images: Path | None,
+    *,
+    top_k: int | None,
+    contributions: bool,
+    note: Callable[[str], object],
+    dialect: Dialect | None = None,
+) -> Iterator[pl.DataFrame]:
+    """Predict a table by a model that is loaded; all but ``dialect``, how the CSV is written if that is known, is as in ``predict_batches``."""
+    import numpy as np  # noqa: PLC0415 - as there
+
+    from trainer.cleaning import clean  # noqa: PLC0415
+    from trainer.inputs import open_images  # noqa: PLC0415
+    from trainer.newtable import NewTable  # noqa: PLC0415
+
+    new = NewTable(table, model.columns, model.target, dialect)
     folder = open_images(images) if images else None
     for text in new.notes:
         note(text)
@@ -148,20 +166,27 @@ def predict_batches(
         note(text)
 
 
-def _write(batches: Iterator[pl.DataFrame], out: Path) -> None:
-    """Write frame by frame beside the file, and put it in its place when it is whole."""
+def write_batches(batches: Iterator[pl.DataFrame], out: Path) -> int:
+    """Write frame by frame beside the file, put it in its place when it is whole, and give the number of rows.
+
+    Raises:
+        DataError: It cannot be written.
+    """
     from trainer.tables import write_csv  # noqa: PLC0415 - as above
 
     part = out.with_name(f"{out.name}.part")
+    rows = 0
     try:
         with part.open("wb") as file:
             for number, frame in enumerate(batches):
                 write_csv(frame, file, header=number == 0)
+                rows += len(frame)
         part.replace(out)
     except OSError as error:
         raise DataError(f"{out} cannot be written: {error.strerror}") from error
     finally:
         part.unlink(missing_ok=True)
+    return rows
 
 
 def _positive(text: str) -> int:

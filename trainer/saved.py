@@ -102,10 +102,12 @@ def load_program(folder: Path, settings: Settings) -> ExportedProgram:
 
 
 def fetch_artifacts(place: str, folder: Path) -> Path:
-    """Make artifacts at a path or an s3:// or file:// URI readable as a local folder; s3:// ones are put into ``folder``."""
-    if place.startswith(("s3://", "file:")):
-        return objects.fetch_folder(place, folder, lambda _: None)
-    return Path(place)
+    """Make artifacts at a path or an s3:// or file:// URI readable as a local folder; of s3:// ones, what a model is opened from."""
+    if place.startswith("s3://"):
+        for name in (PREPROCESSING, ID2LABEL, WEIGHTS):
+            objects.fetch(f"{place.rstrip('/')}/{name}", folder)
+        return folder
+    return objects.fetch_folder(place, folder, lambda _: None) if place.startswith("file:") else Path(place)
 
 
 def _open(

@@ -12,7 +12,7 @@ from runtime.bus import Bell
 from runtime.db import Database
 from runtime.outbox import Outbox
 from runtime.storage import open_store
-from services.api import routes_datasets, routes_jobs
+from services.api import routes_datasets, routes_jobs, routes_predictions
 from services.api.catalogue import Catalogue
 from services.api.context import Context
 from services.api.files import Files
@@ -57,6 +57,7 @@ def create_app(settings: ApiSettings) -> Flask:
     app.extensions["triptych"] = context
     api = Api(app)
     api.register_blueprint(routes_datasets.blueprint(context))
+    api.register_blueprint(routes_predictions.blueprint(context))
     for routes in routes_jobs.blueprints(context):
         api.register_blueprint(routes)
 

@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 
 from contracts.events import DatasetDeleted, DatasetUploaded
 from runtime.errors import Conflict, NotFound
+from services.api import predictions
 from services.api.models import Dataset, Job, JobStep
 
 if TYPE_CHECKING:
@@ -122,6 +123,7 @@ def delete(session: Session, outbox: Outbox, dataset_id: str) -> None:
     if busy:
         raise Conflict(f"The job {busy[0]!r} uses this data set and has not ended; cancel it first.")
     ids = [job.id for job in jobs]
+    predictions.forget(session, dataset_id, ids)
     session.execute(sql_delete(JobStep).where(JobStep.job_id.in_(ids)))
     session.execute(sql_delete(Job).where(Job.id.in_(ids)))
     session.execute(sql_delete(Dataset).where(Dataset.id == dataset.id))

@@ -17,11 +17,13 @@ from contracts.events import (
     JobLaunched,
     JobLost,
     JobStarted,
+    PredictionFinished,
+    PredictionRequested,
     WorkAbandoned,
 )
 from contracts.topology import LAUNCHER, SCHEMA
 from runtime.db import now
-from services.api import datasets, jobs
+from services.api import datasets, jobs, predictions
 from services.api.models import Dataset, Job
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ class Handlers:
             JobStarted.NAME: self.job_started,
             JobFinished.NAME: self.job_finished,
             JobLost.NAME: self.job_lost,
+            PredictionFinished.NAME: self.prediction_finished,
             WorkAbandoned.NAME: self.work_abandoned,
         }
 
@@ -131,6 +134,11 @@ class Handlers:
             if job is not None:
                 jobs.move(session, job, "failed", event.reason)
 
+    def prediction_finished(self, event: PredictionFinished, work: Work) -> None:
+        """End a prediction."""
+        with work.finish() as session:
+            predictions.finish(session, event)
+
     def work_abandoned(self, event: WorkAbandoned, work: Work) -> None:
         """End what the abandoned work was about, with its reason."""
         reason = f"given up after {event.attempts} tries: {event.reason}"
@@ -140,6 +148,8 @@ class Handlers:
                 self._track(event.subject, work, {f"{track}_state": "failed", f"{track}_reason": reason})
                 return
         with work.finish() as session:
+            if event.event == PredictionRequested.NAME:
+                predictions.fail(session, event.subject, reason)
             job = session.get(Job, event.subject)
             if job is not None and event.queue == LAUNCHER and event.event == "job.launch_requested.v1":
                 jobs.move(session, job, "failed", f"could not be launched; {reason}")
@@ -156,6 +166,7 @@ class Handlers:
             for name, value in values.items():
                 setattr(dataset, name, value)
             ended = datasets.settle(dataset)
+            predictions.request_where_settled(session, work.outbox, self._store, dataset)
             for job in session.scalars(
                 select(Job).where(Job.dataset_id == dataset_id, Job.state == "queued")
             ):

@@ -83,3 +83,23 @@ class JobStep(Base):
     state: Mapped[str] = mapped_column(String(16))
     reason: Mapped[str | None] = mapped_column(Text, default=None)
     at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+
+
+class Prediction(Base):
+    """A table that a job's model predicts: a data set's, or rows that came with the request."""
+
+    __tablename__ = "api_predictions"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    job_id: Mapped[str] = mapped_column(ForeignKey("api_jobs.id"), index=True)
+    dataset_id: Mapped[str | None] = mapped_column(ForeignKey("api_datasets.id"), index=True, default=None)
+    # of the data set, or of the first row; kept when the data set is deleted
+    name: Mapped[str] = mapped_column(String(300))
+    state: Mapped[str] = mapped_column(String(16))  # waiting (for its data set), running, succeeded, failed
+    reason: Mapped[str | None] = mapped_column(Text, default=None)
+    top_k: Mapped[int | None] = mapped_column(Integer, default=None)
+    contributions: Mapped[bool] = mapped_column(Boolean)
+    rows: Mapped[int] = mapped_column(BigInteger, default=0)
+    size: Mapped[int] = mapped_column(BigInteger, default=0)
+    notes: Mapped[list[str]] = mapped_column(JSON, default=list)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, index=True)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)

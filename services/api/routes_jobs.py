@@ -5,25 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from flask import Response, redirect, stream_with_context
 from flask_smorest import Blueprint
 
 from runtime import log
 from runtime.errors import NotFound
 from services.api import datasets, jobs, preflight, specs, wire
+from services.api.downloads import send
 from services.api.files import look_twice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
+    from flask import Response
     from sqlalchemy.orm import Session
 
     from contracts.preflight import Preflight
     from runtime.outbox import Outbox
     from services.api.context import Context
     from services.api.models import Job
-
-_LINK_SECONDS = 900
 
 
 def blueprints(context: Context) -> list[Blueprint]:
@@ -180,18 +179,7 @@ def _artifacts(context: Context) -> Blueprint:
             item = next((item for item in job.artifacts if item["name"] == name), None)
         if item is None:
             raise NotFound(f"The job has no artifact {name!r}.")
-        key = context.store.key_of(item["uri"])
-        link = context.store.presign(key, seconds=_LINK_SECONDS, filename=name)
-        if link is not None:
-            return redirect(link)  # type: ignore[return-value] # werkzeug's Response is Flask's here
-
-        def blocks() -> Iterator[bytes]:
-            with context.store.open(key) as found:
-                yield from found
-
-        disposition = f"attachment; filename*=UTF-8''{quote(name)}"
-        headers = {"Content-Length": str(item["size"]), "Content-Disposition": disposition}
-        return Response(stream_with_context(blocks()), mimetype="application/octet-stream", headers=headers)
+        return send(context.store, context.store.key_of(item["uri"]), name, item["size"])
 
     return routes
 

@@ -36,6 +36,10 @@ class ApiSettings(Settings):
         default=5, gt=0, description="time after which they leave the rest unchecked, and say so"
     )
     preflight_min_rows: int = Field(default=20, ge=1, description="fewer rows with a class are an error")
+    max_inline_bytes: int = Field(
+        default=32 * 1024**2, gt=0, description="largest request for the prediction of rows that it holds"
+    )
+    max_inline_rows: int = Field(default=100, ge=1, description="most rows that such a request may hold")
     models_file: FilePath | None = Field(
         default=None,
         description="models on offer, as `python -m trainer.models.catalogue --out FILE` lists them; unset: those that ship",

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from contracts.topology import LAUNCHER
 from runtime import log, worker
 from runtime.bus import Bell, Consumer
+from runtime.children import passed_on
 from runtime.db import Database
 from runtime.outbox import Outbox
 from runtime.settings import load
 from runtime.storage import open_store
-from services.launcher.backends.local import LocalBackend, passed_on
+from services.launcher.backends.local import LocalBackend
 from services.launcher.environment import Environments
 from services.launcher.handlers import Handlers
 from services.launcher.joblogs import JobLogs

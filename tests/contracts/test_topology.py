@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from contracts.events import Envelope
-from contracts.topology import API, LAUNCHER, METRICS, SCHEMA, STAGING, TOPOLOGY
+from contracts.prediction import PredictionAnswer
+from contracts.topology import API, LAUNCHER, METRICS, PREDICTOR, SCHEMA, STAGING, TOPOLOGY
 from runtime.bus import Consumer
 from runtime.outbox import HANDLED, Delivery, Outbox
 from runtime.storage import open_store
@@ -17,6 +18,7 @@ from services.ingest.handlers import schema_handlers, staging_handlers
 from services.ingest.staging import Limits
 from services.launcher.handlers import Handlers as LauncherHandlers
 from services.metrics.handlers import Handlers as MetricsHandlers
+from services.predictor.handlers import handlers as predictor_handlers
 
 EXAMPLES = Path(__file__).parents[2] / "contracts" / "examples"
 
@@ -40,6 +42,7 @@ def tables(tmp_path):
         STAGING: staging_handlers(tmp_path / "spool", store, Limits(), 1.0),
         LAUNCHER: LauncherHandlers(lambda: None).table(),
         METRICS: MetricsHandlers(Silent()).table(),
+        PREDICTOR: predictor_handlers(lambda _artifacts, _task: PredictionAnswer(rows=1)),
     }
 
 

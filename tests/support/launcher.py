@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from contracts.events import Envelope, JobCancelRequested, JobFinished, JobLaunchRequested
 from runtime.bus import Consumer
+from runtime.children import passed_on
 from runtime.outbox import HANDLED, Delivery, EventRow, Outbox
 from runtime.storage import open_store
-from services.launcher.backends.local import LocalBackend, passed_on
+from services.launcher.backends.local import LocalBackend
 from services.launcher.environment import Environments
 from services.launcher.handlers import Handlers
 from services.launcher.joblogs import JobLogs

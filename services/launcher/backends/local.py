@@ -36,17 +36,6 @@ if TYPE_CHECKING:
 
 _START_SECONDS = 30  # a supervisor that is not up by then is on a machine in trouble
 _HANDLE = re.compile(r"[A-Za-z0-9_-]{1,64}/[0-9]{1,9}", re.ASCII)
-# What a process of this machine needs besides its job, and further models; the launcher's own secrets are not among them
-_PASSED_ON = re.compile(
-    r"PATH|HOME|LANG|LC_[A-Z]+|TZ|TMPDIR|USER|LD_LIBRARY_PATH|VIRTUAL_ENV|PYTHONPATH|PYTHONUNBUFFERED|SSL_CERT_(FILE|DIR)"
-    r"|(https?|no|all)_proxy|(HTTPS?|NO|ALL)_PROXY|CUDA_[A-Z_]+|NVIDIA_[A-Z_]+|AWS_[A-Z0-9_]+|TRIPTYCH_SUPERVISED_IN"
-    r"|MODELS_PATH|MODEL_LAYERS_DIR|PIP_[A-Z_]+|XDG_CACHE_HOME"
-)
-
-
-def passed_on(environ: Mapping[str, str]) -> dict[str, str]:
-    """Pick the launcher's variables that its processes get too: paths, locale, proxies, devices, AWS access."""
-    return {name: value for name, value in environ.items() if _PASSED_ON.fullmatch(name)}
 
 
 class LocalBackend(Backend):

@@ -16,10 +16,11 @@ import boto3
 import psutil
 import pytest
 
+from runtime.children import passed_on
 from runtime.storage import open_store
 from services.launcher.backend import RunSpec, RunState
 from services.launcher.backends.ecs import EcsBackend
-from services.launcher.backends.local import LocalBackend, passed_on
+from services.launcher.backends.local import LocalBackend
 from support.launcher import COMMAND, FOREVER
 from support.s3_server import s3_server
 from support.wait import until

@@ -102,6 +102,45 @@ def test_its_artifacts_can_be_downloaded_and_are_what_was_announced(platform, jo
         assert (len(content), hashlib.sha256(content).hexdigest()) == (item["size"], item["sha256"])
 
 
+def predicted(platform, **wish):
+    """Ask for a prediction and give its rows, as numbers where they are, by the columns' names."""
+    asked = platform.client.post("/api/predictions/", json=wish)
+    assert asked.status_code == 202, asked.text
+    url = f"/api/predictions/{asked.json()['id']}"
+
+    def end():
+        shown = platform.get(f"{url}/")
+        return shown if shown["state"] in {"succeeded", "failed"} else None
+
+    ended = until(end, "the prediction to end", seconds=180)
+    assert ended["state"] == "succeeded", ended["reason"]
+    whole = platform.client.get(f"{url}/predictions.csv", follow_redirects=True)
+    assert len(whole.content) == ended["size"]
+    shown = platform.get(f"{url}/rows/", limit=1000)
+    assert len(shown["rows"]) == ended["rows"]
+    return [dict(zip(shown["columns"], row, strict=True)) for row in shown["rows"]], ended["notes"]
+
+
+def test_its_model_predicts_the_data_set_and_the_same_row_sent_along_alike(platform, dataset, job):
+    ended, _ = job
+    whole, notes = predicted(platform, job_id=ended["id"], dataset_id=dataset["id"], contributions=True)
+    assert (len(whole), notes) == (300, [])
+    preview = platform.get(f"/api/datasets/{dataset['id']}/preview/", rows=3)
+    rows = [dict(zip(preview["columns"], row, strict=True)) for row in preview["rows"]]
+    truth = [row.pop("shape") for row in rows]
+    alone, _ = predicted(platform, job_id=ended["id"], rows=rows, contributions=True)
+    assert alone == whole[:3]
+    assert [row["prediction"] for row in alone] == truth
+    assert {"contribution(image)", "contribution(text)", "contribution(tabular)"} <= alone[0].keys()
+
+
+def test_a_row_that_says_little_is_predicted_all_the_same_and_what_was_assumed_is_told(platform, job):
+    ended, _ = job
+    [row], notes = predicted(platform, job_id=ended["id"], rows=[{"corners": "many"}], top_k=2)
+    assert {"prediction", "probability", "prediction_2", "probability_2"} < row.keys()
+    assert any("'corners': 1 of 1 values are no numbers" in note for note in notes), notes
+
+
 def test_the_log_tail_is_served(platform, job):
     ended, _ = job
     log = until(lambda: platform.get(f"/api/training_jobs/{ended['id']}/logs/")["lines"], "the log")

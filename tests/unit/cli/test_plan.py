@@ -38,7 +38,7 @@ def test_secrets_and_stores_go_only_to_those_that_use_them(data):
 
 def test_health_ports_are_distinct(data):
     ports = [env["HEALTH_PORT"] for env in environments(data).values() if "HEALTH_PORT" in env]
-    assert len(ports) == len(set(ports)) == 6
+    assert len(ports) == len(set(ports)) == 7
 
 
 def test_given_stores_replace_the_embedded_ones(data):

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from services.launcher.backends.local import passed_on
+from runtime.children import passed_on
 
 
 def test_a_run_gets_what_its_process_and_its_models_need_and_no_secret():

@@ -1,0 +1,151 @@
+"""Routes of predictions with trained models."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flask import Response, request
+from flask_smorest import Blueprint
+
+from runtime import log
+from runtime.errors import Conflict, Invalid
+from services.api import datasets, inline, jobs, predictions, wire
+from services.api.downloads import send
+from services.api.files import look_twice
+from tabular.images import ImageIndex
+
+if TYPE_CHECKING:
+    from services.api.context import Context
+    from services.api.models import Prediction
+
+
+def blueprint(context: Context) -> Blueprint:
+    """Make the routes over their collaborators."""
+    routes = Blueprint(
+        "predictions", __name__, url_prefix="/api/predictions", description="What trained models say of rows"
+    )
+    db = context.db
+
+    @routes.before_request
+    def _limit() -> None:
+        request.max_content_length = context.settings.max_inline_bytes  # it is read into memory whole
+
+    @routes.post("/")
+    @routes.arguments(wire.PredictionWish)
+    @routes.response(202, wire.Prediction)
+    @routes.alt_response(409, schema=wire.Problem, description="The job has no model")
+    @routes.alt_response(422, schema=wire.Problem, description="A column or image is not one")
+    def create(wish: dict[str, Any]) -> Prediction:
+        """Predict rows sent along, or all rows of a data set, which may still be on its way."""
+        if (wish["rows"] is None) == (wish["dataset_id"] is None):
+            raise Invalid("Give either `rows` or `dataset_id`.")
+        return _of_dataset(context, wish) if wish["rows"] is None else _of_rows(context, wish)
+
+    @routes.get("/")
+    @routes.arguments(wire.PredictionQuery, location="query")
+    @routes.response(200, wire.PredictionPage)
+    def list_predictions(query: dict[str, Any]) -> dict[str, Any]:
+        """List predictions, newest first."""
+        size = context.page_size(query["page_size"])
+        with db.read() as session:
+            items, total = predictions.page(session, job_id=query["job"], number=query["page"], size=size)
+            return {"items": items, "total": total, "page": query["page"], "page_size": size}
+
+    @routes.get("/<prediction_id>/")
+    @routes.response(200, wire.Prediction)
+    def show(prediction_id: str) -> Prediction:
+        """Show how far a prediction is."""
+        with db.read() as session:
+            return predictions.get(session, prediction_id)
+
+    @routes.get("/<prediction_id>/rows/")
+    @routes.arguments(wire.RowsQuery, location="query")
+    @routes.response(200, wire.PredictedRows)
+    @routes.alt_response(409, schema=wire.Problem, description="It has not succeeded")
+    def show_rows(query: dict[str, Any], prediction_id: str) -> dict[str, Any]:
+        """Show the first rows of a result."""
+        with db.read() as session:
+            prediction = predictions.get(session, prediction_id)
+        return predictions.head(context.store, prediction, query["limit"])
+
+    @routes.get("/<prediction_id>/predictions.csv")
+    @routes.response(200, description="The file, or a redirect to it")
+    def result(prediction_id: str) -> Response:
+        """Download a result: a CSV with a line for each row."""
+        with db.read() as session:
+            prediction = predictions.get(session, prediction_id)
+        if prediction.state != "succeeded":
+            raise Conflict(f"The prediction has no result; it is {prediction.state}.")
+        return send(context.store, predictions.result_key(prediction), "predictions.csv", prediction.size)
+
+    return routes
+
+
+def _of_dataset(context: Context, wish: dict[str, Any]) -> Prediction:
+    with log.bound(job_id=wish["job_id"]), context.db.write() as session:
+        job = jobs.get(session, wish["job_id"])
+        # Locked: were it to become ready right now, neither side would see the other's change
+        dataset = datasets.get(session, wish["dataset_id"], lock=True)
+        prediction = predictions.create(
+            session,
+            job,
+            prediction_id=datasets.new_id(),
+            dataset=dataset,
+            name=dataset.name,
+            top_k=wish["top_k"],
+            contributions=wish["contributions"],
+        )
+        predictions.request_where_settled(session, context.outbox, context.store, dataset)
+        session.flush()
+        return prediction
+
+
+def _of_rows(context: Context, wish: dict[str, Any]) -> Prediction:
+    if len(wish["rows"]) > context.settings.max_inline_rows:
+        raise Invalid(
+            f"{len(wish['rows'])} rows are more than the {context.settings.max_inline_rows} that a request may hold; "
+            "upload them as a data set and give its `dataset_id`."
+        )
+    table = look_twice(lambda: _laid_out(context, wish))
+    # Into the store before anything is recorded: of a request that breaks off here, only objects are left, which go with the job
+    prediction_id = datasets.new_id()
+    folder = predictions.folder(wish["job_id"], prediction_id)
+    context.store.put_bytes(f"{folder}/table.csv", table.csv, content_type="text/csv")
+    for name, image in table.images.items():
+        context.store.put_bytes(f"{folder}/images/{name}", image)
+    with log.bound(job_id=wish["job_id"]), context.db.write() as session:
+        prediction = predictions.create(
+            session,
+            jobs.get(session, wish["job_id"]),
+            prediction_id=prediction_id,
+            dataset=None,
+            name=f"{len(wish['rows'])} rows" if len(wish["rows"]) > 1 else "1 row",
+            top_k=wish["top_k"],
+            contributions=wish["contributions"],
+        )
+        predictions.request(
+            session,
+            context.outbox,
+            context.store,
+            prediction,
+            table=context.store.uri(f"{folder}/table.csv"),
+            images=context.store.uri(f"{folder}/images") if table.images else None,
+            dialect=inline.DIALECT,
+        )
+        session.flush()
+        return prediction
+
+
+def _laid_out(context: Context, wish: dict[str, Any]) -> inline.InlineTable:
+    with context.db.read() as session:
+        job = jobs.get(session, wish["job_id"])
+        predictions.check_model(job)
+        dataset = datasets.get(session, job.dataset_id)
+        columns = predictions.read_by_model(job, dataset)
+    return inline.lay_out(
+        wish["rows"],
+        wish["images"],
+        columns,
+        lambda: ImageIndex(context.files.names(dataset)),
+        lambda path: context.files.read(dataset, path),
+    )
