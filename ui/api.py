@@ -118,6 +118,23 @@ class Api:
                 return None
             raise
 
+    def predict(self, job_id: str, wish: JSON) -> JSON:
+        """Ask a job's model for some rows, or for those of a data set."""
+        return self._call("POST", "/api/predictions/", json={"job_id": job_id, **wish}, timeout=CHECK_SECONDS)
+
+    def prediction(self, prediction_id: str) -> JSON:
+        """Look up one prediction."""
+        return self._call("GET", f"/api/predictions/{_part(prediction_id)}/")
+
+    def predictions(self, job_id: str, *, page_size: int) -> list[JSON]:
+        """List a job's predictions, newest first."""
+        params: dict[str, Any] = {"job": job_id, "page_size": page_size}
+        return list(self._call("GET", "/api/predictions/", params=params)["items"])
+
+    def predicted_rows(self, prediction_id: str, limit: int) -> JSON:
+        """Give the first rows of a result."""
+        return self._call("GET", f"/api/predictions/{_part(prediction_id)}/rows/", params={"limit": limit})
+
     def _call(self, method: str, path: str, **arguments: Any) -> JSON:
         try:
             response = self._client.request(method, path, **arguments)

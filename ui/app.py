@@ -10,7 +10,7 @@ from flask import Flask, Response, jsonify
 
 from ui import routing, shell
 from ui.api import Api
-from ui.pages import compare, dataset, datasets, home, job, jobs, new_job
+from ui.pages import compare, dataset, datasets, home, job, jobs, new_job, try_model
 
 if TYPE_CHECKING:
     from ui.settings import UiSettings
@@ -43,7 +43,7 @@ def create_app(settings: UiSettings) -> Dash:
     # assets are asked for by the time they changed, so a browser may keep them
     app.server.config["SEND_FILE_MAX_AGE_DEFAULT"] = ASSET_SECONDS
     routing.register(app, api)
-    for page in (home, datasets, dataset, new_job, jobs, compare, job):
+    for page in (home, datasets, dataset, new_job, jobs, compare, job, try_model):
         page.register(app, api)
     _add_probes(app.server, api)
     return app

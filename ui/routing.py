@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, unquote
 from dash import ALL, ClientsideFunction, Dash, Input, Output
 
 from ui.api import Api, ApiError
-from ui.pages import compare, dataset, datasets, home, job, jobs, new_job
+from ui.pages import compare, dataset, datasets, home, job, jobs, new_job, try_model
 from ui.parts import empty, failure, link_button, message
 from ui.shell import NAVIGATION
 
@@ -49,6 +49,11 @@ PAGES = (
         re.compile(r"/jobs/compare/?"), "Compare jobs", lambda api, _path, query: compare.layout(api, query)
     ),
     Page(re.compile(r"/jobs/new/?"), "New job", lambda api, _path, query: new_job.layout(api, query)),
+    Page(
+        re.compile(r"/jobs/([^/]+)/try/?"),
+        "Try a model",
+        lambda api, path, query: try_model.layout(api, path[0], query),
+    ),
     Page(re.compile(r"/jobs/([^/]+)/?"), "Job", lambda api, path, _query: job.layout(api, *path)),
 )
 

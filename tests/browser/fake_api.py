@@ -15,7 +15,7 @@ from flask import Response, jsonify
 from PIL import Image
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 JSON = dict[str, Any]
 ENDED = {"succeeded", "failed", "cancelled", "timed_out"}
@@ -40,6 +40,10 @@ class FakePlatform:
         self.hold_uploads = threading.Event()  # cleared, it makes uploads wait before their answer
         self.hold_uploads.set()
         self.reports: dict[str, JSON] = {}  # report.json of a job, where it is not to be made up
+        self.predictions: dict[str, JSON] = {}
+        self.predicted: dict[str, JSON] = {}  # first rows of those that succeeded
+        self.asked: list[JSON] = []  # bodies of requests for predictions
+        self.refuse_prediction = ""
         self.broken_image = ""  # path of a file that does not decode
         self.uploaded_names: list[str | None] = []
         self.thinned = 0  # every how many-th point of its past a job's page is given; 0: all
@@ -167,6 +171,18 @@ class FakePlatform:
         }
         self.emit(job_id, {"kind": "artifact", "data": {"items": []}})
         self.set_state(job_id, "succeeded", "finished after 6 epochs", metrics)
+
+    def end_prediction(
+        self, prediction_id: str, found: JSON | None = None, reason: str = "", notes: Iterable[str] = ()
+    ) -> None:
+        """End a prediction, well where its rows are given."""
+        self.predicted[prediction_id] = found or {}
+        self.predictions[prediction_id] |= {
+            "state": "succeeded" if found else "failed",
+            "reason": reason or None,
+            "notes": list(notes),
+            "rows": len(found["rows"]) if found else 0,
+        }
 
     def drop_connections(self) -> None:
         """Break every open stream, as a restarted gateway does."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from browser import fake_data
+from browser import fake_data, fake_predictions
 from browser.fake_api import ENDED, JSON, FakePlatform, picture, problem
 from flask import Flask, Response, jsonify, request
 
@@ -41,6 +41,7 @@ def create_api(platform: FakePlatform) -> Flask:
     _jobs(app, platform)
     _curves(app, platform)
     _results(app, platform)
+    fake_predictions.routes(app, platform)
     return app
 
 

@@ -120,6 +120,8 @@ window.triptych = window.triptych || {};
     },
     mountUpload: function () { triptych.mountUpload(); return ""; },
     mountJob: function (job) { triptych.mountJob(job); return ""; },
+    watchPrediction: function (asked) { triptych.watchPrediction(asked); return ""; },
+    showPicture: function (contents) { return [contents || window.dash_clientside.no_update, contents ? "" : window.dash_clientside.no_update]; },
     mountCompare: function (jobs) { triptych.mountCompare(jobs); return ""; },
   };
 })(window.triptych);

@@ -63,6 +63,11 @@ def _about(job: JSON) -> Node:
 def _actions(job: JSON) -> list[Node]:
     shown = visible_actions(job["state"])
     return [
+        html.Div(
+            link_button("Try it", f"/jobs/{job['id']}/try", primary=True),
+            id="job-try",
+            style=_shown(shown["try"]),
+        ),
         link_button("Compare", f"/jobs/compare?jobs={job['id']}"),
         link_button("New job like this", f"/jobs/new?from={job['id']}"),
         dmc.Button("Start", id="job-start-now", style=_shown(shown["start"])),
@@ -79,6 +84,7 @@ def visible_actions(state: str) -> dict[str, bool]:
         "start": state == "created",
         "retry": state in wording.RETRYABLE,
         "cancel": state in wording.ACTIVE,
+        "try": state == "succeeded",
     }
 
 
@@ -175,6 +181,7 @@ def register(app: Dash, api: Api) -> None:
         Output("job-start-now", "style"),
         Output("job-retry", "style"),
         Output("job-cancel", "style"),
+        Output("job-try", "style"),
         Input("job-changed", "data"),
         State("live-job", "data"),
         prevent_initial_call=True,
@@ -183,17 +190,17 @@ def register(app: Dash, api: Api) -> None:
         try:
             job = api.job(live["id"])
         except ApiError as error:
-            return (no_update, failure(error), *[no_update] * 7)
+            return (no_update, failure(error), *[no_update] * 8)
         if job["state"] in wording.ENDED and (job["state"], job["attempt"]) == (
             live["state"],
             live["attempt"],
         ):
             return (
                 no_update,
-            ) * 9  # it had ended when the page was made: drawing it anew would fold what was unfolded
+            ) * 10  # it had ended when the page was made: drawing it anew would fold what was unfolded
         result = job_result.result(api, job)
         shown = visible_actions(job["state"])
-        styles = [_shown(shown[action]) for action in ("start", "retry", "cancel")]
+        styles = [_shown(shown[action]) for action in ("start", "retry", "cancel", "try")]
         parts = (result.figures, result.report, result.insight, result.artifacts)
         return _state(job), *parts, _details(job), *styles
 

@@ -1,0 +1,48 @@
+/* Watches a prediction until it has ended. It takes a second or many minutes, so the pauses grow with the time it took. */
+window.triptych = window.triptych || {};
+
+(function (triptych) {
+  "use strict";
+
+  const FIRST = 250;
+  const LONGEST = 3000;
+  let watched = null;  // the prediction that is looked after, so that a later one stops the former
+
+  function say(text) { triptych.setText("try-state", text); }
+
+  async function look(id, began) {
+    if (watched !== id || !document.getElementById("try-state")) return;
+    const seconds = (Date.now() - began) / 1000;
+    let ended = false;
+    try {
+      const answer = await fetch("/api/predictions/" + encodeURIComponent(id) + "/");
+      if (watched !== id) return;
+      if (answer.ok) {
+        const prediction = await answer.json();
+        ended = prediction.state === "succeeded" || prediction.state === "failed";
+        if (prediction.state === "waiting") say("Waiting for the data set to be ready…");
+        else if (!ended) say(seconds < 3 ? "Predicting…" : "Predicting… " + triptych.duration(seconds) + "; a model is loaded first where it is not in use");
+      } else if (answer.status < 500) {
+        say(triptych.refusal(answer.status, await answer.text()));
+        return;
+      } else say("The platform does not answer; asking again…");
+    } catch (error) {
+      say("The platform does not answer; asking again…");
+    }
+    if (ended) {
+      say("");
+      window.dash_clientside.set_props("try-ended", { data: id });
+      return;
+    }
+    setTimeout(look, Math.min(LONGEST, Math.max(FIRST, 100 * seconds)), id, began);
+  }
+
+  /* Called with the prediction that was asked for, or none. */
+  triptych.watchPrediction = function (asked) {
+    watched = asked ? asked.id : null;
+    if (watched) {
+      say("Predicting…");
+      look(watched, Date.now());
+    }
+  };
+})(window.triptych);

@@ -1,0 +1,136 @@
+"""A form with a field for each column that a model reads, and what is typed in it as a row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import dash_mantine_components as dmc
+from dash import dcc, html
+
+from contracts.schema import ColumnType
+from ui import wording
+from ui.parts import Node, attributes, name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ui.api import JSON
+
+MAX_FIELDS = 60  # columns with a field of their own; the others keep what the example row has
+MAX_IMAGE_BYTES = 20 << 20  # of one image in a form; the api's MAX_INLINE_BYTES is the limit of all together
+LISTED = {ColumnType.CATEGORICAL, ColumnType.BOOLEAN}
+
+
+def columns_of(job: JSON, schema: JSON) -> list[JSON]:
+    """Give the columns that a job's model reads, as its data set describes them, with the types the job was told."""
+    types, read = job["settings"].get("column_types") or {}, set(job["settings"].get("feature_columns") or ())
+    return [
+        {**column, "type": types.get(column["name"], column["type"])}
+        for column in schema["columns"]
+        if column["name"] in read
+    ]
+
+
+def fields(columns: Sequence[JSON], row: JSON, pictures: JSON) -> Node:
+    """Give the fields, filled in.
+
+    Args:
+        columns: What the model reads.
+        row: Cells by column.
+        pictures: URLs of thumbnails of image cells by column.
+    """
+    shown = [
+        _field(column, row.get(column["name"]), pictures.get(column["name"]))
+        for column in columns[:MAX_FIELDS]
+    ]
+    more = len(columns) - MAX_FIELDS
+    kept = f"The other {wording.plural(more, 'column')} keep what the example row has."
+    return [
+        html.Div(shown, className="form-grid"),
+        html.P(kept, className="quiet") if more > 0 else None,
+    ]
+
+
+def row_of(columns: Sequence[JSON], example: JSON, typed: JSON, sent: JSON) -> tuple[JSON, JSON]:
+    """Put together what the API is asked.
+
+    Args:
+        columns: What the model reads.
+        example: The example row.
+        typed: What the fields hold, by column.
+        sent: Data URLs of images chosen in the form, by column.
+
+    Returns:
+        The row, and the images by the names that it uses.
+    """
+    row = {column["name"]: typed.get(column["name"], example.get(column["name"])) for column in columns}
+    images = {}
+    for place, column in enumerate(columns):
+        url = sent.get(column["name"])
+        if url:
+            # a name of our own: two columns may be given files of one name
+            kind = url.partition(";")[0].rpartition("/")[2].partition("+")[0] or "png"
+            file = f"{place}.{kind}"
+            row[column["name"]], images[file] = file, url
+    return {key: value for key, value in row.items() if value not in (None, "")}, images
+
+
+def _field(column: JSON, value: str | None, picture: str | None) -> Node:
+    title = column["name"]
+    identity = {"form": "try", "field": title}
+    statistics = column.get("statistics") or {}
+    if column["type"] == ColumnType.IMAGE:
+        return _image(title, value, picture)
+    common: dict[str, Any] = {
+        "id": identity,
+        "label": name(title),
+        "value": value or "",
+        "placeholder": "missing",
+    }
+    if column["type"] == ColumnType.TEXT:
+        return dmc.Textarea(**common, autosize=True, minRows=2, maxRows=8, className="wide-field")
+    if column["type"] in LISTED:
+        known = list(dict.fromkeys(each["value"] for each in statistics.get("top_values") or []))
+        return dmc.Autocomplete(**common, data=known, limit=50)
+    return dmc.TextInput(
+        **common,
+        description=_range(column, statistics),
+        inputProps={"inputMode": "decimal"} if column["type"] == ColumnType.NUMERIC else {},
+    )
+
+
+def _range(column: JSON, statistics: JSON) -> str:
+    if column["type"] == ColumnType.NUMERIC and statistics.get("minimum") is not None:
+        return (
+            f"in training {wording.number(statistics['minimum'])} to {wording.number(statistics['maximum'])}"
+        )
+    if column["type"] == ColumnType.DATETIME and statistics.get("earliest"):
+        return f"in training {statistics['earliest'][:10]} to {statistics['latest'][:10]}"
+    return ""
+
+
+def _image(title: str, value: str | None, picture: str | None) -> Node:
+    return html.Div(
+        [
+            html.Div(name(title), className="field-label"),
+            dcc.Upload(
+                [
+                    html.Img(
+                        src=picture or "",
+                        alt="",
+                        id={"form": "try-picture", "field": title},
+                        className="try-picture",
+                        **attributes(data_empty="" if picture else "yes"),
+                    ),
+                    html.Span("Choose an image, or drop one here", className="quiet"),
+                ],
+                id={"form": "try-image", "field": title},
+                accept="image/*",
+                max_size=MAX_IMAGE_BYTES,
+                className="try-image",
+            ),
+            # the example row's file, until another is chosen
+            dcc.Input(id={"form": "try", "field": title}, type="hidden", value=value or ""),
+        ],
+        className="try-image-field",
+    )
