@@ -26,8 +26,9 @@ from trainer.models.multimodal import predict
 from trainer.models.multimodal.batches import gather
 from trainer.models.multimodal.export import export
 from trainer.models.multimodal.features import Features
+from trainer.models.multimodal.huggingface import ARCHITECTURES
 from trainer.models.multimodal.pretrained import find_encoder
-from trainer.models.multimodal.sentences import ARCHITECTURES, LENGTHS, SentenceEncoder
+from trainer.models.multimodal.sentences import LENGTHS, SentenceEncoder
 from trainer.models.multimodal.state import Running
 from trainer.models.multimodal.texts import build_text_cache
 from trainer.reporter import SilentReporter

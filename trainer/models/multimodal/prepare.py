@@ -16,9 +16,10 @@ from trainer.models.multimodal.backbones import TORCHVISION
 from trainer.models.multimodal.batches import put, to_pixels
 from trainer.models.multimodal.branches import Standardise
 from trainer.models.multimodal.features import NO_VECTORS, Features
+from trainer.models.multimodal.huggingface import is_installed, what_to_install
 from trainer.models.multimodal.presets import Architecture
 from trainer.models.multimodal.pretrained import find_encoder, find_weights, load_pretrained
-from trainer.models.multimodal.sentences import SentenceEncoder, is_installed, what_to_install
+from trainer.models.multimodal.sentences import SentenceEncoder
 from trainer.models.multimodal.texts import build_text_cache
 
 if TYPE_CHECKING:

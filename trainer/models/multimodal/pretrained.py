@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from trainer import objects
 from trainer.errors import DataError
-from trainer.models.multimodal import sentences
+from trainer.models.multimodal import huggingface
 from trainer.models.multimodal.backbones import torchvision_network, without_head
 
 if TYPE_CHECKING:
@@ -80,14 +80,14 @@ def find_encoder(uri: str, folder: Path) -> tuple[Path | None, str]:
         DataError: The folder cannot be read.
     """
     local = objects.fetch_folder(
-        uri, folder, lambda _: None, lambda name: "/" in name and name.split("/", 1)[1] in sentences.FILES
+        uri, folder, lambda _: None, lambda name: "/" in name and name.split("/", 1)[1] in huggingface.FILES
     )
-    why = f"{uri} holds no folder with {', '.join(sentences.NEEDED)}"
+    why = f"{uri} holds no folder with {', '.join(huggingface.NEEDED)}"
     for place in sorted(path for path in local.iterdir() if path.is_dir()):
-        lacking = [name for name in sentences.NEEDED if not (place / name).is_file()]
+        lacking = [name for name in huggingface.NEEDED if not (place / name).is_file()]
         if not lacking:
             return place, ""
-        if sentences.CONFIG not in lacking:
+        if huggingface.CONFIG not in lacking:
             why = f"{place.name} in {uri} lacks {' and '.join(lacking)}"
     return None, why
 

@@ -3,53 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
-from torch import nn
 from torch.nn import functional
 
 from trainer.errors import DataError
 from trainer.features.saved import below, prefixed
-from trainer.models.multimodal.backbones import import_torchvision
+from trainer.models.multimodal import huggingface
 from trainer.models.multimodal.batches import put
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
-    from types import ModuleType
 
     from numpy.typing import NDArray
+    from torch import nn
 
-LIBRARY, EXTRA = "transformers", "trainer-sentences"
-CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
-NEEDED = (CONFIG, TOKENIZER, WEIGHTS)
-# What the sentence-transformers library writes beside them: how long a text may be, how tokens become one vector
-TOKENIZER_CONFIG, LENGTH, POOLING = (
-    "tokenizer_config.json",
-    "sentence_bert_config.json",
-    "1_Pooling/config.json",
-)
-FILES = (*NEEDED, TOKENIZER_CONFIG, LENGTH, POOLING)
-# Others may be no encoders of text, or bring code of their own
-ARCHITECTURES = (
-    "albert",
-    "bert",
-    "camembert",
-    "distilbert",
-    "electra",
-    "modernbert",
-    "mpnet",
-    "roberta",
-    "xlm-roberta",
-)
-# What a config may say that would have the library look for code elsewhere, or weights be other than they are
-IGNORED = ("auto_map", "attn_implementation", "quantization_config", "dtype", "torch_dtype", "model_type")
 MOST_TOKENS = 512  # attention's cost grows with the square
-# A text is padded to the first of these that it fits into: a fifth of the tokens is padding, on lengths spread evenly
+# A text is padded to the first of these that it fits into: a seventh of the tokens is padding where lengths are spread evenly
 LENGTHS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 TOKENS_AT_A_TIME = 1024
 TOKENIZED_AT_A_TIME = 1024
@@ -73,8 +47,7 @@ class SentenceEncoder:
         self.name: str = settings["name"]
         self._settings = settings
         self._json = tokenizer
-        self._tokenizer = _tokenizers().Tokenizer.from_str(tokenizer)
-        self._tokenizer.no_padding()
+        self._tokenizer = huggingface.make_tokenizer(tokenizer)
         self._tokenizer.enable_truncation(settings["tokens"])
         self._network = network.eval()
         self._padding: int = settings["config"].get("pad_token_id") or 0
@@ -82,27 +55,30 @@ class SentenceEncoder:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read a folder that holds NEEDED, and perhaps others of FILES.
+        """Read a folder that holds ``NEEDED``, and perhaps others of ``FILES``, of huggingface.py.
 
         Raises:
             DataError: It holds no encoder that can be used.
         """
         try:
-            config = _read(folder / CONFIG)
-            network = _pretrained(folder, config)
-            pooling = _read(folder / POOLING)
+            config = huggingface.read_json(folder / huggingface.CONFIG)
+            network = huggingface.read_network(folder, config)
+            pooling = huggingface.read_json(folder / huggingface.POOLING)
             settings = {
                 "name": folder.name,
                 "config": config,
                 "pooling": "cls" if pooling.get("pooling_mode_cls_token") else "mean",
                 "tokens": min(
                     MOST_TOKENS,
-                    _places(network),
-                    _read(folder / LENGTH).get("max_seq_length") or MOST_TOKENS,
-                    int(_read(folder / TOKENIZER_CONFIG).get("model_max_length") or MOST_TOKENS),
+                    huggingface.places(network),
+                    huggingface.read_json(folder / huggingface.LENGTH).get("max_seq_length") or MOST_TOKENS,
+                    int(
+                        huggingface.read_json(folder / huggingface.TOKENIZER_CONFIG).get("model_max_length")
+                        or MOST_TOKENS
+                    ),
                 ),
             }
-            encoder = cls(settings, (folder / TOKENIZER).read_text(encoding="utf-8"), network)
+            encoder = cls(settings, (folder / huggingface.TOKENIZER).read_text(encoding="utf-8"), network)
             encoder._try_out()
         except Exception as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -118,16 +94,11 @@ class SentenceEncoder:
         Raises:
             DataError: The library it needs is not installed.
         """
-        if not is_installed():
+        if not huggingface.is_installed():
             raise DataError(
-                f"the model reads text by the sentence encoder {settings['name']}: install {what_to_install()}"
+                f"the model reads text by the sentence encoder {settings['name']}: install {huggingface.what_to_install()}"
             )
-        library = _transformers()
-        network = _without_pooler(
-            library.AutoModel.from_config(
-                _config(settings["config"]), trust_remote_code=False, dtype=torch.float32
-            )
-        )
+        network = huggingface.make_network(settings["config"])
         weights = {
             name: torch.from_numpy(np.array(array)) for name, array in below("network", arrays).items()
         }
@@ -211,84 +182,10 @@ class SentenceEncoder:
             self._network.get_input_embeddings().num_embeddings,  # type: ignore[operator]
         )
         if known > embedded:  # on a GPU such a token would end the process
-            raise ValueError(f"{TOKENIZER} knows {known} tokens, {WEIGHTS} {embedded}")
+            raise ValueError(
+                f"{huggingface.TOKENIZER} knows {known} tokens, {huggingface.WEIGHTS} {embedded}"
+            )
         longest = "a " * self._settings["tokens"]
         for _, vectors in self.describe(["a", longest], torch.device("cpu")):
             if not np.isfinite(vectors).all():
                 raise ValueError("its vectors are no finite numbers")
-
-
-def is_installed() -> bool:
-    """Tell whether the library is there that makes encoders; it is not imported, which takes seconds."""
-    return importlib.util.find_spec(LIBRARY) is not None
-
-
-def what_to_install() -> str:
-    """Name it for a person."""
-    return f"the extra {EXTRA} (pip install 'triptych[{EXTRA}]')"
-
-
-def _pretrained(folder: Path, config: dict[str, Any]) -> nn.Module:
-    if config.get("model_type") not in ARCHITECTURES:
-        raise ValueError(
-            f"model_type {config.get('model_type')!r} in {CONFIG} is none of {', '.join(ARCHITECTURES)}"
-        )
-    network, said = _transformers().AutoModel.from_pretrained(
-        folder,
-        config=_config(config),
-        dtype=torch.float32,
-        local_files_only=True,
-        trust_remote_code=False,
-        use_safetensors=True,
-        output_loading_info=True,
-    )
-    lacking = sorted(name for name in said["missing_keys"] if not name.startswith("pooler."))
-    if lacking:
-        raise ValueError(f"{WEIGHTS} lacks {len(lacking)} arrays, e.g. {lacking[0]}")
-    return _without_pooler(network)
-
-
-def _config(config: dict[str, Any]) -> Any:
-    plain = {n: value for n, value in config.items() if n not in IGNORED and not n.startswith("_")}
-    return _transformers().AutoConfig.for_model(config["model_type"], **plain)
-
-
-def _without_pooler(network: nn.Module) -> nn.Module:
-    # a layer over the first token, for another task: not used here, and random where the file has none
-    if hasattr(network, "pooler"):
-        network.pooler = None  # type: ignore[assignment]
-    return network
-
-
-def _places(network: nn.Module) -> int:
-    """Give the most tokens that the network has positions for."""
-    most: int = network.config.max_position_embeddings  # type: ignore[union-attr, assignment]
-    for name, part in network.named_modules():
-        if name.endswith("position_embeddings") and isinstance(part, nn.Embedding):
-            # RoBERTa and its kin begin to count after the number that means padding
-            most = min(most, part.num_embeddings - (0 if part.padding_idx is None else part.padding_idx + 1))
-    return most
-
-
-def _read(file: Path) -> dict[str, Any]:
-    if not file.is_file():
-        return {}
-    read: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return read
-
-
-def _transformers() -> ModuleType:
-    import_torchvision()  # which the library imports, without the care it takes
-    import transformers  # noqa: PLC0415 - seconds, and only for encoders
-
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    module: ModuleType = transformers
-    return module
-
-
-def _tokenizers() -> ModuleType:
-    import tokenizers  # noqa: PLC0415 - as above
-
-    module: ModuleType = tokenizers
-    return module
