@@ -118,10 +118,12 @@ class JobSpec(Wire):
     model_params: dict[str, Any] = Field(default_factory=dict, description="JSON; the model's own parameters")
     pretrained: Literal["auto", "none", "required"] = Field(
         default="auto",
-        description="weights that an image network starts from; auto: those of PRETRAINED_URI, if any",
+        description="networks that are trained already, for images and texts; auto: those of PRETRAINED_URI, if any; "
+        "required: fail without any for the images or, in a job without images, for the texts",
     )
     pretrained_uri: str = Field(
-        default="", description="s3://… or file:///… folder of torchvision's weight files, by their own names"
+        default="",
+        description="s3://… or file:///… folder of torchvision's weight files by their own names, and of a sentence encoder in a sub-folder",
     )
     resume_from: str = Field(
         default="", description="s3://… or file:///… checkpoint of an earlier attempt, taken up where it fits"

@@ -48,13 +48,19 @@ def fetch(uri: str, folder: Path) -> Path:
     return target
 
 
-def fetch_folder(uri: str, folder: Path, progress: Callable[[float], None]) -> Path:
+def fetch_folder(
+    uri: str,
+    folder: Path,
+    progress: Callable[[float], None],
+    wanted: Callable[[str], bool] = lambda _: True,
+) -> Path:
     """Make every object under a prefix readable as a local folder.
 
     Args:
         uri: The prefix, with or without a trailing slash.
         folder: Where s3:// objects are put; a file:// folder is used where it lies.
         progress: Told the share of the bytes that are there, 0 to 1.
+        wanted: Told an s3:// object's name below the prefix, says whether to download it.
 
     Raises:
         DataError: There is nothing under it, or it may not be read.
@@ -70,6 +76,8 @@ def fetch_folder(uri: str, folder: Path, progress: Callable[[float], None]) -> P
         sizes = dict(_list(bucket, prefix))
         if not sizes:
             raise DataError(f"{uri} holds no objects")
+        folder.mkdir(parents=True, exist_ok=True)
+        sizes = {name: size for name, size in sizes.items() if wanted(name)}
         total, done = max(1, sum(sizes.values())), 0
 
         def transfer(name: str) -> int:

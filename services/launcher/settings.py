@@ -36,7 +36,7 @@ class LauncherSettings(Settings):
     pretrained_uri: str = Field(
         default="",
         pattern=r"^((s3|file)://.+)?$",
-        description="folder of torchvision's weight files that trainers may start image networks from; empty: none",
+        description="folder of torchvision's weight files, and of a sentence encoder in a sub-folder, that trainers may use; empty: none",
     )
     max_running: int = Field(
         default=0, ge=0, description="most jobs that run at a time, others wait; 0: 2 (local), 100 (ecs)"

@@ -20,14 +20,7 @@ def routes(app: Flask, platform: FakePlatform) -> None:
         platform.asked.append(wish)
         if platform.refuse_prediction:
             return problem(422, "Invalid", platform.refuse_prediction)
-        name = "1 row" if wish.get("rows") else platform.datasets[wish["dataset_id"]]["name"]
-        prediction_id = f"p{len(platform.predictions) + 1}"
-        platform.predictions[prediction_id] = {
-            "id": prediction_id, "job_id": wish["job_id"], "dataset_id": wish.get("dataset_id"), "name": name,
-            "state": "running", "reason": None, "top_k": None, "contributions": wish["contributions"], "rows": 0, "size": 0,
-            "notes": [], "created_at": platform.jobs[wish["job_id"]]["created_at"], "finished_at": None,
-        }  # fmt: skip
-        return jsonify(platform.predictions[prediction_id]), 202
+        return jsonify(platform.predictions[add(platform, wish)]), 202
 
     @app.get("/predictions/")
     def predictions() -> Response:
@@ -53,6 +46,18 @@ def routes(app: Flask, platform: FakePlatform) -> None:
         found = platform.predicted[prediction_id]
         lines = [",".join(row) for row in [found["columns"], *found["rows"]]]
         return Response("\n".join(lines) + "\n", mimetype="application/octet-stream")
+
+
+def add(platform: FakePlatform, wish: JSON) -> str:
+    """Add a prediction that runs; gives its id."""
+    prediction_id = f"p{len(platform.predictions) + 1}"
+    platform.predictions[prediction_id] = {
+        "id": prediction_id, "job_id": wish["job_id"], "dataset_id": wish.get("dataset_id"), "state": "running", "reason": None,
+        "name": "1 row" if wish.get("rows") else platform.datasets[wish["dataset_id"]]["name"], "top_k": None, "size": 0,
+        "contributions": True, "rows": 0, "notes": [], "created_at": platform.jobs[wish["job_id"]]["created_at"],
+        "finished_at": None,
+    }  # fmt: skip
+    return prediction_id
 
 
 def answer(rows: int = 1, labels: tuple[str, ...] = ("cat", "dog", "bird")) -> JSON:

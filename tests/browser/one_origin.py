@@ -10,7 +10,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from browser import fake_data
+from browser import fake_data, fake_predictions
 from browser.fake_api import FakePlatform
 from browser.fake_routes import create_api
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
@@ -95,7 +95,16 @@ def furnish(platform: FakePlatform) -> dict[str, str]:
     platform.start(running)
     platform.emit(running, *fake_data.training_items(20, ["bird", "cat", "fish"])[:42])
     platform.beat(running, "training", 0.35, 95, "epoch 7 of 20")
-    return {"animals": animals, "uploading": uploading, "done": done, "failed": failed, "running": running}
+    predicted = fake_predictions.add(platform, {"job_id": done, "rows": [{}]})
+    platform.end_prediction(predicted, fake_predictions.answer(), notes=["column 'kind' is not in the table"])
+    return {
+        "animals": animals,
+        "uploading": uploading,
+        "done": done,
+        "failed": failed,
+        "running": running,
+        "predicted": predicted,
+    }
 
 
 if __name__ == "__main__":

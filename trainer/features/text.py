@@ -54,6 +54,10 @@ class TextFeatures:
     def __len__(self) -> int:
         return sum(map(len, self._kept.values()))
 
+    def read(self, texts: pl.Series) -> pl.Series:
+        """Cut texts to the characters that are read."""
+        return texts.str.slice(0, self._max_chars)
+
     def transform(self, texts: pl.Series) -> Bags:
         """Give each text's weighed n-grams, numbered from 0 to ``len`` of this."""
         bags = [self._weighed(*block) for block in count_ngrams(_strings(texts, self._max_chars))]

@@ -10,6 +10,12 @@ window.triptych = window.triptych || {};
 
   function say(text) { triptych.setText("try-state", text); }
 
+  /* A former answer stays readable while another is on its way, but is not to be taken for it. */
+  function age(old) {
+    const shown = document.getElementById("try-result");
+    if (shown) shown.classList.toggle("stale", old);
+  }
+
   async function look(id, began) {
     if (watched !== id || !document.getElementById("try-state")) return;
     const seconds = (Date.now() - began) / 1000;
@@ -24,6 +30,7 @@ window.triptych = window.triptych || {};
         else if (!ended) say(seconds < 3 ? "Predicting…" : "Predicting… " + triptych.duration(seconds) + "; a model is loaded first where it is not in use");
       } else if (answer.status < 500) {
         say(triptych.refusal(answer.status, await answer.text()));
+        age(false);
         return;
       } else say("The platform does not answer; asking again…");
     } catch (error) {
@@ -31,6 +38,7 @@ window.triptych = window.triptych || {};
     }
     if (ended) {
       say("");
+      age(false);
       window.dash_clientside.set_props("try-ended", { data: id });
       return;
     }
@@ -42,6 +50,9 @@ window.triptych = window.triptych || {};
     watched = asked ? asked.id : null;
     if (watched) {
       say("Predicting…");
+      age(true);
+      // where the screen is narrow the answer stands far below the question
+      if (matchMedia("(max-width: 800px)").matches) document.getElementById("try-state").scrollIntoView({ block: "center" });
       look(watched, Date.now());
     }
   };

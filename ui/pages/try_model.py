@@ -24,7 +24,7 @@ EARLIER = 10
 def layout(api: Api, job_id: str, query: Query) -> Node:
     """Give the page; the query may name a prediction to show."""
     job = api.job(job_id)
-    title = ["Try ", name(job["name"])]
+    title = "Try the model"
     if job["state"] != "succeeded":
         text = f"This job is {wording.state(job['state'])}; only one that succeeded leaves a model."
         return [
@@ -47,10 +47,10 @@ def layout(api: Api, job_id: str, query: Query) -> Node:
             heading(
                 title,
                 about=[
-                    "predicts ",
+                    "of ",
+                    dmc.Anchor(name(job["name"]), href=f"/jobs/{job_id}"),
+                    " · predicts ",
                     name(job["target"]),
-                    " · ",
-                    dmc.Anchor("the job", href=f"/jobs/{job_id}"),
                 ],
             ),
             html.Div(

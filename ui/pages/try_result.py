@@ -34,7 +34,7 @@ def result(prediction: JSON, found: JSON | None) -> Node:
     if prediction["rows"] == 1:
         body: list[Node] = [_one(rows[0])]
     else:
-        body = [_several(prediction, found["columns"], rows)]
+        body = _several(prediction, found["columns"], rows)
     body.append(html.Ul(notes, className="notes") if notes else None)
     download = html.A(
         "Download as CSV",
@@ -48,7 +48,7 @@ def _one(row: dict[str, str]) -> Node:
     classes = _within(row, _CLASS) or {row["prediction"]: float(row["probability"])}
     ranked = sorted(classes.items(), key=lambda pair: (pair[0] != row["prediction"], -pair[1]))
     shown = [
-        [name(label), html.Span([_bar(share), html.Span(wording.percent(share))], className="score")]
+        [name(label), _measured(0, 100 * share, wording.percent(share))]
         for label, share in ranked[:SHOWN_CLASSES]
     ]
     rest = sum(share for _, share in ranked[SHOWN_CLASSES:])
@@ -63,7 +63,7 @@ def _one(row: dict[str, str]) -> Node:
                 ],
                 className="try-class",
             ),
-            table(("Class", "Probability"), shown, "Probabilities", numeric=(1,)),
+            html.Div(table(("Class", "Probability"), shown, "Probabilities"), className="try-parts"),
             html.P(f"{more}: {wording.percent(rest)} together.", className="quiet")
             if len(ranked) > SHOWN_CLASSES
             else None,
@@ -77,10 +77,8 @@ def _contributions(parts: dict[str, float], predicted: str) -> Node:
     rows = [
         [
             {"tabular": "other columns"}.get(part, part),
-            html.Div(
-                [_sided(value, most), html.Span(f"{value:+.2f}", className="effect-number")],
-                className="effect",
-            ),
+            # to the right of the middle what speaks for the class, to the left what speaks against it
+            _measured(50, 50 * value / most, f"{value:+.2f}".replace("-", "−")),
         ]
         for part, value in parts.items()
     ]
@@ -101,7 +99,7 @@ def _contributions(parts: dict[str, float], predicted: str) -> Node:
     )
 
 
-def _several(prediction: JSON, columns: Sequence[str], rows: list[dict[str, str]]) -> Node:
+def _several(prediction: JSON, columns: Sequence[str], rows: list[dict[str, str]]) -> list[Node]:
     shown = [column for column in columns if column != "row"][:SHOWN_COLUMNS]
     cells = [[row["row"], *(_cell(column, row[column]) for column in shown)] for row in rows]
     shares = [place for place, column in enumerate(shown, start=1) if not column.startswith("prediction")]
@@ -119,7 +117,11 @@ def _several(prediction: JSON, columns: Sequence[str], rows: list[dict[str, str]
 def _cell(column: str, text: str) -> Node:
     if column.startswith("prediction"):
         return name(text)
-    return f"{float(text):+.2f}" if column.startswith(_PART[0]) else wording.percent(float(text))
+    return (
+        f"{float(text):+.2f}".replace("-", "−")
+        if column.startswith(_PART[0])
+        else wording.percent(float(text))
+    )
 
 
 def earlier(predictions: Sequence[JSON], job_id: str) -> Node:
@@ -149,19 +151,14 @@ def _within(row: dict[str, str], ends: tuple[str, str]) -> dict[str, float]:
     }
 
 
-def _bar(share: float) -> Node:
-    return html.Span(className="bar", style={"width": f"{100 * share:.0f}%"})
-
-
-def _sided(value: float, most: float) -> Node:
-    """Draw a bar to the right of the middle for what speaks for the class, to the left for what speaks against it."""
-    width = 50 * abs(value) / most
-    left = 50.0 if value >= 0 else 50 - width
+def _measured(zero: float, length: float, text: str) -> Node:
+    """Draw a bar from a point on, to the left where its length is negative, both in per cent, and write its value beside it."""
+    bar = {"left": f"{zero + min(0.0, length):.1f}%", "width": f"{abs(length):.1f}%"}
+    parts = [html.Span(className="bar", style=bar), html.Span(className="zero", style={"left": f"{zero}%"})]
     return html.Div(
         [
-            html.Span(className="bar", style={"left": f"{left:.1f}%", "width": f"{width:.1f}%"}),
-            html.Span(className="zero", style={"left": "50%"}),
+            html.Div(parts, className="effect-track", **attributes(aria_hidden="true")),
+            html.Span(text, className="effect-number"),
         ],
-        className="effect-track",
-        **attributes(aria_hidden="true"),
+        className="effect",
     )

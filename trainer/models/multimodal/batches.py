@@ -26,6 +26,7 @@ class Shapes:
     text_features: list[int]  # n-grams of each text column
     reals: int
     cardinalities: list[int]  # levels of each embedded column, missing and unknown included
+    sentence: int = 0  # features of a text that are not trained; artifacts of before there were any say none
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,10 @@ class Encoded:
     image_numbers: list[NDArray[np.int64]]  # of each image column: (rows, most in one cell), padded with -1
     texts: list[Bags]
     no_text: list[NDArray[np.bool_]]  # of each text column: where it is missing, shape (rows,)
+    sentences: NDArray[
+        np.float32
+    ]  # (texts, f): what a sentence encoder says of each distinct text; f may be 0
+    sentence_numbers: list[NDArray[np.int64]]  # of each text column: (rows,), any where it is missing
     reals: NDArray[np.float32]  # (rows, f)
     codes: NDArray[np.int64]  # (rows, embedded columns)
 
@@ -52,6 +57,7 @@ class Text:
     offsets: torch.Tensor  # (rows + 1,)
     weights: torch.Tensor  # (entries,)
     missing: torch.Tensor  # (rows,), bool
+    sentence: torch.Tensor  # (rows, f): a sentence encoder's vectors; f may be 0
 
 
 @dataclass(frozen=True)
@@ -84,8 +90,10 @@ def gather(
         fixed=put(encoded.fixed[numbers], device),
         owners=put(owners, device),
         texts=[
-            _text_of(bags, missing, rows, device)
-            for bags, missing in zip(encoded.texts, encoded.no_text, strict=True)
+            _text_of(bags, missing, encoded.sentences[numbers[rows]], rows, device)
+            for bags, missing, numbers in zip(
+                encoded.texts, encoded.no_text, encoded.sentence_numbers, strict=True
+            )
         ],
         reals=put(encoded.reals[rows], device),
         codes=put(encoded.codes[rows], device),
@@ -129,7 +137,13 @@ def _images_of(
     return found, np.concatenate(owners)
 
 
-def _text_of(bags: Bags, missing: NDArray[np.bool_], rows: NDArray[np.int64], device: torch.device) -> Text:
+def _text_of(
+    bags: Bags,
+    missing: NDArray[np.bool_],
+    sentence: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    device: torch.device,
+) -> Text:
     begins = bags.offsets[rows]
     lengths = bags.offsets[rows + 1] - begins
     offsets = np.concatenate([[0], np.cumsum(lengths)])
@@ -139,4 +153,5 @@ def _text_of(bags: Bags, missing: NDArray[np.bool_], rows: NDArray[np.int64], de
         put(offsets, device),
         put(bags.weights[entries], device),
         put(missing[rows], device),
+        put(sentence, device),
     )

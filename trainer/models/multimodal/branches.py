@@ -27,7 +27,9 @@ class Standardise(nn.Module):
         self.register_buffer("spread", torch.ones(features))
 
     def fit(self, shown: torch.Tensor) -> None:
-        """Learn from (n, features)."""
+        """Learn from (n, features); from none, nothing."""
+        if not len(shown):
+            return
         self.mean = shown.mean(dim=0)
         self.spread = shown.std(dim=0, correction=0).clamp(min=0.01)
 
@@ -77,10 +79,10 @@ class ImageBranch(nn.Module):
 class TextBranch(nn.Module):
     """One text column: an embedding bag through a hidden layer, and beside it a linear vote of each n-gram.
 
-    In training a share of each text's n-grams is left out, so that no single one is leaned on (Iyyer et al. 2015).
+    Where a frozen sentence encoder describes the texts, its vector joins the hidden layer's code. In training a share of each text's n-grams is left out, so that no single one is leaned on (Iyyer et al. 2015).
     """
 
-    def __init__(self, features: int, width: int, classes: int, dropout: float) -> None:
+    def __init__(self, features: int, width: int, classes: int, dropout: float, sentence: int) -> None:
         super().__init__()
         self._dropout = dropout
         features = max(1, features)  # a column without a word that comes twice has none
@@ -92,11 +94,20 @@ class TextBranch(nn.Module):
             nn.LayerNorm(TEXT_WIDTH), nn.ReLU(), nn.Linear(TEXT_WIDTH, width), nn.ReLU()
         )
         self.missing = nn.Parameter(torch.zeros(width))
+        # last, so that without an encoder everything above starts from the same random numbers
+        self.standardise = Standardise(sentence) if sentence else None
+        self.compress = (
+            nn.Sequential(nn.Dropout(0.3), nn.Linear(sentence, width), nn.ReLU()) if sentence else None
+        )
+        self.join = nn.Linear(2 * width, width) if sentence else None
 
     def forward(self, text: Text) -> tuple[torch.Tensor, torch.Tensor]:
         """Map n texts to codes (n, width) and votes (n, classes)."""
         weights = functional.dropout(text.weights, self._dropout, self.training)
         code = self.hidden(self.embed(text.features, text.offsets, per_sample_weights=weights))
+        if self.standardise is not None and self.compress is not None and self.join is not None:
+            said = self.compress(self.standardise(text.sentence))
+            code = functional.relu(self.join(torch.cat([code, said], dim=1)))
         code = torch.where(text.missing.unsqueeze(1), self.missing, code)
         return code, self.vote(text.features, text.offsets, per_sample_weights=weights)
 

@@ -36,7 +36,7 @@ class Program(nn.Module):
         pixels: torch.Tensor,
         fixed: torch.Tensor,
         owners: torch.Tensor,
-        texts: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]],
+        texts: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]],
         reals: torch.Tensor,
         codes: torch.Tensor,
     ) -> torch.Tensor:
@@ -77,7 +77,7 @@ def export(fitted: Mapping[str, Any], state: Mapping[str, NDArray[np.generic]]) 
         "fixed": {0: images},
         "owners": {0: images},
         "texts": [
-            ({0: ngrams}, {0: ends}, {0: ngrams}, {0: rows})
+            ({0: ngrams}, {0: ends}, {0: ngrams}, {0: rows}, {0: rows})
             for ngrams, ends in zip(texts, offsets, strict=True)
         ],
         "reals": {0: rows},
@@ -93,6 +93,7 @@ def _example(shapes: Shapes, size: int) -> tuple[Any, ...]:
         torch.tensor([0, 1, 2, entries]),
         torch.ones(entries),
         torch.zeros(EXAMPLE_ROWS, dtype=torch.bool),
+        torch.zeros(EXAMPLE_ROWS, shapes.sentence),
     )
     return (
         torch.zeros(EXAMPLE_IMAGES, 3, size, size).contiguous(memory_format=torch.channels_last),

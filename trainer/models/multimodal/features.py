@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import polars as pl
 
 from trainer.columns import Column
 from trainer.features.saved import below, prefixed
@@ -12,15 +13,17 @@ from trainer.features.text import TextFeatures
 from trainer.models.multimodal.batches import Encoded, Shapes
 from trainer.models.multimodal.images import ImageCache, build_cache
 from trainer.models.multimodal.tabular import TabularEncoder
+from trainer.models.multimodal.texts import TextCache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    import polars as pl
     from numpy.typing import NDArray
 
     from trainer.inputs import ImageFolder
+
+NO_VECTORS = TextCache()  # where there is no sentence encoder
 
 
 class Features:
@@ -91,8 +94,13 @@ class Features:
         paths = {path for name in self._images for path in frame[name].explode().drop_nulls()}
         return build_cache(sorted(paths), images, self._image_size, folder, progress)
 
-    def encode(self, frame: pl.DataFrame, cache: ImageCache) -> Encoded:
-        """Encode any rows, typed as those fitted on; an image that is not in the cache is missing."""
+    def texts(self, frame: pl.DataFrame) -> pl.Series:
+        """Give the distinct texts of some rows, each as far as it is read, sorted."""
+        read = [features.read(frame[name]) for name, features in self._texts.items()]
+        return pl.concat([pl.Series([], dtype=pl.String), *read]).drop_nulls().unique().sort()
+
+    def encode(self, frame: pl.DataFrame, cache: ImageCache, texts: TextCache = NO_VECTORS) -> Encoded:
+        """Encode any rows, typed as those fitted on; an image that is not in the cache is missing, a text must be there."""
         reals, codes = self._tabular.encode(frame)
         return Encoded(
             cache.pixels,
@@ -100,6 +108,8 @@ class Features:
             [cache.numbers(frame[name].to_list()) for name in self._images],
             [features.transform(frame[name]) for name, features in self._texts.items()],
             [frame[name].is_null().to_numpy() for name in self._texts],
+            texts.vectors,
+            [texts.numbers(features.read(frame[name])) for name, features in self._texts.items()],
             reals,
             codes,
         )
@@ -112,6 +122,7 @@ class Features:
             text_features=[len(features) for features in self._texts.values()],
             reals=encoded.reals.shape[1],
             cardinalities=self._tabular.cardinalities,
+            sentence=encoded.sentences.shape[1],
         )
 
     def to_json(self) -> dict[str, Any]:

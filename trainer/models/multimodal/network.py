@@ -27,7 +27,7 @@ class Network(nn.Module):
         if shapes.image_columns:
             self.image = ImageBranch(architecture, shapes.fixed, shapes.image_columns, width)
         self.texts = nn.ModuleList(
-            TextBranch(features, width, classes, architecture.text_dropout)
+            TextBranch(features, width, classes, architecture.text_dropout, shapes.sentence)
             for features in shapes.text_features
         )
         if shapes.reals or shapes.cardinalities:

@@ -14,11 +14,13 @@ from trainer.models.multimodal.backbones import build_backbone
 from trainer.models.multimodal.batches import Shapes
 from trainer.models.multimodal.companions import blend, predict_companions
 from trainer.models.multimodal.evaluation import choose_device
-from trainer.models.multimodal.features import Features
+from trainer.models.multimodal.features import NO_VECTORS, Features
 from trainer.models.multimodal.network import Network
 from trainer.models.multimodal.prepare import Frozen
 from trainer.models.multimodal.presets import Architecture
 from trainer.models.multimodal.result import ensemble
+from trainer.models.multimodal.sentences import SentenceEncoder
+from trainer.models.multimodal.texts import build_text_cache
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +51,11 @@ def predict(
     with tempfile.TemporaryDirectory() as folder:
         cache, _ = features.decode(frame, images, Path(folder))
         load_frozen(fitted, state).describe(cache, device)
-        encoded = features.encode(frame, cache)
+        encoder = load_encoder(fitted, state)
+        texts = (
+            build_text_cache(features.texts(frame), encoder, Path(folder), device) if encoder else NO_VECTORS
+        )
+        encoded = features.encode(frame, cache, texts)
         placed = [network.to(device, memory_format=torch.channels_last) for network in networks]  # type: ignore[call-overload]
         own = ensemble(placed, encoded, np.arange(len(encoded)), device)
     others = predict_companions(fitted["companions"], below("companions", state), frame, images, own.shape[1])
@@ -75,6 +81,16 @@ def load_frozen(fitted: Mapping[str, Any], state: Mapping[str, NDArray[Any]]) ->
     frozen = Frozen({name: build_backbone(name)[0] for name in fitted["architecture"]["frozen"]})
     frozen.load_state_dict(_part(state, "frozen"))
     return frozen
+
+
+def load_encoder(fitted: Mapping[str, Any], state: Mapping[str, NDArray[Any]]) -> SentenceEncoder | None:
+    """Make the sentence encoder again, where there was one.
+
+    Raises:
+        DataError: The library it needs is not installed.
+    """
+    saved = fitted.get("encoder")  # artifacts of before there were any lack it
+    return None if saved is None else SentenceEncoder.from_saved(saved, below("encoder", state))
 
 
 def _part(state: Mapping[str, NDArray[Any]], part: str) -> dict[str, torch.Tensor]:

@@ -1,7 +1,8 @@
-"""What comes before the first step: which image networks serve, images decoded, every row encoded once."""
+"""What comes before the first step: which pretrained networks serve, images decoded, every row encoded once."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,12 +10,17 @@ import numpy as np
 import torch
 from torch import nn
 
+from contracts.callback import Phase
 from trainer.errors import DataError
 from trainer.models.multimodal.backbones import TORCHVISION
 from trainer.models.multimodal.batches import put, to_pixels
-from trainer.models.multimodal.features import Features
+from trainer.models.multimodal.branches import Standardise
+from trainer.models.multimodal.features import NO_VECTORS, Features
+from trainer.models.multimodal.huggingface import is_installed, what_to_install
 from trainer.models.multimodal.presets import Architecture
-from trainer.models.multimodal.pretrained import find_weights, load_pretrained
+from trainer.models.multimodal.pretrained import find_encoder, find_weights, load_pretrained
+from trainer.models.multimodal.sentences import SentenceEncoder
+from trainer.models.multimodal.texts import build_text_cache
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,10 +30,12 @@ if TYPE_CHECKING:
     from trainer.models.multimodal.network import Network
     from trainer.models.multimodal.params import Params
     from trainer.models.multimodal.presets import Settings
+    from trainer.models.multimodal.texts import TextCache
     from trainer.results import TrainParams
 
 PRETRAINED_SIZE = 224  # pixels that torchvision's weights were trained on
 DEFAULT_SIZE = 64
+SCALED_BY = 20_000  # texts at most, evenly among all; their vectors' mean and spread are the column's
 
 
 class Frozen(nn.ModuleDict):
@@ -60,23 +68,31 @@ class Prepared:
     shapes: Shapes
     architecture: Architecture
     frozen: Frozen
+    encoder: SentenceEncoder | None
+    texts: TextCache
     pretrained: nn.Module | None  # what the trained backbone starts from
     notes: list[str]
 
     def initialise(self, network: Network, train_rows: NDArray[np.int64]) -> None:
         """Put into a new network what it does not learn by steps: pretrained weights, the scale of fixed features."""
-        if network.image is None:
-            return
-        if self.pretrained is not None and network.image.backbone is not None:
-            network.image.backbone.load_state_dict(self.pretrained.state_dict())
-        if network.image.standardise is not None:
-            shown = np.concatenate([numbers[train_rows].ravel() for numbers in self.encoded.image_numbers])
+        encoded, image = self.encoded, network.image
+        if image is not None and self.pretrained is not None and image.backbone is not None:
+            image.backbone.load_state_dict(self.pretrained.state_dict())
+        if image is not None and image.standardise is not None:
+            shown = np.concatenate([numbers[train_rows].ravel() for numbers in encoded.image_numbers])
             shown = np.unique(shown[shown >= 0])
-            network.image.standardise.fit(torch.from_numpy(self.encoded.fixed[shown]))
+            image.standardise.fit(torch.from_numpy(encoded.fixed[shown]))
+        for branch, numbers, missing in zip(
+            network.texts, encoded.sentence_numbers, encoded.no_text, strict=True
+        ):
+            if isinstance(branch.standardise, Standardise):
+                shown = np.unique(numbers[train_rows][~missing[train_rows]])
+                some = shown[:: math.ceil(len(shown) / SCALED_BY) or 1]
+                branch.standardise.fit(torch.from_numpy(encoded.sentences[some]))
 
 
 def prepare(params: TrainParams[Params], settings: Settings, device: torch.device) -> Prepared:
-    """Choose image networks, decode images, fit encoders on the training rows and encode all rows.
+    """Choose pretrained networks, decode images, fit encoders on the training rows and encode all rows.
 
     Raises:
         DataError: Pretrained weights are required and cannot be had, or a file of them is not what its name says.
@@ -97,6 +113,10 @@ def prepare(params: TrainParams[Params], settings: Settings, device: torch.devic
         backbone = "small"
     if has_images and found is None:
         notes.append(f"images: {backbone} network from scratch, no pretrained weights")
+    encoder = None
+    if any(column.modality == "text" for column in data.columns):
+        encoder, used = _find_encoder(params, has_images=has_images)
+        notes.append(used)
     architecture = Architecture(
         width=settings.width,
         members=settings.members,
@@ -120,9 +140,17 @@ def prepare(params: TrainParams[Params], settings: Settings, device: torch.devic
     if broken:
         notes.append(f"{len(broken)} images cannot be decoded and count as missing, e.g. {broken[0]}")
     frozen.describe(cache, device)
-    encoded = features.encode(data.frame, cache)
+    texts = NO_VECTORS
+    if encoder is not None:
+        params.reporter.phase(Phase.PREPARING, f"describing texts by {encoder.name}")
+        texts = build_text_cache(
+            features.texts(data.frame), encoder, folder, device, params.reporter.progress
+        )
+    encoded = features.encode(data.frame, cache, texts)
     shapes = features.shapes(encoded)
-    return Prepared(device, features, cache, encoded, shapes, architecture, frozen, start, notes)
+    return Prepared(
+        device, features, cache, encoded, shapes, architecture, frozen, encoder, texts, start, notes
+    )
 
 
 def _find_pretrained(
@@ -144,3 +172,26 @@ def _find_pretrained(
     if spec.pretrained == "required":
         raise DataError(f"PRETRAINED is required, but {why}; known are {', '.join(TORCHVISION)}")
     return None
+
+
+def _find_encoder(params: TrainParams[Params], *, has_images: bool) -> tuple[SentenceEncoder | None, str]:
+    """Give the sentence encoder that serves, if any, and a note of it.
+
+    Encoders are an addition to n-grams: where images start from pretrained weights, a job that requires those may do without.
+    """
+    spec, place = params.spec, None
+    without = "text: n-grams from scratch, no sentence encoder"
+    if spec.pretrained == "none":
+        return None, without
+    if not spec.pretrained_uri:
+        why = "PRETRAINED_URI is not set"
+    else:
+        place, why = find_encoder(spec.pretrained_uri, params.workdir / "inputs" / "pretrained")
+        if place is not None and is_installed():
+            encoder = SentenceEncoder.load(place)
+            return encoder, f"text: sentence encoder {encoder.name} as it is, beside n-grams"
+        if place is not None:
+            why = f"the sentence encoder {place.name} needs {what_to_install()}"
+    if spec.pretrained == "required" and (place is not None or not has_images):
+        raise DataError(f"PRETRAINED is required, but {why}")
+    return None, f"{without} ({why})" if spec.pretrained_uri else without

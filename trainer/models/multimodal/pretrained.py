@@ -1,4 +1,4 @@
-"""Weights for torchvision's networks from a folder, by the names torchvision gives its files."""
+"""What PRETRAINED_URI holds: weights of torchvision's networks by the names of their files, sentence encoders in sub-folders."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 
 from trainer import objects
 from trainer.errors import DataError
+from trainer.models.multimodal import huggingface
 from trainer.models.multimodal.backbones import torchvision_network, without_head
 
 if TYPE_CHECKING:
@@ -54,13 +55,41 @@ def find_weights(uri: str, wanted: str, device: str, folder: Path) -> tuple[str,
     Raises:
         DataError: The folder cannot be read.
     """
-    local = objects.fetch_folder(uri, folder, lambda _: None)
+    local = objects.fetch_folder(
+        uri, folder, lambda _: None, lambda name: "/" not in name and name.endswith(SUFFIXES)
+    )
     files = sorted(path for path in local.iterdir() if path.suffix in SUFFIXES)
     for name in PREFERRED[device] if wanted == "auto" else (wanted,):
         for file in files:
             if file.stem.split("-")[0] == name:
                 return name, file
     return None
+
+
+def find_encoder(uri: str, folder: Path) -> tuple[Path | None, str]:
+    """Find a sentence encoder: the first sub-folder, by name, in the Hugging Face layout.
+
+    Args:
+        uri: file:// or s3:// folder.
+        folder: Where s3:// objects are put.
+
+    Returns:
+        The sub-folder as a local one; or None, and why there is none.
+
+    Raises:
+        DataError: The folder cannot be read.
+    """
+    local = objects.fetch_folder(
+        uri, folder, lambda _: None, lambda name: "/" in name and name.split("/", 1)[1] in huggingface.FILES
+    )
+    why = f"{uri} holds no folder with {', '.join(huggingface.NEEDED)}"
+    for place in sorted(path for path in local.iterdir() if path.is_dir()):
+        lacking = [name for name in huggingface.NEEDED if not (place / name).is_file()]
+        if not lacking:
+            return place, ""
+        if huggingface.CONFIG not in lacking:
+            why = f"{place.name} in {uri} lacks {' and '.join(lacking)}"
+    return None, why
 
 
 def load_pretrained(name: str, file: Path) -> nn.Module:

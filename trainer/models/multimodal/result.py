@@ -55,7 +55,7 @@ def result(
         parts, guesses = train_blend(params, own, class_weights=settings.class_weights)
 
     def predict(frame: pl.DataFrame) -> NDArray[np.float32]:
-        encoded = prepared.features.encode(frame, prepared.cache)
+        encoded = prepared.features.encode(frame, prepared.cache, prepared.texts)
         return parts.answer(ensemble(networks, encoded, np.arange(len(encoded)), prepared.device), frame)
 
     notes = list(prepared.notes)
@@ -78,6 +78,9 @@ def result(
     saved_companions, arrays = parts.to_saved()
     arrays = prefixed("companions", arrays) | prefixed("features", prepared.features.arrays())
     arrays |= prefixed("frozen", _arrays(prepared.frozen.state_dict()))
+    encoder = prepared.encoder
+    if encoder is not None:
+        arrays |= prefixed("encoder", encoder.arrays())
     for number, one in enumerate(trained):
         arrays |= prefixed(str(number), _arrays(one.state))
     artifacts = Artifacts(
@@ -88,6 +91,7 @@ def result(
             "features": prepared.features.to_json(),
             "shapes": asdict(prepared.shapes),
             "architecture": asdict(prepared.architecture),
+            "encoder": None if encoder is None else encoder.to_json(),
             "networks": len(networks),
             "companions": saved_companions,
             "weights": parts.weights,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from trainer.models.multimodal.params import Params
     from trainer.models.multimodal.presets import Settings
     from trainer.models.multimodal.ranks import Ranks
+    from trainer.models.multimodal.sentences import SentenceEncoder
     from trainer.models.multimodal.tracking import Best, Meter
     from trainer.results import TrainParams
 
@@ -83,9 +84,16 @@ class Progress:
     _running: dict[str, Any] | None = None
 
     @classmethod
-    def resume(cls, params: TrainParams[Params], settings: Settings, ranks: Ranks) -> Self:
+    def resume(
+        cls,
+        params: TrainParams[Params],
+        settings: Settings,
+        ranks: Ranks,
+        encoder: SentenceEncoder | None = None,
+    ) -> Self:
         """Begin, where an earlier attempt's checkpoint fits from there; its curve is told again, as this attempt's own."""
-        progress = cls(params.checkpoints, _fingerprint(params, settings), params.deadline, ranks)
+        fingerprint = _fingerprint(params, settings, encoder)
+        progress = cls(params.checkpoints, fingerprint, params.deadline, ranks)
         state = params.checkpoints.load(progress.fingerprint) if params.process.first else None
         state = ranks.of_first(state)
         if state is not None:
@@ -120,10 +128,12 @@ class Progress:
         return int(state["epoch"]) + 1
 
 
-def _fingerprint(params: TrainParams[Params], settings: Settings) -> str:
+def _fingerprint(params: TrainParams[Params], settings: Settings, encoder: SentenceEncoder | None) -> str:
     data = params.data
     digest = hashlib.sha256(json.dumps([asdict(settings), params.spec.seed, data.labels]).encode())
     digest.update(json.dumps([column.model_dump(mode="json") for column in data.columns]).encode())
     for rows in (data.target, data.split.train, data.split.val):
         digest.update(rows.tobytes())
+    if encoder is not None:  # another one's vectors would mean something else to the network
+        digest.update(encoder.digest().encode())
     return digest.hexdigest()
