@@ -46,7 +46,7 @@ test: .venv/.dev ## All checks and all tests
 
 .PHONY: bench
 bench: .venv/.dev ## Measure every speed claim (accuracy needs data: docs/benchmarks.md; datasets.py also a platform)
-	for script in profile staging preflight demo_signal csv_zoo throughput; do echo "== $$script"; $(BIN)/python "benchmarks/$$script.py"; done
+	for script in profile staging uploads preflight demo_signal csv_zoo throughput; do echo "== $$script"; $(BIN)/python "benchmarks/$$script.py"; done
 
 .PHONY: docs
 docs: .venv/.dev ## Write the README's table of environment variables and the table of a report's fields from the classes

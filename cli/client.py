@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -10,7 +11,8 @@ import httpx
 
 from cli import sse
 from cli.errors import ApiError, CommandFailed, ServerError, Unreachable
-from cli.upload import parts
+from cli.resuming import Sending
+from cli.upload import Stream, sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,17 +72,21 @@ class Client:
         images: Path | None,
         *,
         name: str | None = None,
+        resume: bool = True,
         begin: Callable[[int], object] = lambda _total: None,
         advance: Callable[[int], object] = lambda _bytes: None,
+        pause: Callable[[float], object] = time.sleep,
     ) -> JSON:
-        """Upload a table and its images, streamed from disk.
+        """Upload a table and its images in chunks, through breaks.
 
         Args:
             table: The CSV.
             images: A folder or a zip, or None.
             name: Name of the data set; by default the table's.
+            resume: Whether to go on with an earlier upload of the same, unchanged files.
             begin: Told the total of bytes.
-            advance: Told the bytes of each read.
+            advance: Told how many more bytes the platform has.
+            pause: Waits some seconds after a break.
 
         Returns:
             The data set.
@@ -88,11 +94,9 @@ class Client:
         Raises:
             CommandFailed: The files are not what they should be, or the platform refuses them.
         """
-        files, total = parts(table, images, advance)
-        begin(total)
-        data = {"name": name} if name else {}
-        dataset: JSON = self._call("POST", "datasets/upload_and_detect/", files=files, data=data)
-        return dataset
+        stream = Stream(sources(table, images))
+        begin(stream.length)
+        return Sending(self._call, stream, advance, pause).run(name, resume=resume)
 
     def download(
         self, url: str, target: Path, advance: Callable[[int], object] = lambda _bytes: None

@@ -72,10 +72,13 @@ def upload(
     name: Annotated[str | None, typer.Option(help="By default the table's name.")] = None,
     *,
     wait: Annotated[bool, typer.Option("--wait", help="Until it is ready to train on.")] = False,
+    resume: Annotated[
+        bool, typer.Option(help="Go on where an earlier upload of the same files broke off.")
+    ] = True,
 ) -> None:
     """Upload a table and its images."""
     session = session_of(context)
-    dataset = waiting.upload(session.client, session.output, table, images, name)
+    dataset = waiting.upload(session.client, session.output, table, images, name, resume=resume)
     if wait:
         dataset = waiting.until_ready(session.client, session.output, dataset["id"])
     if session.output.as_json:

@@ -1,83 +1,88 @@
-"""Files as parts of one multipart body: each is opened when its turn comes, and never whole in memory."""
+"""The files of an upload: which they are, and any part of them as if they were one, opened only while it is read."""
 
 from __future__ import annotations
 
-import io
+import hashlib
+import json
 import mimetypes
-import os
 import zipfile
-from typing import TYPE_CHECKING
-
-from typing_extensions import override
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
 
 from cli.errors import CommandFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-Part = tuple[str, tuple[str, "LazyFile"]]
+
+@dataclass(frozen=True)
+class Source:
+    """A file to send."""
+
+    field: str
+    name: str
+    path: Path
+    size: int
+    modified: int  # ms
+
+    def told(self) -> dict[str, Any]:
+        """Give it as the API is told of it."""
+        return {"field": self.field, "name": self.name, "size": self.size, "modified": self.modified}
 
 
-class LazyFile(io.RawIOBase):
-    """A file that is open only while it is being read, so that 5,000 of them need one descriptor.
+@dataclass(frozen=True)
+class Stream:
+    """Files one after the other, as one stream of bytes."""
 
-    httpx asks for the length by seeking to the end, then reads from the start.
-    """
+    sources: list[Source]
+    ends: list[int] = field(init=False)
 
-    def __init__(self, path: Path, advance: Callable[[int], object]) -> None:
-        """Name the file.
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ends", list(accumulate(source.size for source in self.sources)))
 
-        Args:
-            path: The file.
-            advance: Told the number of bytes of each read.
+    @property
+    def length(self) -> int:
+        """Bytes of all files."""
+        return self.ends[-1]
+
+    def fingerprint(self, name: str | None) -> str:
+        """Give what the same files, unchanged, have in common under the same name."""
+        told = [name, [source.told() for source in self.sources]]
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+    def read(self, begin: int, size: int) -> bytes:
+        """Read a part.
+
+        Raises:
+            CommandFailed: A file was cut or is gone.
         """
-        super().__init__()
-        self._path = path
-        self._advance = advance
-        self._file: io.BufferedReader | None = None
-
-    @override
-    def readable(self) -> bool:
-        return True
-
-    @override
-    def tell(self) -> int:
-        return self._file.tell() if self._file else 0
-
-    @override
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        if whence == os.SEEK_END:
-            return self._path.stat().st_size + offset
-        if self._file:
-            self._file.close()
-            self._file = None
-        if offset:
-            raise io.UnsupportedOperation("only to the start or the end")
-        return 0
-
-    @override
-    def read(self, size: int = -1) -> bytes:
-        if self._file is None:
-            self._file = self._path.open("rb")
-        chunk = self._file.read(size)
-        if not chunk:
-            self._file.close()
-            self._file = None
-        self._advance(len(chunk))
-        return chunk
+        end = min(begin + size, self.length)
+        parts = []
+        number = bisect_right(self.ends, begin)
+        while begin < end:
+            source, last = self.sources[number], min(end, self.ends[number])
+            start = self.ends[number] - source.size
+            try:
+                with source.path.open("rb") as file:
+                    file.seek(begin - start)
+                    parts.append(file.read(last - begin))
+            except OSError as error:
+                raise CommandFailed(f"{source.path} cannot be read: {error.strerror}") from None
+            if len(parts[-1]) < last - begin:
+                raise CommandFailed(f"{source.path} was cut while it was being uploaded.")
+            begin = last
+            number += 1
+        return b"".join(parts)
 
 
-def parts(table: Path, images: Path | None, advance: Callable[[int], object]) -> tuple[list[Part], int]:
-    """List the parts of an upload.
+def sources(table: Path, images: Path | None) -> list[Source]:
+    """List the files of an upload, the table first.
 
     Args:
         table: The CSV.
         images: A folder, whose images are found at any depth, or a zip; None for a table without images.
-        advance: Told the number of bytes as they are read.
-
-    Returns:
-        The parts, and how many bytes their files have together.
 
     Raises:
         CommandFailed: One of them is not what it should be.
@@ -94,8 +99,12 @@ def parts(table: Path, images: Path | None, advance: Callable[[int], object]) ->
         if not zipfile.is_zipfile(images):
             raise CommandFailed(f"{images} is neither a folder nor a zip.")
         found.append(("archive", images.name, images))
-    total = sum(path.stat().st_size for _, _, path in found)
-    return [(field, (name, LazyFile(path, advance))) for field, name, path in found], total
+    return [_source(*one) for one in found]
+
+
+def _source(which: str, name: str, path: Path) -> Source:
+    status = path.stat()
+    return Source(which, name, path, status.st_size, status.st_mtime_ns // 1_000_000)
 
 
 def find_images(folder: Path) -> list[Path]:

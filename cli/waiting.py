@@ -22,7 +22,9 @@ ENDS = frozenset({"succeeded", "failed", "cancelled", "timed_out"})
 _POLL_SECONDS = 0.5
 
 
-def upload(client: Client, output: Output, table: Any, images: Any, name: str | None = None) -> JSON:
+def upload(
+    client: Client, output: Output, table: Any, images: Any, name: str | None = None, *, resume: bool = True
+) -> JSON:
     """Upload a table and its images behind a progress bar."""
     with output.transfer() as progress:
         task = progress.add_task("Uploading", total=None)
@@ -30,6 +32,7 @@ def upload(client: Client, output: Output, table: Any, images: Any, name: str | 
             table,
             images,
             name=name,
+            resume=resume,
             begin=lambda total: progress.update(task, total=total),
             advance=lambda count: progress.advance(task, count),
         )

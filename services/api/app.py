@@ -12,11 +12,12 @@ from runtime.bus import Bell
 from runtime.db import Database
 from runtime.outbox import Outbox
 from runtime.storage import open_store
-from services.api import routes_datasets, routes_jobs, routes_predictions
+from services.api import routes_datasets, routes_jobs, routes_predictions, routes_uploads
 from services.api.catalogue import Catalogue
 from services.api.context import Context
 from services.api.files import Files
 from services.api.preflight import Checks
+from services.api.uploads import Uploads
 
 if TYPE_CHECKING:
     from services.api.settings import ApiSettings
@@ -41,6 +42,7 @@ def create_app(settings: ApiSettings) -> Flask:
         outbox=Outbox(bell.ring),
         store=store,
         files=files,
+        uploads=Uploads(db, settings),
         checks=Checks(files, settings),
         catalogue=Catalogue.read(settings.models_file),
     )
@@ -58,6 +60,7 @@ def create_app(settings: ApiSettings) -> Flask:
     api = Api(app)
     api.register_blueprint(routes_datasets.blueprint(context))
     api.register_blueprint(routes_predictions.blueprint(context))
+    api.register_blueprint(routes_uploads.blueprint(context))
     for routes in routes_jobs.blueprints(context):
         api.register_blueprint(routes)
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from services.api.files import Files
     from services.api.preflight import Checks
     from services.api.settings import ApiSettings
+    from services.api.uploads import Uploads
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Context:
     outbox: Outbox
     store: ObjectStore
     files: Files
+    uploads: Uploads
     checks: Checks
     catalogue: Catalogue
 

@@ -15,14 +15,16 @@ from werkzeug.formparser import MultiPartParser
 from runtime.errors import Invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+
+    from services.api.manifest import Manifest
 
 _CHUNK = 1024 * 1024
 # The parser counts what it has not yet handed out, too: up to a chunk left over and a chunk just read
 _BUFFER = 4 * _CHUNK
 _MAX_NAME = 500
 _JUNK = ("__MACOSX/", ".DS_Store", "Thumbs.db")
-_TABLES = (".csv", ".tsv", ".tab", ".txt")
+TABLES = (".csv", ".tsv", ".tab")
 
 
 @dataclass(frozen=True)
@@ -140,15 +142,49 @@ def _arrange(received: list[tuple[str, str, Path]], folder: Path, limits: Limits
             name_inside = _place(path, filename, folder / "files", sizes)
             sizes[name_inside] = (folder / "files" / name_inside).stat().st_size
         elif field == "archive" and filename:
-            sizes.update(_unpack(path, filename, folder / "files", limits, len(sizes)))
+            _unpack(path, filename, folder / "files", limits, sizes)
     tables = [(filename, path) for field, filename, path in received if field == "file"]
     if len(tables) > 1:
         raise Invalid(f"There are {len(tables)} parts named 'file'; an upload has exactly one CSV.")
     if tables:
-        table_name = tables[0][0] or "table.csv"
         tables[0][1].rename(folder / "table.csv")
-    else:
-        table_name = _table_inside(sizes)
+    return _whole(folder, tables[0][0] or "table.csv" if tables else None, sizes, name)
+
+
+def assemble(folder: Path, manifest: Manifest, limits: Limits, name: str | None) -> Upload:
+    """Make an upload of files that came in chunks and lie where their manifest says. May be repeated after a crash.
+
+    Args:
+        folder: Of the spool.
+        manifest: What lies in it.
+        limits: What is allowed.
+        name: Of the data set.
+
+    Raises:
+        Invalid: A zip cannot be unpacked, is over a limit, or there is no one table.
+    """
+    (folder / "files").mkdir(exist_ok=True)
+    table_name: str | None = None
+    sizes: dict[str, int] = {}
+    for number, file in enumerate(manifest.files):
+        if not file.size:  # no chunk brought it
+            place = manifest.place(folder, number)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.touch()
+        if file.field == "file":
+            table_name = file.name
+        elif file.field == "images":
+            sizes[file.name] = file.size
+    for number, file in enumerate(manifest.files):
+        if file.field == "archive":
+            _unpack(manifest.place(folder, number), file.name, folder / "files", limits, sizes)
+    return _whole(folder, table_name, sizes, name)
+
+
+def _whole(folder: Path, table_name: str | None, sizes: dict[str, int], name: str | None) -> Upload:
+    """Take the table out of the files where it did not come by itself, and sum up."""
+    if table_name is None:
+        table_name = one_table(file for file in sizes if file.lower().endswith(TABLES))
         (folder / "files" / table_name).rename(folder / "table.csv")
         del sizes[table_name]
     return Upload(
@@ -161,17 +197,21 @@ def _arrange(received: list[tuple[str, str, Path]], folder: Path, limits: Limits
     )
 
 
-def _table_inside(sizes: dict[str, int]) -> str:
-    """Find the one table in an archive that was uploaded without a CSV beside it."""
-    found = [name for name in sizes if name.lower().endswith(_TABLES[:3])]
-    if len(found) == 1:
-        return found[0]
-    if not found:
+def one_table(found: Iterable[str]) -> str:
+    """Give the one table among files, for an upload without a part 'file'.
+
+    Raises:
+        Invalid: There is none, or there are several.
+    """
+    tables = sorted(found)
+    if len(tables) == 1:
+        return tables[0]
+    if not tables:
         raise Invalid(
             "There is no CSV: send it as the part 'file', or put exactly one .csv or .tsv into the zip."
         )
     raise Invalid(
-        f"The zip holds {len(found)} tables ({', '.join(sorted(found)[:3])}, …); send the one to use as the part 'file'."
+        f"The zip holds {len(tables)} tables ({', '.join(tables[:3])}, …); send the one to use as the part 'file'."
     )
 
 
@@ -211,15 +251,14 @@ def _prepare(root: Path, name: str, taken: dict[str, int]) -> None:
         raise Invalid(f"{name!r} needs a folder where the upload has a file of the same name.") from None
 
 
-def _unpack(path: Path, filename: str, root: Path, limits: Limits, already: int) -> dict[str, int]:
-    """Unpack a zip entry by entry, counting bytes while they are written: sizes in a zip's directory may lie."""
-    sizes: dict[str, int] = {}
+def _unpack(path: Path, filename: str, root: Path, limits: Limits, sizes: dict[str, int]) -> None:
+    """Unpack a zip beside the files there are, entry by entry, counting bytes: sizes in a zip's directory may lie."""
     try:
         with zipfile.ZipFile(path) as archive:
             entries = [
                 entry for entry in archive.infolist() if not entry.is_dir() and not _junk(entry.filename)
             ]
-            if already + len(entries) > limits.files:
+            if len(sizes) + len(entries) > limits.files:
                 raise Invalid(
                     f"{filename!r} has {len(entries)} entries; an upload may hold {limits.files} files."
                 )
@@ -236,7 +275,6 @@ def _unpack(path: Path, filename: str, root: Path, limits: Limits, already: int)
                 left -= sizes[name]
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
         raise Invalid(f"{filename!r} cannot be unpacked: {error}.") from None
-    return sizes
 
 
 def _junk(name: str) -> bool:

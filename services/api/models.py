@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Boolean, ForeignKey, Integer, String, Text
+from sqlalchemy import JSON, BigInteger, Boolean, ForeignKey, Index, Integer, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from runtime.db import UtcDateTime, now
@@ -19,10 +19,12 @@ class Dataset(Base):
     """A table with its files, and how far its two tracks are."""
 
     __tablename__ = "api_datasets"
+    # Lists are searched and paged in the index alone: a row's JSON may be long
+    __table_args__ = (Index("ix_api_datasets_list", "created_at", "id", "name"),)
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     name: Mapped[str] = mapped_column(String(300))
     state: Mapped[str] = mapped_column(String(16))  # uploaded, ready, rejected
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, index=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     table_name: Mapped[str] = mapped_column(String(300))
     table_bytes: Mapped[int] = mapped_column(BigInteger)
     files: Mapped[int] = mapped_column(Integer)
@@ -46,6 +48,22 @@ class Dataset(Base):
     def bytes_total(self) -> int:
         """Bytes to stage."""
         return self.table_bytes + self.file_bytes
+
+
+class OpenUpload(Base):
+    """Files that come in chunks. Its id becomes the data set's; its bytes and its manifest lie in the spool."""
+
+    __tablename__ = "api_uploads"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str | None] = mapped_column(String(300))
+    fingerprint: Mapped[str] = mapped_column(String(128), index=True)  # by which its sender finds it again
+    state: Mapped[str] = mapped_column(String(16), default="open")  # open, completed, refused
+    reason: Mapped[str | None] = mapped_column(Text, default=None)
+    offset: Mapped[int] = mapped_column(BigInteger, default=0)  # bytes that are there for good
+    length: Mapped[int] = mapped_column(BigInteger)
+    files: Mapped[int] = mapped_column(Integer)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
 
 
 class Job(Base):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -19,6 +20,10 @@ from tabular.errors import Unreadable
 from tabular.profile import profile_table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy.orm import Session
+
     from contracts.schema import DatasetSchema
     from services.api.context import Context
     from services.api.models import Dataset
@@ -42,10 +47,7 @@ def blueprint(context: Context) -> Blueprint:
         with log.bound(dataset_id=dataset_id):
             upload = _receive(context, dataset_id)
             try:
-                found = _detect_head(upload, context.settings.head_rows)
-                with db.write() as session:
-                    first = preview.head(upload, found)
-                    dataset = datasets.register(session, outbox, dataset_id, upload, found, first)
+                dataset = register(context, dataset_id, upload)
             except BaseException:
                 datasets.drop_spool(context.settings.spool_dir, dataset_id)
                 raise
@@ -58,8 +60,9 @@ def blueprint(context: Context) -> Blueprint:
         """List data sets, newest first."""
         size = context.page_size(query["page_size"])
         with db.read() as session:
-            items, total = datasets.page(session, query["search"], query["page"], size)
-            return {"items": items, "total": total, "page": query["page"], "page_size": size}
+            found = datasets.page(session, query["search"], query["page"], size, query["cursor"])
+            number = 1 if query["cursor"] else query["page"]
+            return {**found._asdict(), "page": number, "page_size": size}
 
     @routes.get("/<dataset_id>/")
     @routes.response(200, description="The data set with both tracks and its schema")
@@ -134,6 +137,31 @@ def _thumbnail(context: Context, dataset_id: str, path: str, size: int) -> bytes
     return look_twice(look)
 
 
+def register(
+    context: Context,
+    dataset_id: str,
+    upload: intake.Upload,
+    also: Callable[[Session], object] = lambda _session: None,
+) -> Dataset:
+    """Make a data set of an upload that lies complete in the spool.
+
+    Args:
+        context: The collaborators.
+        dataset_id: Also the name of its spool folder.
+        upload: What was received.
+        also: Further changes in the same transaction.
+
+    Raises:
+        Invalid: The table cannot be read.
+    """
+    found = _detect_head(upload, context.settings.head_rows)
+    first = preview.head(upload, found)
+    with context.db.write() as session:
+        dataset = datasets.register(session, context.outbox, dataset_id, upload, found, first)
+        also(session)
+    return dataset
+
+
 def view(dataset: Dataset) -> dict[str, Any]:
     """Give a data set as the API shows it."""
     return {
@@ -173,7 +201,7 @@ def _receive(context: Context, dataset_id: str) -> intake.Upload:
         )
     settings = context.settings
     limits = intake.Limits(settings.max_files, settings.max_unzipped_bytes, settings.max_zip_ratio)
-    try:
+    with full_disk_is("There is no room for this upload on the server; nothing of it was kept."):
         return intake.receive(
             request.stream,
             options["boundary"].encode(),
@@ -181,11 +209,16 @@ def _receive(context: Context, dataset_id: str) -> intake.Upload:
             settings.spool_dir / dataset_id,
             limits,
         )
+
+
+@contextmanager
+def full_disk_is(what: str) -> Iterator[None]:
+    """Answer 507 with these words where the disk is full."""
+    try:
+        yield
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise InsufficientStorage(
-                "There is no room for this upload on the server; nothing of it was kept."
-            ) from None
+            raise InsufficientStorage(what) from None
         raise
 
 

@@ -8,6 +8,7 @@ from pydantic import Field, FilePath
 
 from runtime.settings import Settings
 
+MIB = 1024**2
 GIB = 1024**3
 
 
@@ -15,7 +16,9 @@ class ApiSettings(Settings):
     """The api's environment."""
 
     spool_dir: Path = Field(description="folder shared with ingest where uploads wait until they are staged")
-    max_upload_bytes: int = Field(default=20 * GIB, gt=0, description="largest request body")
+    max_upload_bytes: int = Field(
+        default=20 * GIB, gt=0, description="largest upload, and largest request body"
+    )
     max_files: int = Field(
         default=200_000, gt=0, description="most files in one upload, zip entries included"
     )
@@ -23,6 +26,13 @@ class ApiSettings(Settings):
     max_zip_ratio: int = Field(
         default=200, gt=1, description="most times its size that one zip entry may unpack to"
     )
+    upload_chunk_bytes: int = Field(
+        default=8 * MIB, gt=0, description="most bytes of one PATCH of a resumable upload"
+    )
+    upload_hours: float = Field(
+        default=48, gt=0, description="an upload that nothing was added to for so long is removed"
+    )
+    max_open_uploads: int = Field(default=100, ge=1, description="most resumable uploads under way at a time")
     head_rows: int = Field(default=2000, ge=10, description="rows read for the instant answer to an upload")
     max_page_size: int = Field(default=200, ge=1, description="most items in one page of a list")
     max_image_pixels: int = Field(

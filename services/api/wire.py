@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from marshmallow import Schema, fields, validate
 
 from contracts.preflight import Code, Severity
@@ -23,6 +25,11 @@ class DatasetQuery(Page):
     """Which data sets to list."""
 
     search = fields.String(load_default="", validate=_NAME)
+    cursor = fields.String(
+        load_default=None,
+        validate=validate.Length(max=100),
+        metadata={"description": "next_cursor of the page before, instead of page"},
+    )
 
 
 class JobQuery(Page):
@@ -88,8 +95,70 @@ class DatasetPage(Schema):
 
     items = fields.List(fields.Nested(DatasetSummary))
     total = fields.Integer()
-    page = fields.Integer()
+    page = fields.Integer(metadata={"description": "as asked for; 1 where a cursor was given"})
     page_size = fields.Integer()
+    next_cursor = fields.String(allow_none=True)
+
+
+class Upload(Schema):
+    """An upload in chunks."""
+
+    id = fields.String(metadata={"description": "the data set's, too, once it is one"})
+    name = fields.String(allow_none=True)
+    fingerprint = fields.String()
+    state = fields.String(validate=validate.OneOf(("open", "completed", "refused")))
+    reason = fields.String(allow_none=True)
+    offset = fields.Integer(metadata={"description": "bytes that are there for good"})
+    length = fields.Integer()
+    files = fields.Integer()
+    chunk_bytes = fields.Integer(metadata={"description": "most bytes of one PATCH"})
+    created_at = fields.DateTime()
+    expires_at = fields.DateTime()
+
+
+class UploadList(Schema):
+    """Uploads under way."""
+
+    items = fields.List(fields.Nested(Upload))
+
+
+class UploadQuery(Schema):
+    """Which uploads to list."""
+
+    fingerprint = fields.String(load_default=None, validate=validate.Length(max=128))
+
+
+class UploadFile(Schema):
+    """A file of an upload."""
+
+    field = fields.String()
+    name = fields.String()
+    size = fields.Integer()
+    modified = fields.Integer(allow_none=True)
+
+
+class UploadFiles(Schema):
+    """The files of an upload, in the order of their bytes."""
+
+    items = fields.List(fields.Nested(UploadFile))
+
+
+class ChunkHeaders(Schema):
+    """Where a chunk belongs, and what it should come to (tus 1.0)."""
+
+    version = fields.String(required=True, data_key="Tus-Resumable", validate=validate.Equal("1.0.0"))
+    # int() takes "1_000" and full-width digits
+    offset = fields.String(
+        required=True,
+        data_key="Upload-Offset",
+        validate=validate.Regexp(re.compile(r"[0-9]{1,18}\Z", re.ASCII)),
+    )
+    checksum = fields.String(
+        data_key="Upload-Checksum",
+        load_default=None,
+        validate=validate.Length(max=200),
+        metadata={"description": "sha1, sha256 or crc32, a blank, the digest in base64"},
+    )
 
 
 class ColumnChange(Schema):

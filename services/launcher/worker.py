@@ -10,6 +10,7 @@ from runtime import log, worker
 from runtime.bus import Bell, Consumer
 from runtime.children import passed_on
 from runtime.db import Database
+from runtime.loop import Loop
 from runtime.outbox import Outbox
 from runtime.settings import load
 from runtime.storage import open_store
@@ -17,7 +18,6 @@ from services.launcher.backends.local import LocalBackend
 from services.launcher.environment import Environments
 from services.launcher.handlers import Handlers
 from services.launcher.joblogs import JobLogs
-from services.launcher.loop import Loop
 from services.launcher.reconciler import Limits, Reconciler
 from services.launcher.settings import LauncherSettings
 

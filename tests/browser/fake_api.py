@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import threading
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
@@ -46,6 +47,13 @@ class FakePlatform:
         self.refuse_prediction = ""
         self.broken_image = ""  # path of a file that does not decode
         self.uploaded_names: list[str | None] = []
+        self.uploaded: dict[tuple[str, str], bytes] = {}  # what the last upload came to, by field and name
+        self.uploads: dict[str, JSON] = {}
+        self.chunk_bytes = 1 << 20
+        self.chunks = 0  # seen so far
+        self.chunks_let_pass: float = math.inf  # those behind them wait for their answer
+        self.refuse_chunk: tuple[int, str, str] | None = None
+        self.refuse_upload_start: tuple[int, str, str] | None = None
         self.thinned = 0  # every how many-th point of its past a job's page is given; 0: all
         self.cut_streams = 0  # raised by one, it makes every open stream end as a broken connection does
         self.changed = threading.Condition()
@@ -65,6 +73,29 @@ class FakePlatform:
             "bytes_done": size if done else size // 3,
         }  # fmt: skip
         return dataset_id
+
+    def add_upload(self, name: str, files: list[JSON]) -> JSON:
+        """Begin an upload in chunks."""
+        upload_id = f"up{next(self._ids)}"
+        self.uploads[upload_id] = {
+            "id": upload_id, "name": name, "state": "open", "reason": None, "offset": 0, "files": len(files),
+            "length": sum(file["size"] for file in files), "chunk_bytes": self.chunk_bytes, "expires_at": _ago(-86_400),
+            "manifest": files, "bytes": bytearray(),
+        }  # fmt: skip
+        return self.uploads[upload_id]
+
+    def take_chunk(self) -> None:
+        """Count a chunk, and keep it waiting where no more are let pass."""
+        with self.changed:
+            self.chunks += 1
+            mine = self.chunks
+            self.changed.wait_for(lambda: mine <= self.chunks_let_pass or self.down, timeout=60)
+
+    def let_chunks_pass(self, count: float = math.inf) -> None:
+        """Say how many chunks get an answer, from the first one on."""
+        with self.changed:
+            self.chunks_let_pass = count
+            self.changed.notify_all()
 
     def finish_dataset(self, dataset_id: str) -> None:
         """End both tracks well."""

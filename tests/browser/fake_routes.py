@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from browser import fake_data, fake_predictions
 from browser.fake_api import ENDED, JSON, FakePlatform, picture, problem
+from browser.fake_uploads import add_uploads
 from flask import Flask, Response, jsonify, request
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def create_api(platform: FakePlatform) -> Flask:
         return Response("<h1>502 Bad Gateway</h1>", 502) if platform.down else None
 
     _datasets(app, platform)
+    add_uploads(app, platform)
     _schemas(app, platform)
     _jobs(app, platform)
     _curves(app, platform)
@@ -75,21 +77,6 @@ def _datasets(app: Flask, platform: FakePlatform) -> None:
         search = request.args.get("search", "").lower()
         found = [d for d in platform.datasets.values() if search in d["name"].lower()]
         return _page({key: record[key] for key in SUMMARY} for record in found)
-
-    @app.post("/datasets/upload_and_detect/")
-    def upload() -> Any:
-        table = request.files.get("file")
-        images = request.files.getlist("images")
-        platform.uploaded_names = [image.filename for image in images]
-        platform.hold_uploads.wait(timeout=30)
-        if platform.refuse_upload:
-            status, detail = platform.refuse_upload
-            return problem(status, "Invalid", detail)
-        if table is None:
-            return problem(422, "Invalid", "There is no CSV: send it as the part 'file'.")
-        name = request.form.get("name") or table.filename or "table.csv"
-        dataset_id = platform.add_dataset(name, table.read().decode(), files=len(images), done=False)
-        return jsonify(_dataset(platform, dataset_id)), 201
 
     @app.route("/datasets/<dataset_id>/", methods=["GET", "DELETE"])
     def dataset(dataset_id: str) -> Any:

@@ -38,6 +38,22 @@ window.triptych = window.triptych || {};
     return "The server answered HTTP " + status + ".";
   };
 
+  /* Makes an element; an attribute that is false is left out, one like onclick is a listener, a child that is null is none. */
+  triptych.element = function (tag, attributes, ...children) {
+    const made = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes || {})) {
+      if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+      else if (value !== false) made.setAttribute(name, value === true ? "" : value);
+    }
+    made.append(...children.filter(function (child) { return child !== null; }));
+    return made;
+  };
+
+  /* Goes to a page without loading anew, which would end what scripts are at. */
+  triptych.goTo = function (address) {
+    window.dash_clientside.set_props("location", { href: address, pathname: address });
+  };
+
   triptych.setText = function (id, text) {
     const element = document.getElementById(id);
     if (element && element.textContent !== text) element.textContent = text;
@@ -55,6 +71,7 @@ window.triptych = window.triptych || {};
     }
     shownPath = path;
     if (triptych.followLists) triptych.followLists();
+    if (triptych.showUploadElsewhere) triptych.showUploadElsewhere();
     return path;
   };
 

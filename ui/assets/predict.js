@@ -45,6 +45,14 @@ window.triptych = window.triptych || {};
     setTimeout(look, Math.min(LONGEST, Math.max(FIRST, 100 * seconds)), id, began);
   }
 
+  /* Dash's upload has no way to name the file input inside it. */
+  new MutationObserver(function () {
+    for (const input of document.querySelectorAll(".try-image input[type=file]:not([aria-label])")) {
+      const field = input.closest(".try-image-field");
+      input.setAttribute("aria-label", "Image for " + field.querySelector(".field-label").textContent);
+    }
+  }).observe(document.documentElement, { childList: true, subtree: true });
+
   /* Called with the prediction that was asked for, or none. */
   triptych.watchPrediction = function (asked) {
     watched = asked ? asked.id : null;

@@ -1,4 +1,4 @@
-/* The upload panel: a place to drop files, what was found in them, progress, and what to do after a refusal. */
+/* The upload panel: a place to drop files, what was found in them, what was left unfinished, and refusals. */
 window.triptych = window.triptych || {};
 
 (function (triptych) {
@@ -6,17 +6,10 @@ window.triptych = window.triptych || {};
 
   let chosen = null;  // what sortFiles gave, until it is sent
   let note = "";
+  let unfinished = [];  // uploads that a reload broke off
   let panel = null;
 
-  function element(tag, attributes, ...children) {
-    const made = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes || {})) {
-      if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-      else if (value !== false) made.setAttribute(name, value === true ? "" : value);
-    }
-    made.append(...children.filter(function (child) { return child !== null; }));
-    return made;
-  }
+  const element = triptych.element;
 
   function plural(count, noun) {
     return count.toLocaleString("en") + " " + noun + (count === 1 ? "" : "s");
@@ -26,7 +19,14 @@ window.triptych = window.triptych || {};
     return items.reduce(function (sum, item) { return sum + item.file.size; }, 0);
   }
 
-  function take(found) {
+  /* What may be sent, as the server names it: a table and an archive by their own names, images by their paths. */
+  function asItem(field) {
+    return function (item) {
+      return { field: field, name: field === "images" ? item.path : item.path.split("/").pop(), file: item.file };
+    };
+  }
+
+  async function take(found) {
     note = "";
     const sorted = triptych.sortFiles(found);
     if (!sorted.tables.length && !sorted.archives.length) {
@@ -42,6 +42,10 @@ window.triptych = window.triptych || {};
         sorted[kind] = before[kind].filter(function (item) { return !paths.has(item.path); }).concat(sorted[kind]);
       }
       chosen = sorted;
+    }
+    if (chosen && unfinished.length && await goOn(chosen)) {
+      chosen = null;
+      note = "";
     }
     draw();
   }
@@ -98,6 +102,26 @@ window.triptych = window.triptych || {};
         element("button", { type: "button", class: "link-button", onclick: clear }, "Clear")));
   }
 
+  /* Goes on with an upload of before a reload, if these are its files. */
+  async function goOn(sorted) {
+    const items = [...sorted.tables.map(asItem("file")), ...sorted.archives.map(asItem("archive")), ...sorted.images.map(asItem("images"))];
+    let problem = "";
+    for (const kept of unfinished) {
+      let answer;
+      try { answer = await fetch(kept.url + "files/", { cache: "no-store" }); } catch (error) { continue; }
+      if (!answer.ok) continue;
+      const matched = triptych.matchFiles((await answer.json()).items, items);
+      if (matched.items) {
+        unfinished = unfinished.filter(function (other) { return other !== kept; });
+        triptych.goOnWith(kept, matched.items);
+        return true;
+      }
+      if (matched.alike) problem = problem || "These are not the files of " + kept.name + ": " + matched.problem + " Choose those it was begun with to go on, or upload these anew.";
+    }
+    note = note || problem;
+    return false;
+  }
+
   function clear() {
     chosen = null;
     note = "";
@@ -106,37 +130,38 @@ window.triptych = window.triptych || {};
 
   function send() {
     const select = document.getElementById("upload-table");
-    const table = chosen.tables[select ? Number(select.value) : 0] || null;
-    triptych.startUpload(table, chosen.images, chosen.archives[0] || null, chosen.folder);
+    const table = chosen.tables[select ? Number(select.value) : 0];
+    const archive = chosen.archives[0];
+    const items = [
+      ...(table ? [table] : []).map(asItem("file")), ...(archive ? [archive] : []).map(asItem("archive")), ...chosen.images.map(asItem("images")),
+    ];
+    triptych.startUpload(items, chosen.folder || items[0].name);
   }
 
-  function progressView() {
-    const upload = triptych.upload;
-    return element("div", { class: "upload-progress" },
-      element("div", { class: "split" },
-        element("strong", { dir: "auto", class: "name" }, upload.name),
-        element("button", { type: "button", class: "link-button", onclick: triptych.cancelUpload }, "Stop")),
-      element("div", { class: "follow-bar", role: "progressbar", "aria-label": "Upload", "aria-valuemin": 0, "aria-valuemax": 100, id: "upload-bar" },
-        element("div", { class: "follow-fill" })),
-      element("p", { class: "quiet", id: "upload-words" }));
-  }
-
-  function move() {
-    const upload = triptych.upload;
-    const share = upload.total ? upload.sent / upload.total : 0;
-    const bar = document.getElementById("upload-bar");
-    bar.setAttribute("aria-valuenow", String(Math.round(100 * share)));
-    bar.firstChild.style.width = (100 * share).toFixed(1) + "%";
-    bar.classList.toggle("busy", upload.state === "reading");
-    let words = "Starting…";
-    if (upload.state === "reading") words = "All " + triptych.size(upload.total) + " are there. The server reads the first rows…";
-    else if (upload.total) {
-      words = triptych.size(upload.sent) + " of " + triptych.size(upload.total);
-      if (upload.speed > 0) {
-        words += " · " + triptych.size(upload.speed) + "/s · " + triptych.duration((upload.total - upload.sent) / upload.speed) + " left";
-      }
+  function unfinishedView(kept) {
+    const told = kept.told;
+    if (told.state === "completed") {
+      return element("div", { class: "message info" },
+        element("p", {}, element("strong", { dir: "auto" }, kept.name), " was uploaded."),
+        element("div", { class: "actions" },
+          element("button", { type: "button", class: "link-button", onclick: function () { drop(kept, false); triptych.goTo("/datasets/" + encodeURIComponent(told.id)); } }, "Open it"),
+          element("button", { type: "button", class: "link-button", onclick: function () { drop(kept, false); } }, "Fine")));
     }
-    triptych.setText("upload-words", words);
+    const whole = told.offset === told.length;
+    const share = triptych.size(told.offset) + " of " + triptych.size(told.length) + " are on the server until " + new Date(told.expires_at).toLocaleString() + ".";
+    return element("div", { class: "message info", role: "status" },
+      element("strong", { dir: "auto" }, "Unfinished upload: " + kept.name),
+      element("p", {}, share + (whole ? "" : " Choose or drop the same " + (told.files === 1 ? "file" : plural(told.files, "file")) + " again to go on from there.")),
+      element("div", { class: "actions" },
+        whole ? element("button", { type: "button", class: "link-button primary", onclick: function () { drop(kept, false); triptych.goOnWith(kept, []); } }, "Finish it") : null,
+        element("button", { type: "button", class: "link-button", onclick: function () { drop(kept, true); } }, "Discard it")));
+  }
+
+  function drop(kept, remove) {
+    unfinished = unfinished.filter(function (other) { return other !== kept; });
+    triptych.forgetKept(kept.url);
+    if (remove) fetch(kept.url, { method: "DELETE", headers: { "Tus-Resumable": "1.0.0" } }).catch(function () { /* it expires */ });
+    draw();
   }
 
   function alertBox(title, text) {
@@ -146,34 +171,36 @@ window.triptych = window.triptych || {};
   function draw() {
     if (!panel || !panel.isConnected) return;
     const upload = triptych.upload;
-    const busy = upload.state === "sending" || upload.state === "reading";
-    if (busy) {
-      if (!document.getElementById("upload-bar")) panel.replaceChildren(progressView());
-      move();
+    if (triptych.uploading()) {
+      triptych.drawProgress(panel);
       return;
     }
-    const parts = [dropZone()];
+    const parts = unfinished.map(unfinishedView).concat([dropZone()]);
     if (upload.state === "failed") parts.push(alertBox("The upload was not accepted", upload.error));
     if (note) parts.push(alertBox("Something is missing", note));
     if (chosen) parts.push(summary());
     panel.replaceChildren(...parts);
   }
 
-  function changed(upload) {
+  document.addEventListener("triptych:upload", function () {
+    const upload = triptych.upload;
     if (upload.state === "done") {
       chosen = null;
-      const address = "/datasets/" + encodeURIComponent(upload.dataset);
-      triptych.forgetUpload();
-      if (panel && panel.isConnected) window.dash_clientside.set_props("location", { href: address, pathname: address });
-      return;
+      if (panel && panel.isConnected) {
+        const made = upload.dataset;
+        triptych.forgetUpload();
+        triptych.goTo("/datasets/" + encodeURIComponent(made));
+        return;
+      }
     }
     draw();
-  }
+  });
 
   /* Called by Dash when #upload-panel is on the page. */
-  triptych.mountUpload = function () {
+  triptych.mountUpload = async function () {
     panel = document.getElementById("upload-panel");
-    triptych.upload.listener = changed;
+    draw();
+    unfinished = await triptych.unfinishedUploads(triptych.upload.url);
     draw();
   };
 })(window.triptych);

@@ -126,6 +126,7 @@ def platform(database, migrated_url, tmp_path: Path) -> Iterator[Platform]:
         objects_url=f"file://{tmp_path}/objects",
         spool_dir=tmp_path / "spool",
         max_upload_bytes=200_000,
+        upload_chunk_bytes=16_384,
     )
     platform = Platform(settings, database)
     yield platform

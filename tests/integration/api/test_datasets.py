@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import re
+from datetime import timedelta
 
 import pytest
+from sqlalchemy import delete, select, text
 
 from contracts.events import (
     DatasetSchemaFailed,
@@ -13,7 +16,9 @@ from contracts.events import (
     DatasetStagingProgressed,
     WorkAbandoned,
 )
+from runtime.db import now
 from services.api.files import Files
+from services.api.models import Dataset
 
 
 @pytest.fixture
@@ -164,6 +169,56 @@ def test_bad_paging_is_refused(platform, query):
     assert "page" in response.json["detail"]
 
 
+@pytest.mark.parametrize("cursor", ["x", "nan-a", "1e999-a", "-"])
+def test_a_cursor_that_no_list_gave_is_refused(platform, cursor):
+    response = platform.client.get(f"/api/datasets/?cursor={cursor}")
+    assert response.status_code == 422
+    assert "cursor" in response.json["detail"]
+
+
+def test_a_walk_by_cursor_meets_each_data_set_once_although_others_come_and_go(platform, database):
+    moment = now()
+    with database.write() as session:
+        for number in range(23):  # several at the same moment
+            session.add(entry(number, moment + timedelta(seconds=number // 4)))
+    met, cursor = [], ""
+    while cursor is not None:
+        page = platform.client.get(f"/api/datasets/?search=PETS&page_size=5&cursor={cursor}").json
+        assert page["total"] >= 22
+        met += [item["id"] for item in page["items"]]
+        cursor = page["next_cursor"]
+        with database.write() as session:
+            session.add(entry(100 + len(met), moment + timedelta(hours=1)))
+            session.execute(delete(Dataset).where(Dataset.id == f"{22:032x}"))
+    assert met == [f"{number:032x}" for number in range(22, -1, -1)]
+    plain = platform.client.get("/api/datasets/?search=pets&page=2&page_size=20").json
+    assert (len(plain["items"]), plain["next_cursor"]) == (plain["total"] - 20, None)
+
+
+def entry(number, moment):
+    return Dataset(
+        id=f"{number:032x}", name=f"Pets {number}", state="ready", created_at=moment, table_name="t.csv", table_bytes=1,
+        files=0, file_bytes=0, detected={}, preview={},
+    )  # fmt: skip
+
+
+def test_the_index_alone_serves_a_search(database):
+    query = (
+        select(Dataset.created_at, Dataset.id)
+        .where(Dataset.name.icontains("a"))
+        .order_by(Dataset.created_at.desc(), Dataset.id.desc())
+        .limit(25)
+    )
+    plan = "EXPLAIN QUERY PLAN " if database.engine.dialect.name == "sqlite" else "EXPLAIN "
+    with database.read() as session:
+        if database.engine.dialect.name == "postgresql":
+            for other in ("seqscan", "bitmapscan", "sort"):  # which an empty table is read by
+                session.execute(text(f"SET LOCAL enable_{other} = off"))
+        compiled = query.compile(database.engine, compile_kwargs={"literal_binds": True})
+        told = " ".join(str(row) for row in session.execute(text(plan + str(compiled).replace("%%", "%"))))
+    assert re.search("(COVERING INDEX|Index Only Scan Backward using) ix_api_datasets_list", told), told
+
+
 @pytest.mark.parametrize("path", ["", "preview/", "schema/", "files/a.png"])
 def test_an_unknown_data_set_is_not_found(platform, path):
     response = platform.client.get(f"/api/datasets/nope/{path}")
@@ -227,6 +282,11 @@ def test_the_openapi_page_lists_every_route(platform):
         "/api/artifacts/",
         "/api/models/",
     } <= set(paths)
+    assert {"head", "get", "patch", "delete"} <= set(paths["/api/uploads/{upload_id}/"])
+    headers = {
+        p["name"] for p in paths["/api/uploads/{upload_id}/"]["patch"]["parameters"] if p["in"] == "header"
+    }
+    assert headers == {"Tus-Resumable", "Upload-Offset", "Upload-Checksum"}
 
 
 def test_probes(platform):

@@ -15,8 +15,8 @@ from contracts.callback import Outcome, derive_secret
 from contracts.events import JobFinished, JobLaunched, JobLaunchRequested, JobLost
 from runtime import log
 from runtime.errors import Transient
+from runtime.loop import Loop
 from services.launcher.backend import Refused
-from services.launcher.loop import Loop
 from support.launcher import FOREVER, ROOT_SECRET
 from support.wait import until
 

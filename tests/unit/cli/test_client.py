@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import zipfile
-from pathlib import Path
-
 import httpx
 import pytest
 
 from cli import sse
 from cli.client import Client
 from cli.errors import ApiError, CommandFailed, ServerError, Unreachable
-from cli.upload import LazyFile, find_images
-
-
-def open_files() -> int:
-    return sum(1 for _ in Path("/dev/fd").iterdir())
+from cli.upload import find_images
 
 
 def client_of(handler) -> Client:
@@ -90,45 +82,6 @@ def test_unset_query_values_are_left_out_and_ids_cannot_leave_their_place():
     assert seen == ["/api/datasets/?page=2", "/api/training_jobs/..%2F..%2Fx%3F/events/"]
 
 
-class Counting(httpx.BaseTransport):
-    """Takes a body piece by piece, as a socket does, and looks at what the process holds open meanwhile."""
-
-    def __init__(self):
-        self.size = self.largest = self.most_open = self.names = 0
-        self.headers = None
-
-    def handle_request(self, request):
-        self.headers = request.headers
-        for chunk in request.stream:
-            self.size += len(chunk)
-            self.largest = max(self.largest, len(chunk))
-            self.names += chunk.count(b'name="images"; filename="deep/')
-            if self.names % 100 == 0:
-                self.most_open = max(self.most_open, open_files())
-        return httpx.Response(201, json={"id": "d1"})
-
-
-def test_five_thousand_images_need_one_descriptor_and_one_buffer(tmp_path):
-    images = tmp_path / "images"
-    (images / "deep").mkdir(parents=True)
-    for number in range(5000):
-        (images / "deep" / f"{number}.png").write_bytes(b"png" * 100)
-    table = tmp_path / "table.csv"
-    table.write_bytes(b"a,b\n" * 500_000)
-    transport, read = Counting(), []
-    before = open_files()
-    totals = []
-    dataset = Client("http://platform", transport).upload(
-        table, images, name="many", begin=totals.append, advance=read.append
-    )
-    assert dataset == {"id": "d1"}
-    assert transport.names == 5000
-    assert transport.size == int(transport.headers["Content-Length"])
-    assert transport.largest <= 64 * 1024
-    assert transport.most_open <= before + 4
-    assert sum(read) == totals[0] == 2_000_000 + 5000 * 300
-
-
 def test_only_images_of_a_folder_are_sent(tmp_path):
     for name in ("b.JPG", "sub/a.png", "notes.txt", ".hidden.png", ".thumbs/x.png", "c.webp"):
         path = tmp_path / name
@@ -139,22 +92,6 @@ def test_only_images_of_a_folder_are_sent(tmp_path):
         "c.webp",
         "sub/a.png",
     ]
-
-
-def test_a_zip_goes_as_one_part(tmp_path):
-    table, archive = tmp_path / "t.csv", tmp_path / "i.zip"
-    table.write_text("a\n1\n")
-    with zipfile.ZipFile(archive, "w") as file:
-        file.writestr("x.png", b"x")
-    bodies = []
-
-    def handler(request):
-        bodies.append(request.read())
-        return httpx.Response(201, json={})
-
-    client_of(handler).upload(table, archive)
-    assert b'name="archive"; filename="i.zip"' in bodies[0]
-    assert archive.read_bytes() in bodies[0]
 
 
 @pytest.mark.parametrize(
@@ -172,17 +109,6 @@ def test_wrong_files_are_named(tmp_path, table, images, words):
     with pytest.raises(CommandFailed) as caught:
         client_of(lambda _request: httpx.Response(500)).upload(tmp_path / table, images and tmp_path / images)
     assert str(caught.value).endswith(words)
-
-
-def test_a_lazy_file_reads_again_from_the_start(tmp_path):
-    path = tmp_path / "f"
-    path.write_bytes(b"0123456789")
-    file = LazyFile(path, lambda _count: None)
-    assert file.seek(0, os.SEEK_END) == 10
-    assert [file.read(4), file.read(4), file.read(4), file.read(4)] == [b"0123", b"4567", b"89", b""]
-    file.seek(0)
-    assert file.read(2) == b"01"
-    file.seek(0)
 
 
 def test_a_download_appears_whole_or_not_at_all(tmp_path):

@@ -1,0 +1,121 @@
+"""Sends files in chunks (tus 1.0) through breaks, and goes on where an earlier try of the same files ended."""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from typing import TYPE_CHECKING, Any
+
+from cli.errors import ApiError, Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cli.client import JSON
+    from cli.upload import Stream
+
+_TUS = {"Tus-Resumable": "1.0.0"}
+# Another request is at it, or the service restarts
+_PASSES = frozenset({423, 502, 503, 504})
+_TRIES = 8
+_LONGEST_PAUSE = 30.0  # seconds
+
+
+class Sending:
+    """One upload."""
+
+    def __init__(
+        self,
+        call: Callable[..., Any],
+        stream: Stream,
+        advance: Callable[[int], object],
+        pause: Callable[[float], object],
+    ) -> None:
+        """Take what to send and how.
+
+        Args:
+            call: Makes a request to a path under /api/ and gives its JSON, as `Client` does.
+            stream: The files.
+            advance: Told how many more bytes the platform has.
+            pause: Waits some seconds.
+        """
+        self._call = call
+        self._stream = stream
+        self._advance = advance
+        self._pause = pause
+        self._offset = 0
+        self._begun = False
+
+    def run(self, name: str | None, *, resume: bool) -> JSON:
+        """Send everything.
+
+        Args:
+            name: Of the data set.
+            resume: Whether to go on with an earlier upload of the same files.
+
+        Returns:
+            The data set.
+
+        Raises:
+            CommandFailed: The platform refuses, or is away for minutes.
+        """
+        fingerprint = self._stream.fingerprint(name)
+        upload = self._earlier(fingerprint) if resume else None
+        if upload is None:
+            files = [source.told() for source in self._stream.sources]
+            wish = {"files": files, "fingerprint": fingerprint} | ({"name": name} if name else {})
+            upload = self._insist(lambda: self._call("POST", "uploads/", json=wish))
+        self._begun = True
+        path = f"uploads/{upload['id']}/"
+        self._reach(upload["offset"])
+        while True:
+            while self._offset < self._stream.length:
+                self._send_chunk(path, upload["chunk_bytes"])
+            try:
+                dataset: JSON = self._insist(lambda: self._call("POST", f"{path}complete/"))
+            except ApiError as error:
+                if "offset" not in error.problem:
+                    raise
+                self._reach(error.problem["offset"])  # a power cut took bytes from the platform
+            else:
+                return dataset
+
+    def _earlier(self, fingerprint: str) -> JSON | None:
+        found: JSON = self._insist(lambda: self._call("GET", "uploads/", params={"fingerprint": fingerprint}))
+        return found["items"][0] if found["items"] else None
+
+    def _send_chunk(self, path: str, size: int) -> None:
+        begin = self._offset
+        chunk = self._stream.read(begin, size)
+        headers = _TUS | {
+            "Content-Type": "application/offset+octet-stream",
+            "Upload-Offset": str(begin),
+            "Upload-Checksum": f"sha256 {b64encode(hashlib.sha256(chunk).digest()).decode()}",
+        }
+        try:
+            self._insist(lambda: self._call("PATCH", path, content=chunk, headers=headers))
+        except ApiError as error:
+            if "offset" not in error.problem:
+                raise
+            self._reach(error.problem["offset"])  # the chunk had arrived, and its answer had not
+        else:
+            self._reach(begin + len(chunk))
+
+    def _reach(self, offset: int) -> None:
+        self._advance(offset - self._offset)
+        self._offset = offset
+
+    def _insist(self, make: Callable[[], Any]) -> Any:
+        for tried in range(1, _TRIES + 1):
+            try:
+                return make()
+            except (Unreachable, ApiError) as error:
+                if isinstance(error, ApiError) and error.code not in _PASSES:
+                    raise
+                if not self._begun:
+                    raise
+                if tried == _TRIES:
+                    left = f"{self._offset} of {self._stream.length} bytes are there. Give the same command again to go on."
+                    raise Unreachable(f"{error} {left}") from None
+            self._pause(min(2.0 ** (tried - 1), _LONGEST_PAUSE))
+        raise AssertionError("the last try returns or raises")

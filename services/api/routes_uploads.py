@@ -1,0 +1,231 @@
+"""Routes of uploads in chunks: tus 1.0 (https://tus.io/protocols/resumable-upload) for the bytes of one upload.
+
+What tus does not have is a list of files to begin with, and an end that makes a data set of them: two calls of ours.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flask import Response, request
+from flask_smorest import Blueprint
+from werkzeug.http import http_date
+
+from runtime import log
+from runtime.web import problem
+from services.api import checksum, datasets, wire
+from services.api.routes_datasets import full_disk_is, register, view
+from services.api.uploads import Misplaced
+
+if TYPE_CHECKING:
+    from services.api.context import Context
+    from services.api.models import OpenUpload
+    from services.api.uploads import Uploads
+
+VERSION = "1.0.0"
+CHUNK_TYPE = "application/offset+octet-stream"
+_NO_ROOM = (
+    "There is no room on the server for more of this upload. What is there is kept; go on when there is room."
+)
+
+
+def blueprint(context: Context) -> Blueprint:
+    """Make the routes over their collaborators."""
+    routes = Blueprint(
+        "uploads", __name__, url_prefix="/api/uploads", description="Uploads that can be resumed"
+    )
+    uploads = context.uploads
+    _speak_tus(routes, context.settings.max_upload_bytes)
+    _add_tus_calls(routes, uploads)
+
+    def shown(upload: OpenUpload) -> dict[str, Any]:
+        told = {name: getattr(upload, name, None) for name in wire.Upload().fields}
+        return told | {"chunk_bytes": context.settings.upload_chunk_bytes}
+
+    @routes.post("/")
+    @routes.doc(requestBody=_BEGIN_BODY)
+    @routes.response(201, wire.Upload, headers={"Location": _TEXT, "Upload-Expires": _TEXT})
+    def begin() -> tuple[dict[str, Any], int, dict[str, str]]:
+        """Say which files are to come; their bytes, one file after the other, are then sent by PATCH."""
+        with full_disk_is(_NO_ROOM):
+            upload = uploads.begin(request.stream)
+        location = f"/api/uploads/{upload.id}/"
+        return shown(upload), 201, {"Location": location, **_headers(upload)}
+
+    @routes.get("/")
+    @routes.arguments(wire.UploadQuery, location="query")
+    @routes.response(200, wire.UploadList)
+    def list_uploads(query: dict[str, Any]) -> dict[str, Any]:
+        """List those under way, newest first; by fingerprint a sender finds its own again."""
+        return {"items": [shown(upload) for upload in uploads.find(query["fingerprint"])]}
+
+    @routes.get("/<upload_id>/")
+    @routes.response(200, wire.Upload)
+    def show(upload_id: str) -> dict[str, Any]:
+        """Show how far an upload is."""
+        return shown(uploads.get(upload_id))
+
+    @routes.get("/<upload_id>/files/")
+    @routes.response(200, wire.UploadFiles)
+    def files(upload_id: str) -> dict[str, Any]:
+        """Show which files it has, to compare them with those at hand before going on."""
+        return {"items": [file._asdict() for file in uploads.manifest(uploads.get(upload_id)).files]}
+
+    @routes.post("/<upload_id>/complete/")
+    @routes.doc(
+        responses={
+            "200": {"description": "It was made before; asking again changes nothing"},
+            "201": {
+                "description": "The data set, and the schema of its first rows, as upload_and_detect answers"
+            },
+        }
+    )
+    def complete(upload_id: str) -> Any:
+        """Make a data set of an upload that has all its bytes; staging and full detection go on in the background."""
+        if uploads.get(upload_id).state == "completed":
+            with context.db.read() as session:
+                return view(datasets.get(session, upload_id)), 200
+        with log.bound(dataset_id=upload_id), full_disk_is(_NO_ROOM):
+            try:
+                with uploads.completing(upload_id) as upload:
+                    dataset = register(
+                        context, upload_id, upload, lambda session: uploads.close(session, upload_id)
+                    )
+            except Misplaced as error:
+                return _elsewhere(error)
+        return view(dataset), 201
+
+    return routes
+
+
+def _add_tus_calls(routes: Blueprint, uploads: Uploads) -> None:
+    # Added before GET, which would answer HEAD, too
+    @routes.route("/<upload_id>/", methods=["HEAD"])
+    @routes.doc(parameters=[_TUS])
+    @routes.response(
+        200, headers={"Upload-Offset": _NUMBER, "Upload-Length": _NUMBER, "Upload-Expires": _TEXT}
+    )
+    def offset(upload_id: str) -> Response:
+        """Say from where to go on."""
+        return Response(headers=_headers(uploads.get(upload_id)))
+
+    @routes.patch("/<upload_id>/")
+    @routes.arguments(wire.ChunkHeaders, location="headers")
+    @routes.doc(requestBody=_CHUNK_BODY, responses=_PATCH_ANSWERS)
+    @routes.response(204, headers={"Upload-Offset": _NUMBER, "Upload-Expires": _TEXT})
+    def append(headers: dict[str, Any], upload_id: str) -> Response:
+        """Add the bytes that follow, all or none of them."""
+        if request.mimetype != CHUNK_TYPE:
+            return problem(415, "Unsupported Media Type", f"A chunk is sent as {CHUNK_TYPE}.")
+        check = checksum.parse(headers["checksum"]) if headers["checksum"] is not None else None
+        with log.bound(dataset_id=upload_id), full_disk_is(_NO_ROOM):
+            try:
+                upload = uploads.append(upload_id, int(headers["offset"]), request.stream, check)
+            except Misplaced as error:
+                return _elsewhere(error)
+        return Response(status=204, headers=_headers(upload))
+
+    @routes.delete("/<upload_id>/")
+    @routes.doc(parameters=[_TUS])
+    @routes.response(204)
+    def cancel(upload_id: str) -> None:
+        """Give an upload up; its bytes are removed."""
+        uploads.cancel(upload_id)
+
+
+def _speak_tus(routes: Blueprint, most_bytes: int) -> None:
+    @routes.before_request
+    def _version() -> Response | None:
+        if request.method in {"HEAD", "PATCH", "DELETE"} and request.headers.get("Tus-Resumable") != VERSION:
+            answer = problem(412, "Precondition Failed", f"Send the header Tus-Resumable: {VERSION}.")
+            answer.headers["Tus-Version"] = VERSION
+            return answer
+        return None
+
+    @routes.after_request
+    def _mark(response: Response) -> Response:
+        response.headers["Tus-Resumable"] = VERSION
+        response.headers["Cache-Control"] = "no-store"
+        if request.method == "OPTIONS":
+            response.headers["Tus-Version"] = VERSION
+            response.headers["Tus-Extension"] = "checksum,expiration,termination"
+            response.headers["Tus-Checksum-Algorithm"] = ",".join(checksum.ALGORITHMS)
+            response.headers["Tus-Max-Size"] = str(most_bytes)
+        return response
+
+
+def _headers(upload: OpenUpload) -> dict[str, str]:
+    return {
+        "Upload-Offset": str(upload.offset),
+        "Upload-Length": str(upload.length),
+        "Upload-Expires": http_date(upload.expires_at),
+    }
+
+
+def _elsewhere(error: Misplaced) -> Response:
+    answer = problem(409, "Conflict", str(error), offset=error.offset)
+    answer.headers["Upload-Offset"] = str(error.offset)
+    return answer
+
+
+_TEXT: dict[str, Any] = {"schema": {"type": "string"}}
+_NUMBER: dict[str, Any] = {"schema": {"type": "integer"}}
+_TUS = {
+    "in": "header",
+    "name": "Tus-Resumable",
+    "required": True,
+    "schema": {"type": "string", "enum": [VERSION]},
+}
+_CHUNK_BODY = {"required": True, "content": {CHUNK_TYPE: {"schema": {"type": "string", "format": "binary"}}}}
+_PATCH_ANSWERS = {
+    "409": {
+        "description": "The upload has another offset; Upload-Offset says which",
+        "headers": {"Upload-Offset": _NUMBER},
+    },
+    "413": {"description": "More bytes than one chunk, or than the upload, may have"},
+    "460": {"description": "The chunk does not have its checksum; nothing of it was kept"},
+    "507": {"description": "The disk is full; what was acknowledged is kept"},
+}
+_BEGIN_BODY = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["files"],
+                "properties": {
+                    "name": {"type": "string", "maxLength": 300, "description": "of the data set"},
+                    "fingerprint": {
+                        "type": "string",
+                        "maxLength": 128,
+                        "description": "anything by which the sender finds the upload again",
+                    },
+                    "files": {
+                        "type": "array",
+                        "minItems": 1,
+                        "items": {
+                            "type": "object",
+                            "additionalProperties": False,
+                            "required": ["field", "name", "size"],
+                            "properties": {
+                                "field": {
+                                    "type": "string",
+                                    "enum": ["file", "images", "archive"],
+                                    "description": "the CSV, an image, or a zip, as in upload_and_detect",
+                                },
+                                "name": {"type": "string", "description": "may hold folders"},
+                                "size": {"type": "integer", "minimum": 0},
+                                "modified": {
+                                    "type": "integer",
+                                    "minimum": 0,
+                                    "description": "ms since 1970; compared only by the sender, when it goes on",
+                                },
+                            },
+                        },
+                    },
+                },
+            }
+        }
+    },
+}

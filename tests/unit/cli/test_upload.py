@@ -1,0 +1,171 @@
+"""Uploads from the terminal: every byte arrives, through breaks, a lost answer, a second command."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from base64 import b64encode
+from pathlib import Path
+
+import httpx
+import pytest
+
+from cli.client import Client
+from cli.errors import ApiError, CommandFailed, Unreachable
+
+
+class Server:
+    """The API's uploads in memory. `faults` are done to the next chunks, one each; None is a chunk that goes well."""
+
+    def __init__(self, chunk: int = 1000) -> None:
+        self.chunk = chunk
+        self.uploads: dict[str, dict] = {}
+        self.bytes = bytearray()
+        self.faults: list[object] = []
+        self.chunks = self.most_open = 0
+        self.completed = 0
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path.removeprefix("/api/uploads/")
+        if request.method == "GET":
+            wanted = request.url.params["fingerprint"]
+            return httpx.Response(
+                200, json={"items": [u for u in self.uploads.values() if u["fingerprint"] == wanted]}
+            )
+        if not path:
+            wish = json.loads(request.content)
+            self.bytes.clear()
+            upload = {"id": f"u{len(self.uploads)}", "offset": 0, "chunk_bytes": self.chunk, **wish}
+            self.uploads[upload["id"]] = upload
+            return httpx.Response(201, json=upload)
+        if path.endswith("complete/"):
+            self.completed += 1
+            del self.uploads[path.split("/")[0]]
+            return httpx.Response(201, json={"id": "d1"})
+        return self._append(request, self.uploads[path.strip("/")])
+
+    def _append(self, request, upload):
+        self.chunks += 1
+        self.most_open = max(self.most_open, open_files())
+        fault = self.faults.pop(0) if self.faults else None
+        if fault == "before":
+            raise httpx.ConnectError("refused")
+        if isinstance(fault, int):
+            return httpx.Response(fault, json={"detail": "no"})
+        raw = request.content
+        if int(request.headers["Upload-Offset"]) != len(self.bytes):
+            return httpx.Response(409, json={"detail": "elsewhere", "offset": len(self.bytes)})
+        assert (
+            request.headers["Upload-Checksum"] == f"sha256 {b64encode(hashlib.sha256(raw).digest()).decode()}"
+        )
+        assert request.headers["Tus-Resumable"] == "1.0.0"
+        self.bytes += raw
+        upload["offset"] = len(self.bytes)
+        if fault == "after":
+            raise httpx.ReadError("reset")
+        return httpx.Response(204)
+
+
+def open_files() -> int:
+    return sum(1 for _ in Path("/dev/fd").iterdir())
+
+
+@pytest.fixture
+def server():
+    return Server()
+
+
+@pytest.fixture
+def files(tmp_path):
+    (tmp_path / "images/deep").mkdir(parents=True)
+    (tmp_path / "t.csv").write_bytes(b"a,b\n" * 700)
+    for number in range(20):
+        (tmp_path / f"images/deep/{number:02}.png").write_bytes(bytes([number]) * (100 + number))
+    (tmp_path / "images/empty.png").write_bytes(b"")
+    return tmp_path / "t.csv", tmp_path / "images"
+
+
+def whole(files) -> bytes:
+    return files[0].read_bytes() + b"".join(path.read_bytes() for path in sorted(files[1].rglob("*.png")))
+
+
+def upload(server, files, **more):
+    pauses, told = [], []
+    client = Client("http://platform", httpx.MockTransport(server))
+    dataset = client.upload(*files, advance=told.append, pause=pauses.append, **more)
+    return dataset, pauses, sum(told)
+
+
+def test_files_arrive_in_chunks(server, files):
+    totals = []
+    assert upload(server, files, begin=totals.append) == ({"id": "d1"}, [], len(whole(files)))
+    assert bytes(server.bytes) == whole(files)
+    assert totals == [len(whole(files))]
+    assert server.chunks == -(-totals[0] // 1000)
+
+
+# (what is done to the chunks, the pauses it costs)
+BREAKS = {
+    "a refused connection": ([None, "before"], [1]),
+    "a lost answer": ([None, "after"], [1]),
+    "a restart": ([None, 503, "before", 502, "after"], [1, 2, 4, 8]),
+    "another request at it": ([None, 423], [1]),
+}
+
+
+@pytest.mark.parametrize("case", BREAKS)
+def test_a_break_is_waited_out_and_nothing_is_sent_twice(server, files, case):
+    server.faults, pauses = list(BREAKS[case][0]), BREAKS[case][1]
+    assert upload(server, files) == ({"id": "d1"}, pauses, len(whole(files)))
+    assert bytes(server.bytes) == whole(files)
+
+
+def test_given_up_it_says_how_to_go_on_and_the_same_command_does(server, files):
+    server.faults = [None, None, *["before"] * 8]
+    with pytest.raises(
+        Unreachable, match=r"2000 of \d+ bytes are there\. Give the same command again to go on"
+    ):
+        upload(server, files)
+    server.chunks = 0
+    assert upload(server, files)[2] == len(whole(files))
+    assert (bytes(server.bytes), server.completed) == (whole(files), 1)
+    assert server.chunks == -(-len(whole(files)) // 1000) - 2
+
+
+@pytest.mark.parametrize("change", ["content", "name", "no resume"])
+def test_anything_else_begins_anew(server, files, change):
+    server.faults = [None, None, 422]
+    with pytest.raises(ApiError, match="no"):
+        upload(server, files)
+    if change == "content":
+        files[0].write_bytes(b"c,d\n" * 800)
+    more = {"name": "other"} if change == "name" else {"resume": False} if change == "no resume" else {}
+    upload(server, files, **more)
+    assert bytes(server.bytes) == whole(files)
+
+
+def test_five_thousand_images_need_one_descriptor(tmp_path):
+    images = tmp_path / "images"
+    images.mkdir()
+    for number in range(5000):
+        (images / f"{number}.png").write_bytes(b"png" * 100)
+    (tmp_path / "t.csv").write_bytes(b"a,b\n" * 1000)
+    server, before = Server(chunk=100_000), open_files()
+    upload(server, (tmp_path / "t.csv", images))
+    assert len(server.bytes) == 4000 + 5000 * 300
+    assert server.most_open <= before + 4
+
+
+def test_a_zip_goes_as_one_file(server, tmp_path):
+    (tmp_path / "t.csv").write_text("a\n1\n")
+    with zipfile.ZipFile(tmp_path / "i.zip", "w") as file:
+        file.writestr("x.png", b"x")
+    upload(server, (tmp_path / "t.csv", tmp_path / "i.zip"))
+    assert bytes(server.bytes) == (tmp_path / "t.csv").read_bytes() + (tmp_path / "i.zip").read_bytes()
+
+
+def test_a_file_that_is_cut_meanwhile_is_named(server, files):
+    client = Client("http://platform", httpx.MockTransport(server))
+    with pytest.raises(CommandFailed, match=r"t\.csv was cut while it was being uploaded"):
+        client.upload(*files, begin=lambda _total: files[0].write_bytes(b"a"))
