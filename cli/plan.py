@@ -143,7 +143,7 @@ def local_plan(data: DataDir, host: str, port: int, environ: Mapping[str, str]) 
         worker("staging", "services.ingest.worker", "ingest.staging", **spool),
         worker("launcher", "services.launcher.worker", **launcher, **root_secret),
         worker("metrics-worker", "services.metrics.worker", **callbacks),
-        web("api", "services.api", **stores, **spool, **models),
+        web("api", "services.api", **stores, **spool, **models, LAUNCHER=launcher["LAUNCHER"]),
         web("metrics", "services.metrics", **stores, **callbacks),
         web("ui", "ui", API_BASE=origin),
         _service("gateway", gateway, common, port, stage=3),
