@@ -22,7 +22,7 @@ UNDER_WAY = ",".join(wording.ACTIVE)
 STATES = ("created", *wording.ACTIVE, *wording.ENDED)
 CHOICES = (
     {"value": "", "label": "any state"},
-    {"value": UNDER_WAY, "label": "running or waiting"},
+    {"value": UNDER_WAY, "label": "under way"},
     *({"value": each, "label": wording.state(each)} for each in STATES),
 )
 
