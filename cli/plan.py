@@ -145,7 +145,7 @@ def local_plan(data: DataDir, host: str, port: int, environ: Mapping[str, str]) 
         worker("launcher", "services.launcher.worker", **launcher, **root_secret),
         worker("metrics-worker", "services.metrics.worker", **callbacks),
         worker("predictor", "services.predictor.worker"),
-        web("api", "services.api", **stores, **spool, **models),
+        web("api", "services.api", **stores, **spool, **models, LAUNCHER=launcher["LAUNCHER"]),
         web("metrics", "services.metrics", **stores, **callbacks),
         web("ui", "ui", API_BASE=origin),
         _service("gateway", gateway, common, port, stage=3),

@@ -79,14 +79,26 @@ class Api:
         """List what can be trained."""
         return list(self._call("GET", "/api/models/")["items"])
 
-    def jobs(self, *, page: int = 1, page_size: int = 25, state: str = "", dataset_id: str = "") -> JSON:
-        """List jobs, newest first."""
+    def jobs(
+        self,
+        *,
+        page: int = 1,
+        page_size: int = 25,
+        state: str = "",
+        dataset_id: str = "",
+        search: str = "",
+        order: str = "",
+    ) -> JSON:
+        """List jobs, newest first; a state may be several with commas between, the order `ended` lists those that have."""
+        wanted = {"state": state, "dataset_id": dataset_id, "search": search, "order": order}
         params: dict[str, Any] = {"page": page, "page_size": page_size}
-        if state:
-            params["state"] = state
-        if dataset_id:
-            params["dataset_id"] = dataset_id
+        params |= {key: value for key, value in wanted.items() if value}
         return self._call("GET", "/api/training_jobs/", params=params)
+
+    def machine(self, wish: JSON) -> JSON:
+        """Tell what a job would run on that asks for these resources, and what an hour of it costs."""
+        params = {key: wish[key] for key in ("cpus", "memory_mb") if key in wish}
+        return self._call("GET", "/api/machines/", params=params)
 
     def job(self, job_id: str) -> JSON:
         """Look up one job."""

@@ -86,13 +86,14 @@ def message(level: str, title: str, detail: Node = None, *, urgent: bool | None 
     return html.Div([html.Strong(title), html.Div(detail)], className=f"message {level}", role=role)
 
 
-def failure(error: ApiError, *, retry: bool = False, back: str = "") -> Node:
+def failure(error: ApiError, *, retry: bool = False, back: str = "", again: str = "") -> Node:
     """Say what the API answered instead of what was asked for, and what to do now.
 
     Args:
         error: What was raised.
         retry: Whether to offer asking again.
         back: An address to go to instead, for what does not exist.
+        again: An address to load anew, where the page has been changed since it was asked for.
     """
     if isinstance(error, ApiAway):
         hint = "Nothing is lost. See that it runs, then try again."
@@ -111,8 +112,12 @@ def failure(error: ApiError, *, retry: bool = False, back: str = "") -> Node:
                 [*detail, html.Div(link_button("Back to the list", back), className="actions")],
             )
     if retry:
-        again = dmc.Button("Try again", id={"part": "retry", "index": 0}, size="xs", variant="default")
-        detail.append(html.Div(again, className="actions"))
+        button = dmc.Button("Try again", id={"part": "retry", "index": 0}, size="xs", variant="default")
+        detail.append(html.Div(button, className="actions"))
+    if again:
+        # not Dash's own link: to it the address may be the one that is shown
+        link = html.A("Try again", href=again, className="link-button")
+        detail.append(html.Div(link, className="actions"))
     return message("error", title, detail)
 
 

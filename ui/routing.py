@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
-from dash import ALL, ClientsideFunction, Dash, Input, Output
+from dash import ALL, ClientsideFunction, Dash, Input, Output, html
 
+from ui import wording
 from ui.api import Api, ApiError
 from ui.pages import compare, dataset, datasets, home, job, jobs, new_job, try_model
-from ui.parts import empty, failure, link_button, message
+from ui.parts import empty, failure, heading, link_button, message
 from ui.shell import NAVIGATION
 
 if TYPE_CHECKING:
@@ -68,15 +69,16 @@ def show(api: Api, path: str, search: str) -> tuple[Node, str]:
             groups = tuple(unquote(group) for group in match.groups())
             return page.layout(api, groups, dict(parse_qsl(search.lstrip("?")))), page.title
         except ApiError as error:
-            return failure(error, retry=True, back=section(path)), page.title
+            told = failure(error, retry=True, back=section(path))
+            return html.Div([heading(page.title), told]), page.title
         except Exception:
             # without this the old page would stay, as if nothing had been clicked
             log.exception("a page failed", extra={"path": path})
-            return message("error", "This page has a defect", "The UI's log says where."), page.title
-    nothing = empty(
-        "There is no such page", f"Nothing is at {path}.", link_button("Go home", "/", primary=True)
-    )
-    return nothing, "Not found"
+            defect = message("error", "This page has a defect", "The UI's log says where.")
+            return html.Div([heading(page.title), defect]), page.title
+    home = link_button("Go home", "/", primary=True)
+    nothing = empty("There is no such page", f"Nothing is at {wording.isolated(path)}.", home)
+    return html.Div([heading("Not found"), nothing]), "Not found"
 
 
 def section(path: str) -> str:

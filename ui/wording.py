@@ -34,6 +34,11 @@ def state(name: str) -> str:
     return STATE_WORDS.get(name, name.replace("_", " "))
 
 
+def isolated(given: str) -> str:
+    """Keep a name's direction to itself, where it stands inside other words and no element can (Unicode's FSI and PDI)."""
+    return f"\u2068{given}\u2069"
+
+
 def size(count: float | None) -> str:
     """Write a number of bytes, with decimal units."""
     if count is None:
@@ -119,6 +124,15 @@ def between(start: str | None, end: str | None, now: datetime | None = None) -> 
     if begun is None:
         return "–"
     return duration(((moment(end) or now or datetime.now(UTC)) - begun).total_seconds())
+
+
+def money(amount: float, currency: str, digits: int = 2) -> str:
+    """Write an amount: $0.42, less than $0.01."""
+    sign = "$" if currency == "USD" else f"{currency} "
+    least = 10**-digits
+    if 0 < amount < least:
+        return f"less than {sign}{least:.{digits}f}"
+    return f"{sign}{amount:,.{digits}f}"
 
 
 def metric_name(key: str) -> str:

@@ -5,9 +5,11 @@ created → queued → launching → running → succeeded | failed | cancelled 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.orm import defer
 
 from contracts.events import JobCancelRequested, JobLaunchRequested
 from runtime.db import now
@@ -19,11 +21,13 @@ from services.api.specs import trainer_environment
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Session
 
     from runtime.outbox import Outbox
 
 FINAL = ("succeeded", "failed", "cancelled", "timed_out")
+STATES = ("created", "queued", "launching", "running", *FINAL)
 _BEFORE = {
     "queued": ("created",),
     "launching": ("queued",),
@@ -80,24 +84,54 @@ def steps(session: Session, job_id: str) -> Sequence[JobStep]:
     return session.scalars(select(JobStep).where(JobStep.job_id == job_id).order_by(JobStep.id)).all()
 
 
-def page(
-    session: Session, *, state: str | None, dataset_id: str | None, number: int, size: int
-) -> tuple[list[tuple[Job, str]], int]:
-    """List jobs with their data sets' names, newest first.
+@dataclass(frozen=True)
+class Wanted:
+    """Which jobs to list, and in which order.
+
+    Attributes:
+        states: Any of these; none: all.
+        dataset_id: Of this data set only.
+        search: Part of the job's or its data set's name.
+        order: created, or ended for those that have ended, by when.
+    """
+
+    states: Sequence[str] = ()
+    dataset_id: str | None = None
+    search: str = ""
+    order: str = "created"
+
+
+def page(session: Session, wanted: Wanted, number: int, size: int) -> tuple[list[tuple[Job, str]], int]:
+    """List jobs with their data sets' names, latest first, without what only their own pages show.
 
     Returns:
         One page of them, and how many there are in all.
     """
-    query = select(Job, Dataset.name).join(Dataset, Dataset.id == Job.dataset_id)
-    if state:
-        query = query.where(Job.state == state)
-    if dataset_id:
-        query = query.where(Job.dataset_id == dataset_id)
-    total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
-    rows = session.execute(
-        query.order_by(Job.created_at.desc(), Job.id).offset((number - 1) * size).limit(size)
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.states:
+        conditions.append(Job.state.in_(wanted.states))
+    if wanted.dataset_id:
+        conditions.append(Job.dataset_id == wanted.dataset_id)
+    if wanted.search:
+        of_data = select(Dataset.id).where(Dataset.name.icontains(wanted.search, autoescape=True))
+        conditions.append(
+            or_(Job.name.icontains(wanted.search, autoescape=True), Job.dataset_id.in_(of_data))
+        )
+    ended = wanted.order == "ended"
+    if ended:
+        conditions.append(Job.finished_at.is_not(None))
+    total = session.scalar(select(func.count()).select_from(Job).where(*conditions)) or 0
+    order = ((Job.finished_at if ended else Job.created_at).desc(), Job.id)
+    # The ids first: what a page skips is read from the index alone
+    ids = select(Job.id).where(*conditions).order_by(*order).offset((number - 1) * size).limit(size)
+    query = (
+        select(Job, Dataset.name)
+        .join(Dataset, Dataset.id == Job.dataset_id)
+        .where(Job.id.in_(ids))
+        .options(defer(Job.settings), defer(Job.findings), defer(Job.artifacts))
+        .order_by(*order)
     )
-    return [(row[0], row[1]) for row in rows], total
+    return [(row[0], row[1]) for row in session.execute(query)], total
 
 
 def move(session: Session, job: Job, state: str, reason: str | None = None, **values: Any) -> bool:

@@ -88,7 +88,7 @@ class Job(Base):
     findings: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)  # of the checks before it
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, index=True)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
-    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None, index=True)
 
 
 class JobStep(Base):

@@ -9,7 +9,7 @@ from flask_smorest import Blueprint
 
 from runtime import log
 from runtime.errors import NotFound
-from services.api import datasets, jobs, preflight, specs, wire
+from services.api import datasets, jobs, machines, preflight, specs, wire
 from services.api.downloads import send
 from services.api.files import look_twice
 
@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     from services.api.context import Context
     from services.api.models import Job
 
+_LISTED = tuple(wire.JobSummary().fields.keys() - {"dataset_name"})
+
 
 def blueprints(context: Context) -> list[Blueprint]:
     """Make the routes over their collaborators."""
-    return [_jobs(context), _artifacts(context), _models(context)]
+    return [_jobs(context), _artifacts(context), _models(context), _machines(context)]
 
 
 def _jobs(context: Context) -> Blueprint:
@@ -78,10 +80,11 @@ def _jobs(context: Context) -> Blueprint:
         """List jobs, newest first."""
         size = context.page_size(query["page_size"])
         with db.read() as session:
-            rows, total = jobs.page(
-                session, state=query["state"], dataset_id=query["dataset_id"], number=query["page"], size=size
-            )
-            items = [{**_columns(job), "dataset_name": name} for job, name in rows]
+            wanted = jobs.Wanted(query["state"], query["dataset_id"], query["search"], query["order"])
+            rows, total = jobs.page(session, wanted, query["page"], size)
+            items = [
+                {**{key: getattr(job, key) for key in _LISTED}, "dataset_name": name} for job, name in rows
+            ]
             return {"items": items, "total": total, "page": query["page"], "page_size": size}
 
     @routes.get("/<job_id>/")
@@ -192,6 +195,22 @@ def _models(context: Context) -> Blueprint:
     def list_models() -> dict[str, Any]:
         """List the pluggable models and their parameters."""
         return {"items": context.catalogue.models}
+
+    return routes
+
+
+def _machines(context: Context) -> Blueprint:
+    routes = Blueprint(
+        "machines", __name__, url_prefix="/api/machines", description="What jobs run on, and its price"
+    )
+
+    @routes.get("/")
+    @routes.arguments(wire.MachineQuery, location="query")
+    @routes.response(200, wire.Machine)
+    @routes.alt_response(422, schema=wire.Problem, description="There is no machine that large")
+    def show_machine(query: dict[str, Any]) -> dict[str, Any]:
+        """Show what a job of a size would run on, and what an hour of it costs."""
+        return machines.machine(context.settings, query["cpus"], query["memory_mb"])
 
     return routes
 

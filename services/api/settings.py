@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, FilePath
 
@@ -53,6 +54,18 @@ class ApiSettings(Settings):
     models_file: FilePath | None = Field(
         default=None,
         description="models on offer, as `python -m trainer.models.catalogue --out FILE` lists them; unset: those that ship",
+    )
+    launcher: Literal["local", "ecs"] = Field(
+        default="local",
+        description="as the launcher has it; with ecs a job's cost is estimated before it starts",
+    )
+    fargate_usd_per_vcpu_hour: float = Field(
+        default=0.04048,
+        ge=0,
+        description="ecs: price of a vCPU for an hour that estimates are made of; by default on demand, Linux on x86, us-east-1",
+    )
+    fargate_usd_per_gb_hour: float = Field(
+        default=0.004445, ge=0, description="ecs: price of a GB of memory for an hour, likewise"
     )
     web_workers: int = Field(default=1, ge=1, description="processes that answer HTTP")
     web_threads: int = Field(default=16, ge=1, description="requests each of them answers at a time")

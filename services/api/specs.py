@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from services.api.catalogue import Catalogue
     from services.api.models import Dataset, Job
 
-_RESOURCES = {"cpus": 2.0, "memory_mb": 4096, "max_seconds": 86_400}
+RESOURCES = {"cpus": 2.0, "memory_mb": 4096, "max_seconds": 86_400}  # of a job that asks for nothing else
 _PLAIN = (
     "epochs",
     "learning_rate",
@@ -71,7 +71,7 @@ def settle(dataset: Dataset, catalogue: Catalogue, wish: dict[str, Any]) -> tupl
         "params": params,
         "feature_columns": features,
         "column_types": {name: types[name].value for name in [*features, target]},
-        "resources": _RESOURCES | wish.get("resources", {}),
+        "resources": RESOURCES | wish.get("resources", {}),
     }
     return str(target), settings
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 import re
 
 from marshmallow import Schema, fields, validate
+from webargs.fields import DelimitedList
 
 from contracts.preflight import Code, Severity
 from contracts.schema import ColumnType, Role
+from services.api.jobs import STATES
+from services.api.specs import RESOURCES
 
 _TYPES = validate.OneOf([kind.value for kind in ColumnType])
 _ROLES = validate.OneOf([role.value for role in Role])
 _NAME = validate.Length(max=300)
+_CPUS = validate.Range(min=0.25, max=192)
+_MEMORY_MB = validate.Range(min=256, max=2_000_000)
 
 
 class Page(Schema):
@@ -35,8 +40,22 @@ class DatasetQuery(Page):
 class JobQuery(Page):
     """Which jobs to list."""
 
-    state = fields.String(load_default=None)
+    state = DelimitedList(
+        fields.String(validate=validate.OneOf(STATES)),
+        load_default=(),
+        metadata={"description": "one or more, with commas between; all by default"},
+    )
     dataset_id = fields.String(load_default=None)
+    search = fields.String(
+        load_default="",
+        validate=_NAME,
+        metadata={"description": "part of the name of the job, or of its data set"},
+    )
+    order = fields.String(
+        load_default="created",
+        validate=validate.OneOf(("created", "ended")),
+        metadata={"description": "by which time, latest first; ended leaves out those that have not"},
+    )
 
 
 class PreviewQuery(Schema):
@@ -178,9 +197,35 @@ class SchemaChange(Schema):
 class Resources(Schema):
     """What one trainer may use."""
 
-    cpus = fields.Float(validate=validate.Range(min=0.25, max=192))
-    memory_mb = fields.Integer(validate=validate.Range(min=256, max=2_000_000))
+    cpus = fields.Float(validate=_CPUS)
+    memory_mb = fields.Integer(validate=_MEMORY_MB)
     max_seconds = fields.Integer(validate=validate.Range(min=10, max=30 * 86_400))
+
+
+class MachineQuery(Schema):
+    """What a job would ask for."""
+
+    cpus = fields.Float(load_default=RESOURCES["cpus"], validate=_CPUS)
+    memory_mb = fields.Integer(load_default=RESOURCES["memory_mb"], validate=_MEMORY_MB)
+
+
+class Price(Schema):
+    """What a machine costs while a job has it."""
+
+    currency = fields.String()
+    per_hour = fields.Float()
+
+
+class Machine(Schema):
+    """What a job would run on."""
+
+    launcher = fields.String()
+    cpus = fields.Float()
+    memory_mb = fields.Integer()
+    max_seconds = fields.Integer(metadata={"description": "longest run of a job that sets none itself"})
+    price = fields.Nested(
+        Price, allow_none=True, metadata={"description": "null where nothing is paid by the hour"}
+    )
 
 
 class JobWish(Schema):

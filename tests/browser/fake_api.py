@@ -34,6 +34,10 @@ class FakePlatform:
         self.streams: dict[str, list[JSON]] = defaultdict(list)
         self.heartbeats: dict[str, JSON] = {}
         self.down = False
+        self.metrics_down = False  # of the calls that the metrics service answers
+        self.price: float | None = (
+            None  # of an hour on the launcher's machine; None: it is the platform's own
+        )
         self.refuse_upload: tuple[int, str] | None = None
         self.refuse_job: JSON | None = None  # errors of the next job's problem document
         self.findings: list[JSON] = []  # of the checks before a job

@@ -35,7 +35,9 @@ def create_api(platform: FakePlatform) -> Flask:
 
     @app.before_request
     def down() -> Response | None:
-        return Response("<h1>502 Bad Gateway</h1>", 502) if platform.down else None
+        of_metrics = request.path.startswith("/metrics/") or request.path.endswith("/events/")
+        away = platform.down or (platform.metrics_down and of_metrics)
+        return Response("<h1>502 Bad Gateway</h1>", 502) if away else None
 
     _datasets(app, platform)
     add_uploads(app, platform)
@@ -176,11 +178,26 @@ def _jobs(app: Flask, platform: FakePlatform) -> None:  # noqa: C901 - one closu
 
     @app.get("/training_jobs/")
     def jobs() -> Response:
-        found = platform.jobs.values()
-        for key in ("state", "dataset_id"):
-            if wanted := request.args.get(key):
-                found = [job for job in found if job[key] == wanted]  # type: ignore[assignment]
+        asked = request.args
+        found = [
+            job
+            for job in platform.jobs.values()
+            if asked.get("state", job["state"]).count(job["state"])
+            and asked.get("dataset_id", job["dataset_id"]) == job["dataset_id"]
+            and asked.get("search", "").lower() in f"{job['name']} {job['dataset_name']}".lower()
+        ]
+        if asked.get("order") == "ended":
+            found = sorted((job for job in found if job["finished_at"]), key=lambda job: job["finished_at"])
         return _page({key: job[key] for key in JOB_SUMMARY} for job in found)
+
+    @app.get("/machines/")
+    def machine() -> Any:
+        cpus, memory_mb = float(request.args.get("cpus", 2)), int(request.args.get("memory_mb", 4096))
+        if platform.price and cpus > 16:
+            text = f"{cpus:g} vCPU with {memory_mb} MB is more than Fargate has; choose less in the job's resources"
+            return problem(422, "Invalid", text, errors={"resources": [text]})
+        price = {"currency": "USD", "per_hour": platform.price} if platform.price else None
+        return jsonify(launcher="ecs" if price else "local", cpus=cpus, memory_mb=memory_mb, max_seconds=86_400, price=price)  # fmt: skip
 
     @app.get("/training_jobs/<job_id>/")
     def job(job_id: str) -> Any:

@@ -7,6 +7,7 @@ window.triptych = window.triptych || {};
 
   const KEYS = ["loss", "accuracy", "macro_f1"];
   const POINTS = 1000;  // of each split
+  const LONGEST = 12;  // signs of a word on an axis
   // Okabe and Ito's colours, which colour-blind people can tell apart, in an order that reads on light and dark ground
   const COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c6bd9", "#7f8c8d", "#b8a000", "#c0392b", "#16a085", "#a0522d"];
 
@@ -37,6 +38,11 @@ window.triptych = window.triptych || {};
     return drawn;
   }
 
+  function short(word) {
+    const signs = Array.from(word);  // not half of one
+    return signs.length > LONGEST ? signs.slice(0, LONGEST - 1).join("") + "…" : word;
+  }
+
   function axis(label, values) {
     const known = values.filter(function (value) { return value !== null && value !== undefined; });
     if (known.every(function (value) { return typeof value === "number"; }) && known.length === values.length) {
@@ -44,7 +50,7 @@ window.triptych = window.triptych || {};
     }
     const words = Array.from(new Set(values.map(function (value) { return value === null || value === undefined ? "–" : String(value); })));
     return {
-      label: label, tickvals: words.map(function (_, i) { return i; }), ticktext: words.map(function (word) { return word.slice(0, 24); }),
+      label: label, tickvals: words.map(function (_, i) { return i; }), ticktext: words.map(short),
       values: values.map(function (value) { return words.indexOf(value === null || value === undefined ? "–" : String(value)); }),
     };
   }

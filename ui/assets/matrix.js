@@ -7,9 +7,16 @@ window.triptych = window.triptych || {};
 
   const WRITTEN = 14;  // labels; above it the numbers would not be readable
   const LONGEST = 18;  // characters of a label on an axis
+  const LETTER = 7;  // px, about
 
   function shorten(label) {
     return label.length > LONGEST ? label.slice(0, LONGEST - 1) + "…" : label;
+  }
+
+  /* Says whether labels side by side would run into each other. */
+  function slanted(element, labels) {
+    const longest = Math.max(...labels.map(function (label) { return shorten(label).length; }));
+    return labels.length > 6 || longest * LETTER * labels.length > element.clientWidth - 130;
   }
 
   function share(row) {
@@ -59,7 +66,7 @@ window.triptych = window.triptych || {};
       height: Math.min(640, 130 + Math.max(3, labels.length) * 34), showlegend: false, hovermode: "closest",
       margin: { l: 60, r: 8, t: 8, b: 60 },
       // Slanted to the left: to the right, the last label would leave the plot and be hidden
-      xaxis: { ...layout.xaxis, ...ticks, tickangle: labels.length > 6 ? -40 : 0, title: { text: "predicted", standoff: 6 }, showgrid: false, zeroline: false, rangemode: "normal", constrain: "domain" },
+      xaxis: { ...layout.xaxis, ...ticks, tickangle: slanted(element, labels) ? -40 : 0, title: { text: "predicted", standoff: 6 }, showgrid: false, zeroline: false, rangemode: "normal", constrain: "domain" },
       yaxis: { ...layout.yaxis, ...ticks, title: { text: "true", standoff: 6 }, showgrid: false, zeroline: false, autorange: "reversed" },
     }, { displayModeBar: false });
     if (element.triptychPressed) return;

@@ -61,13 +61,19 @@ window.triptych = window.triptych || {};
 
   let shownPath = null;
 
+  function focusHeading() {
+    const heading = document.querySelector("#page h1") || document.getElementById("page");
+    heading.tabIndex = -1;
+    heading.focus({ preventScroll: true });
+  }
+
   /* Called when routing has put a page into #page. */
   triptych.pageShown = function (title, path) {
     if (title) document.title = title;
     if (shownPath !== null && shownPath !== path) {
       window.scrollTo(0, 0);
-      const page = document.getElementById("page");
-      if (page) page.focus({ preventScroll: true });
+      // two frames: by then React has drawn the page. Its heading is what a screen reader should say
+      requestAnimationFrame(function () { requestAnimationFrame(focusHeading); });
     }
     shownPath = path;
     if (triptych.followLists) triptych.followLists();
@@ -113,6 +119,19 @@ window.triptych = window.triptych || {};
     shown.replaceChildren(words, again);
   }
 
+  /* Buttons with data-copy put it on the clipboard, which browsers give to secure origins only: elsewhere it is shown to be copied. */
+  document.addEventListener("click", async function (event) {
+    const button = event.target.closest("[data-copy]");
+    if (!button) return;
+    try {
+      await navigator.clipboard.writeText(button.dataset.copy);
+      button.textContent = "copied";
+    } catch (error) {
+      button.textContent = button.dataset.copy;
+      getSelection().selectAllChildren(button);
+    }
+  });
+
   document.addEventListener("error", function (event) {
     const image = event.target;
     if (!(image instanceof HTMLImageElement) || !image.classList.contains("thumbnail")) return;
@@ -133,6 +152,11 @@ window.triptych = window.triptych || {};
         errors.focus({ preventScroll: true });
         errors.scrollIntoView({ block: "center" });
       }
+      return "";
+    },
+    // what is looked for, in the address, without a new page
+    keepAddress: function (address) {
+      if (address) history.replaceState(history.state, "", address);
       return "";
     },
     mountUpload: function () { triptych.mountUpload(); return ""; },

@@ -3,19 +3,35 @@
   "use strict";
 
   let shown = null;  // the list of steps that was last shown, to know a new page from an old one
+  let unchecked = false;  // the review was opened while the form was not yet ready to be checked
 
   function show(moved) {
     const steps = Array.from(document.querySelectorAll(".step"));
     if (!steps.length) { shown = null; return; }
-    const wanted = steps.find(function (step) { return step.id === "step-" + location.hash.slice(1); }) || steps[0];
+    const named = steps.find(function (step) { return step.id === "step-" + location.hash.slice(1); });
+    if (moved && !named && location.hash.length > 1) return;  // a place of the page, as the skip link's
+    const wanted = named || steps[0];
     for (const step of steps) step.classList.toggle("shown", step === wanted);
     for (const link of document.querySelectorAll(".step-link")) {
       if ("step-" + link.dataset.step === wanted.id) link.setAttribute("aria-current", "step");
       else link.removeAttribute("aria-current");
     }
-    if (moved) window.scrollTo({ top: 0 });
-    const check = wanted.querySelector("#job-check");
-    if (check && !check.disabled) check.click();
+    if (moved) {
+      // the link that was pressed is hidden now, and the keyboard would begin at the top of the page
+      wanted.tabIndex = -1;
+      wanted.focus({ preventScroll: true });
+      window.scrollTo({ top: 0 });
+    }
+    unchecked = wanted.querySelector("#job-check") !== null;
+    check();
+  }
+
+  /* What the review shows is asked for when it is opened, and the button for it is disabled while Dash prepares the form. */
+  function check() {
+    const button = document.getElementById("job-check");
+    if (!unchecked || !button || button.disabled) return;
+    unchecked = false;
+    button.click();
   }
 
   function mark() {
@@ -30,6 +46,6 @@
   new MutationObserver(function () {
     const first = document.querySelector(".step");
     if (first !== shown) { shown = first; if (first) setTimeout(show, 0); }
-    if (first) mark();
-  }).observe(document.documentElement, { childList: true, subtree: true, attributes: true, attributeFilter: ["aria-invalid"] });
+    if (first) { mark(); check(); }
+  }).observe(document.documentElement, { childList: true, subtree: true, attributes: true, attributeFilter: ["aria-invalid", "disabled"] });
 })();

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import dash_mantine_components as dmc
-from dash import ClientsideFunction, Dash, Input, Output, dcc, html
+from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
 
 from ui import wording
 from ui.api import Api, ApiError, ApiProblem
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ui.api import JSON
     from ui.routing import Query
 
-OFFERED = 200  # newest jobs to choose from; a link may name older ones
+OFFERED = 50  # jobs to choose from at a time, newest first; a search finds the others
 MOST = 12  # jobs at a time: more curves than this cannot be told apart
 FACTS = ("majority_rate", "best_epoch")  # of which more is not better
 FIGURES = ("accuracy", "macro_f1", "weighted_f1", "val_loss")  # shown first, where jobs have them
@@ -28,9 +28,7 @@ FIGURES = ("accuracy", "macro_f1", "weighted_f1", "val_loss")  # shown first, wh
 def layout(api: Api, query: Query) -> Node:
     """Give the page; the query names jobs by their ids, joined by commas."""
     wanted = [job_id for job_id in query.get("jobs", "").split(",") if job_id]
-    offered = api.jobs(page_size=OFFERED)["items"]
     jobs, lost = _look_up(api, wanted)
-    choices = {job["id"]: _choice(job) for job in [*offered, *jobs]}
     return html.Div(
         [
             heading("Compare jobs"),
@@ -39,11 +37,12 @@ def layout(api: Api, query: Query) -> Node:
                     id="compare-jobs",
                     label="Jobs",
                     description=f"Up to {MOST}. The address of this page keeps the choice.",
-                    data=[{"value": key, "label": label} for key, label in choices.items()],
+                    data=_choices(api, "", jobs),
                     value=[job["id"] for job in jobs],
                     searchable=True,
                     clearable=True,
                     maxValues=MOST,
+                    searchValue="",
                     nothingFoundMessage="No job has such a name",
                     placeholder="" if jobs else "Choose jobs",
                     hidePickedOptions=True,
@@ -77,6 +76,20 @@ def register(app: Dash, api: Api) -> None:
             return failure(error), []
         return _compared(jobs), _drawn(jobs)
 
+    @app.callback(
+        Output("compare-jobs", "data"),
+        Input("compare-jobs", "searchValue"),
+        State("compare-jobs", "data"),
+        prevent_initial_call=True,
+    )
+    def _search(typed: str | None, known: list[JSON]) -> Any:
+        try:
+            found = _choices(api, (typed or "")[:300], [])
+        except ApiError:
+            return no_update  # what was found before can still be chosen; choosing says what is wrong
+        # all that was offered stays: the control forgets a choice that is no longer among its data
+        return list({choice["value"]: choice for choice in [*found, *known]}.values())
+
     app.clientside_callback(  # type: ignore[no-untyped-call]
         ClientsideFunction("triptych", "mountCompare"),
         Output("compare-mounted", "children"),
@@ -108,8 +121,18 @@ def _look_up(api: Api, ids: Sequence[str]) -> tuple[list[JSON], list[str]]:
     return jobs, lost
 
 
+def _choices(api: Api, search: str, jobs: Sequence[JSON]) -> list[JSON]:
+    every = [*jobs, *api.jobs(page_size=OFFERED, search=search)["items"]]
+    return [
+        {"value": key, "label": label} for key, label in {job["id"]: _choice(job) for job in every}.items()
+    ]
+
+
 def _choice(job: JSON) -> str:
-    return f"{job['name']} — {wording.state(job['state'])}, {wording.ago(job['created_at'])}"
+    # the browser searches these words too, so they hold all that the API searches
+    of = "" if job["dataset_name"] in job["name"] else f" ({wording.isolated(job['dataset_name'])})"
+    about = f"{wording.state(job['state'])}, {wording.ago(job['created_at'])}"
+    return f"{wording.isolated(job['name'])}{of} — {about}"
 
 
 def _compared(jobs: Sequence[JSON]) -> Node:
@@ -181,7 +204,8 @@ def _differences(jobs: Sequence[JSON]) -> Node:
         *(html.Div([_swatch(place), _link(job)], className="compare-head") for place, job in enumerate(jobs)),
     ]
     cells = [[key.replace("_", " "), *(name(_written(value)) for value in values)] for key, values in rows]
-    return card(table(header, cells, "Settings that differ"), title="Settings that differ")
+    shown = html.Div(table(header, cells, "Settings that differ"), className="differences")
+    return card(shown, title="Settings that differ")
 
 
 def _written(value: Any) -> str:

@@ -146,7 +146,7 @@ def _target_choices(schema: JSON) -> list[JSON]:
     likely = [
         {
             "value": column,
-            "label": f"{column} – {wording.whole(entry['classes'])} classes, {wording.percent(entry['confidence'], 0)} sure",
+            "label": f"{wording.isolated(column)} – {wording.whole(entry['classes'])} classes, {wording.percent(entry['confidence'], 0)} sure",
         }
         for column, entry in candidates.items()
     ]

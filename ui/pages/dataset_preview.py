@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from dash import html
 
-from ui.parts import Node, name, table
+from ui.parts import Node, message, name, table
 
 if TYPE_CHECKING:
     from ui.api import JSON
@@ -20,7 +20,8 @@ def first_rows(preview: JSON) -> Node:
     columns = preview["columns"]
     thumbnails = preview.get("thumbnails") or []
     if not preview["rows"]:
-        return html.P("The table has no rows.", className="quiet")
+        text = "Nothing can be learnt from a header alone. Upload a table with rows below it."
+        return message("warning", "The table has no rows", text)
     rows = [
         [
             _cell(cell, column, thumbnails[i] if i < len(thumbnails) else {})

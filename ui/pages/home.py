@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from ui.api import JSON
 
 LATEST = 5
+CARDS = 6  # of what runs or waits; the rest is a link
+MOVING = "launching,running"
 
 
 def layout(api: Api) -> Node:
@@ -41,18 +43,18 @@ def register(app: Dash, api: Api) -> None:
 
 
 def _content(api: Api) -> Node:
-    jobs = api.jobs(page_size=50)["items"]
+    moving, queued = (api.jobs(state=state, page_size=CARDS) for state in (MOVING, "queued"))
+    ended = api.jobs(order="ended", page_size=LATEST)["items"]
     datasets = api.datasets(page_size=LATEST)
-    if not datasets["total"] and not jobs:
+    started = bool(moving["total"] or queued["total"] or ended)
+    if not datasets["total"] and not started:
         return _welcome()
-    active = [job for job in jobs if job["state"] in wording.ACTIVE]
-    ended = [job for job in jobs if job["state"] in wording.ENDED][:LATEST]
     return [
         heading("Home", actions=[link_button("Upload data", "/datasets", primary=True, icon_name="upload")]),
-        _running(active),
+        _running(moving, queued) if started else _train_first(datasets["items"]),
         card(jobs_table(ended), title="Ended last", aside=link_button("All jobs", "/jobs"))
         if ended
-        else _train_first(datasets["items"]),
+        else None,
         card(
             datasets_table(datasets["items"]),
             title="Newest data sets",
@@ -61,15 +63,26 @@ def _content(api: Api) -> Node:
     ]
 
 
-def _running(active: list[JSON]) -> Node:
-    if not active:
+def _running(moving: JSON, queued: JSON) -> Node:
+    shown = [*moving["items"], *queued["items"]][:CARDS]
+    if not shown:
         return card(html.P("Nothing runs.", className="quiet"), title="Running now")
-    cards = [running_card(job, followed=i < FOLLOWED) for i, job in enumerate(active)]
-    return card(html.Div(cards, className="running-list"), title="Running now")
+    cards = [running_card(job, followed=i < FOLLOWED) for i, job in enumerate(shown)]
+    total = moving["total"] + queued["total"]
+    words = f"{wording.whole(moving['total'])} running, {wording.whole(queued['total'])} queued"
+    more = link_button("All of them", f"/jobs?state={','.join(wording.ACTIVE)}")
+    return card(
+        html.Div(cards, className="running-list"),
+        html.Div([html.Span(words, className="quiet"), more], className="split")
+        if total > len(shown)
+        else None,
+        title="Running now",
+    )
 
 
 def _train_first(datasets: list[JSON]) -> Node:
-    target = f"/jobs/new?dataset={datasets[0]['id']}" if datasets else "/jobs/new"
+    usable = [dataset for dataset in datasets if dataset["state"] != "rejected"]
+    target = f"/jobs/new?dataset={usable[0]['id']}" if usable else "/jobs/new"
     text = "Pick a data set, choose the column to predict, and press start."
     return card(empty("Train your first model", text, link_button("New job", target, primary=True)))
 

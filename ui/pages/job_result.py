@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import dash_mantine_components as dmc
-from dash import dcc, html
+from dash import html
 from pydantic import ValidationError
 
 from contracts import report as reports
 from ui import wording
 from ui.api import Api, ApiError
 from ui.pages.job_insight import insight
-from ui.parts import Node, card, facts, failure, message, name, table
+from ui.parts import Node, attributes, card, facts, failure, message, name, table
 
 if TYPE_CHECKING:
     from contracts.report import Report
@@ -135,7 +135,14 @@ def _artifacts(artifacts: list[JSON]) -> Node:
             html.Span(
                 [
                     html.Code(entry["sha256"][:12] + "…", title=entry["sha256"]),
-                    dcc.Clipboard(content=entry["sha256"], title="Copy the SHA-256 checksum"),
+                    html.Button(
+                        "copy",
+                        type="button",
+                        className="chart-toggle",
+                        **attributes(
+                            data_copy=entry["sha256"], aria_label=f"Copy the checksum of {entry['name']}"
+                        ),
+                    ),
                 ],
                 className="checksum",
             ),

@@ -1,64 +1,109 @@
-"""Jobs: all of them, newest first."""
+"""Jobs: any of them found by name and state, newest first. The address keeps what was looked for."""
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 import dash_mantine_components as dmc
-from dash import Dash, Input, Output, ctx, dcc, html
+from dash import ClientsideFunction, Dash, Input, Output, ctx, dcc, html
 
 from ui import wording
 from ui.api import Api, ApiError
 from ui.pages.lists import jobs_table, page_count, pages
-from ui.parts import Node, attributes, card, empty, failure, heading, link_button
+from ui.parts import Node, attributes, card, empty, failure, heading, link_button, name
 
 if TYPE_CHECKING:
     from ui.routing import Query
 
 PAGE_SIZE = 25
+UNDER_WAY = ",".join(wording.ACTIVE)
 STATES = ("created", *wording.ACTIVE, *wording.ENDED)
+CHOICES = (
+    {"value": "", "label": "any state"},
+    {"value": UNDER_WAY, "label": "under way"},
+    *({"value": each, "label": wording.state(each)} for each in STATES),
+)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is looked for, as the address has it."""
+
+    search: str = ""
+    state: str = ""
+    dataset: str = ""
+    page: int = 1
+
+    @property
+    def address(self) -> str:
+        """Give the address of this list."""
+        given = {key: value for key, value in asdict(self).items() if value not in ("", 1)}
+        return "/jobs" + (f"?{urlencode(given)}" if given else "")
 
 
 def layout(api: Api, query: Query) -> Node:
-    """Give the page; the query may hold a state and a data set's id."""
-    state, dataset_id = query.get("state", ""), query.get("dataset", "")
-    listed, count = _list(api, state, dataset_id, 1)
-    choices = [{"value": "", "label": "any state"}]
-    choices += [{"value": each, "label": wording.state(each)} for each in STATES]
+    """Give the page; the query may hold a search, a state, a data set's id and a page."""
+    page = query.get("page", "")
+    wanted = Wanted(
+        query.get("search", ""),
+        query.get("state", ""),
+        query.get("dataset", ""),
+        max(1, int(page)) if page.isascii() and page.isdigit() else 1,
+    )
+    listed, count = _list(api, wanted)
     return html.Div(
         [
             heading(
                 "Jobs",
+                about=_about(api, wanted.dataset),
                 actions=[
                     link_button("Compare", "/jobs/compare"),
                     link_button("New job", "/jobs/new", primary=True),
                 ],
             ),
             dcc.Store(id="jobs-changed"),
-            dcc.Store(id="jobs-dataset", data=dataset_id),
+            dcc.Store(id="jobs-dataset", data=wanted.dataset),
+            dcc.Store(id="jobs-address"),
+            html.Div(id="jobs-address-kept", hidden=True),
             card(
-                dmc.Select(
-                    id="jobs-state",
-                    label="State",
-                    data=choices,
-                    value=state,
-                    allowDeselect=False,
-                    className="search",
+                html.Div(
+                    [
+                        dmc.TextInput(
+                            id="jobs-search",
+                            label="Search by name",
+                            description="Of the job, or of its data set",
+                            value=wanted.search,
+                            debounce=300,
+                            inputProps={"type": "search", "maxLength": 300},
+                        ),
+                        dmc.Select(
+                            id="jobs-state",
+                            label="State",
+                            data=list(CHOICES),
+                            value=wanted.state,
+                            allowDeselect=False,
+                        ),
+                    ],
+                    className="controls",
                 ),
                 html.Div(listed, id="jobs-list", **attributes(data_live_list="jobs-changed")),
-                pages(count, "jobs-page"),
+                pages(count, "jobs-page", wanted.page),
             ),
         ]
     )
 
 
 def register(app: Dash, api: Api) -> None:
-    """Filter, turn pages, and list anew when a followed job changes its state."""
+    """Search, filter, turn pages, and list anew when a followed job changes its state."""
 
     @app.callback(
         Output("jobs-list", "children"),
         Output("jobs-page", "total"),
         Output("jobs-page", "value"),
+        Output("jobs-address", "data"),
+        Input("jobs-search", "value"),
         Input("jobs-state", "value"),
         Input("jobs-page", "value"),
         Input("jobs-changed", "data"),
@@ -66,21 +111,60 @@ def register(app: Dash, api: Api) -> None:
         prevent_initial_call=True,
     )
     def _find(
-        state: str | None, page: int | None, _changed: object, dataset_id: str
-    ) -> tuple[Node, int, int]:
-        wanted = 1 if ctx.triggered_id == "jobs-state" else page or 1
+        search: str | None, state: str | None, page: int | None, _changed: object, dataset_id: str
+    ) -> tuple[Node, int, int, str]:
+        anew = ctx.triggered_id in {"jobs-search", "jobs-state"}
+        wanted = Wanted(search or "", state or "", dataset_id or "", 1 if anew else page or 1)
         try:
-            return *_list(api, state or "", dataset_id, wanted), wanted
+            return *_list(api, wanted), wanted.page, wanted.address
         except ApiError as error:
-            return failure(error), 1, 1
+            return failure(error, again=wanted.address), 1, 1, wanted.address
+
+    app.clientside_callback(  # type: ignore[no-untyped-call]
+        ClientsideFunction("triptych", "keepAddress"),
+        Output("jobs-address-kept", "children"),
+        Input("jobs-address", "data"),
+        prevent_initial_call=True,
+    )
 
 
-def _list(api: Api, state: str, dataset_id: str, page: int) -> tuple[Node, int]:
-    found = api.jobs(page=page, page_size=PAGE_SIZE, state=state, dataset_id=dataset_id)
+def _about(api: Api, dataset_id: str) -> Node:
+    if not dataset_id:
+        return None
+    dataset = api.dataset(dataset_id)
+    of = dmc.Anchor(name(dataset["name"]), href=f"/datasets/{dataset['id']}")
+    return ["of ", of, " · ", dmc.Anchor("show all jobs", href="/jobs")]
+
+
+def _list(api: Api, wanted: Wanted) -> tuple[Node, int]:
+    found = api.jobs(
+        page=wanted.page,
+        page_size=PAGE_SIZE,
+        search=wanted.search,
+        state=wanted.state,
+        dataset_id=wanted.dataset,
+    )
     count = page_count(found["total"], PAGE_SIZE)
     if found["items"]:
-        return jobs_table(found["items"]), count
-    if state:
-        return html.P(f"No job is {wording.state(state)}.", className="quiet"), count
+        total = html.P(wording.plural(found["total"], "job"), className="quiet", role="status")
+        return [total, jobs_table(found["items"])], count
+    if found["total"]:
+        return html.P(
+            f"There are only {wording.plural(count, 'page')}.", className="quiet", role="status"
+        ), count
+    if wanted.search or wanted.state:
+        return html.P(_none(wanted), className="quiet", role="status"), count
+    target = f"/jobs/new?dataset={wanted.dataset}" if wanted.dataset else "/jobs/new"
     text = "A job trains one model on one data set."
-    return empty("No jobs yet", text, link_button("New job", "/jobs/new", primary=True)), count
+    return empty("No jobs yet", text, link_button("New job", target, primary=True)), count
+
+
+def _none(wanted: Wanted) -> str:
+    label = next((each["label"] for each in CHOICES if each["value"] == wanted.state), wanted.state)
+    state = f" is {label}" if wanted.state else ""
+    named = (
+        f" whose name, or whose data set's, holds “{wording.isolated(wanted.search)}”"
+        if wanted.search
+        else ""
+    )
+    return f"No job{named}{state}." if state else f"There is no job{named}."

@@ -111,7 +111,7 @@ def page_count(total: int, page_size: int) -> int:
     return max(1, -(-total // page_size))
 
 
-def pages(count: int, page_id: str) -> Node:
+def pages(count: int, page_id: str, value: int = 1) -> Node:
     """Turn pages of a list.
 
     It stands beside the list and never inside it: a callback that puts its own input on the page runs for ever.
@@ -119,7 +119,7 @@ def pages(count: int, page_id: str) -> Node:
     return dmc.Pagination(
         id=page_id,
         total=count,
-        value=1,
+        value=value,
         size="sm",
         className="pages",
         hideWithOnePage=True,

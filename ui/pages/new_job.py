@@ -9,15 +9,21 @@ from dash import ALL, ClientsideFunction, Dash, Input, Output, State, ctx, dcc, 
 
 from ui import findings
 from ui.api import Api, ApiError, ApiProblem
-from ui.pages import new_job_columns, new_job_request, new_job_review, new_job_settings, new_job_steps
+from ui.pages import (
+    new_job_columns,
+    new_job_pick,
+    new_job_request,
+    new_job_review,
+    new_job_settings,
+    new_job_steps,
+)
 from ui.pages.new_job_request import Form
-from ui.parts import Node, card, empty, failure, heading, link_button, message, name
+from ui.parts import Node, failure, heading, message, name
 
 if TYPE_CHECKING:
     from ui.api import JSON
     from ui.routing import Query
 
-MAX_LISTED = 100
 DEFAULT_MODEL = "multimodal"  # as in POST /api/training_jobs/
 
 
@@ -26,7 +32,7 @@ def layout(api: Api, query: Query) -> Node:
     former = api.job(query["from"]) if query.get("from") else None
     dataset_id = former["dataset_id"] if former else query.get("dataset", "")
     if not dataset_id:
-        return _pick(api)
+        return new_job_pick.pick(api)
     dataset, schema = api.dataset(dataset_id), api.schema(dataset_id)
     # a baseline must not be what a newcomer trains by not choosing
     models = sorted(api.models(), key=lambda model: model["name"] != DEFAULT_MODEL)
@@ -47,6 +53,9 @@ def layout(api: Api, query: Query) -> Node:
             new_job_steps.step("training", new_job_settings.training_card(former)),
             new_job_steps.step(
                 "review",
+                html.P(
+                    "Checking the data…", id="job-checking", className="quiet", role="status", hidden=True
+                ),
                 html.Div(id="job-review"),
                 _start_bar(),
             ),
@@ -72,29 +81,6 @@ def _start_bar() -> Node:
     )
 
 
-def _pick(api: Api) -> Node:
-    found = api.datasets(page_size=MAX_LISTED)
-    if not found["total"]:
-        text = "A job needs a data set: a CSV, and the images it names."
-        return [
-            heading("New job"),
-            card(empty("Upload data first", text, link_button("Upload data", "/datasets", primary=True))),
-        ]
-    items = [
-        html.Li(
-            [
-                dmc.Anchor(
-                    name(dataset["name"]), href=f"/jobs/new?dataset={dataset['id']}", className="row-link"
-                ),
-                html.Span(f"{dataset['rows']} rows, {dataset['n_columns']} columns", className="quiet"),
-            ]
-        )
-        for dataset in found["items"]
-        if dataset["state"] != "rejected"
-    ]
-    return [heading("New job"), card(html.Ul(items, className="pick-list"), title="Which data set?")]
-
-
 def _not_ready(dataset: JSON) -> Node:
     if dataset["state"] == "ready":
         return None
@@ -107,6 +93,7 @@ def _not_ready(dataset: JSON) -> Node:
 def register(app: Dash, api: Api) -> None:
     """Show the chosen model's settings, and start."""
     new_job_columns.register(app)
+    new_job_pick.register(app, api)
     app.clientside_callback(  # type: ignore[no-untyped-call]
         ClientsideFunction("triptych", "showErrors"),
         Output("job-errors-shown", "children"),
@@ -147,6 +134,7 @@ def register(app: Dash, api: Api) -> None:
         running=[
             (Output("job-start", "loading"), True, False),
             (Output("job-check", "disabled"), True, False),
+            (Output("job-checking", "hidden"), False, True),
         ],
     )
     def _start(
@@ -186,7 +174,8 @@ def register(app: Dash, api: Api) -> None:
             errors.get(new_job_request.path(control["form"], control["field"], model)) for control in controls
         ]
         placed = {new_job_request.path(c["form"], c["field"], model) for c in controls} | {"target"}
-        return no_update, _top(problem, errors, placed), None, beside, errors.get("target")
+        told = _top(problem, errors, placed, checked=ctx.triggered_id == "job-check")
+        return no_update, told, None, beside, errors.get("target")
 
 
 def _send(api: Api, body: JSON, pressed: Any) -> tuple[Any, Node]:
@@ -203,8 +192,8 @@ def _send(api: Api, body: JSON, pressed: Any) -> tuple[Any, Node]:
         return no_update, findings.refused(refused.findings)
 
 
-def _top(problem: ApiError | None, errors: dict[str, str], placed: set[str]) -> Node:
-    """Say on top what has no place beside a field."""
+def _top(problem: ApiError | None, errors: dict[str, str], placed: set[str], *, checked: bool) -> Node:
+    """Say on top what has no place beside a field; `checked` says that nothing was to be started yet."""
     rest = {field: text for field, text in errors.items() if field not in placed}
     if problem and not errors:
         return failure(problem)
@@ -214,4 +203,5 @@ def _top(problem: ApiError | None, errors: dict[str, str], placed: set[str]) -> 
         links = [part for each in steps for part in (", ", new_job_steps.link(each))][1:]
         lines.append(html.Li(["See the fields marked in ", *links, "."]))
     detail = [html.P(str(problem)) if problem and rest else None, html.Ul(lines, className="plain-list")]
-    return message("error", "The job was not started", detail)
+    title = "Some settings cannot be used yet" if checked else "The job was not started"
+    return message("error", title, detail)

@@ -17,10 +17,10 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from typing_extensions import override
 
+from contracts.fargate import TooLarge, fargate_size
 from runtime.errors import Transient
 from services.launcher.backend import UNKNOWN, Backend, Refused, RunStatus
 from services.launcher.backends.ecs_words import api_error, launch_failure, status_of
-from services.launcher.backends.fargate import fargate_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -122,7 +122,10 @@ class EcsBackend(Backend):
         return answer["tasks"][0]["taskArn"]
 
     def _overrides(self, run: RunSpec) -> TaskOverrideTypeDef:
-        cpu, memory = fargate_size(run.cpus, run.memory_mb)
+        try:
+            cpu, memory = fargate_size(run.cpus, run.memory_mb)
+        except TooLarge as error:
+            raise Refused(str(error)) from None
         overrides = self._override_with(run.env, cpu, memory)
         # As boto3 writes it, non-ASCII characters escaped
         if len(json.dumps(overrides)) <= OVERRIDES_LIMIT:

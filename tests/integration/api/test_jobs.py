@@ -230,3 +230,47 @@ def test_the_models_are_listed_with_their_parameters(platform):
     items = platform.client.get("/api/models/").json["items"]
     assert {"dummy_model", "multimodal"} <= {item["name"] for item in items}
     assert all(item["params_schema"]["type"] == "object" for item in items)
+
+
+def listed(platform, query):
+    answer = platform.client.get(f"/api/training_jobs/?{query}")
+    assert answer.status_code == 200, answer.text
+    return [job["name"] for job in answer.json["items"]], answer.json["total"]
+
+
+def test_jobs_are_listed_by_state_name_and_end(platform, ready):
+    ids = {
+        name: create(platform, ready, name=name, start=True).json["id"] for name in ("one", "100%_b", "three")
+    }
+    create(platform, ready, name="100 b")
+    for name in ("three", "one"):
+        platform.hear(JobFinished(job_id=ids[name], attempt=1, outcome=Outcome.SUCCEEDED, reason=""))
+    assert listed(platform, "") == (["100 b", "three", "100%_b", "one"], 4)
+    assert listed(platform, "state=queued,created") == (["100 b", "100%_b"], 2)
+    assert listed(platform, "search=ONE") == (["one"], 1)
+    assert listed(platform, "search=%25_") == (["100%_b"], 1)
+    assert listed(platform, "search=pets&page_size=1&page=2") == (["three"], 4)
+    assert listed(platform, "order=ended") == (["one", "three"], 2)
+    assert listed(platform, f"dataset_id={ready}&state=succeeded&search=e&order=ended") == (
+        ["one", "three"],
+        2,
+    )
+
+
+@pytest.mark.parametrize("query", ["state=nope", "order=name", f"search={'x' * 301}"])
+def test_a_list_that_cannot_be_is_refused_and_says_what_can(platform, query):
+    answer = platform.client.get(f"/api/training_jobs/?{query}")
+    assert answer.status_code == 422
+    assert query.split("=")[0] in answer.json["detail"]
+
+
+def test_a_machine_is_told_and_its_price(platform):
+    answer = platform.client.get("/api/machines/").json
+    assert answer == {
+        "launcher": "local",
+        "cpus": 2.0,
+        "memory_mb": 4096,
+        "max_seconds": 86_400,
+        "price": None,
+    }
+    assert platform.client.get("/api/machines/?cpus=0").status_code == 422

@@ -323,3 +323,8 @@ def test_a_task_definition_without_awslogs_is_named(aws, options):
     aws.ecs.add_response("describe_task_definition", definition(options), {"taskDefinition": ANY})
     with pytest.raises(Refused, match=r"trainer of trainer:7 .* awslogs"):
         aws.backend.logs(ARN.format(42), 1000)
+
+
+def test_a_job_larger_than_any_task_is_refused(aws):
+    with pytest.raises(Refused, match="more than Fargate has"):
+        aws.backend.launch(spec(cpus=17.0))

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from contracts.callback import Outcome
-from services.launcher.backend import Cause, Refused, RunState
+from services.launcher.backend import Cause, RunState
 from services.launcher.backends.ecs_words import status_of
-from services.launcher.backends.fargate import fargate_size
 from services.launcher.exits import explain
 
 
@@ -94,29 +93,3 @@ def test_ends(task, cause, outcome, told):
     assert (status.cause, said) == (cause, outcome)
     assert reason.startswith(told)
     assert bool(reason) == bool(told)
-
-
-@pytest.mark.parametrize(
-    ("cpus", "memory_mb", "units", "memory"),
-    [
-        (0.1, 100, 256, 512),
-        (0.25, 513, 256, 1024),
-        (0.25, 2048, 256, 2048),
-        (0.25, 2049, 512, 3072),
-        (1, 4096, 1024, 4096),
-        (1, 512, 1024, 2048),
-        (1.5, 4096, 2048, 4096),
-        (1, 8193, 2048, 9216),
-        (4, 30_721, 8192, 32_768),
-        (9, 40_000, 16_384, 40_960),
-        (16, 122_880, 16_384, 122_880),
-    ],
-)
-def test_sizes_are_rounded_up_to_what_fargate_has(cpus, memory_mb, units, memory):
-    assert fargate_size(cpus, memory_mb) == (units, memory)
-
-
-@pytest.mark.parametrize(("cpus", "memory_mb"), [(16.1, 4096), (1, 122_881)])
-def test_a_size_beyond_fargate_is_refused(cpus, memory_mb):
-    with pytest.raises(Refused, match="at most 16 vCPU with 122880 MB"):
-        fargate_size(cpus, memory_mb)

@@ -1,10 +1,11 @@
-"""The sizes a Fargate task can have (Amazon ECS developer guide, "Task CPU and memory", Linux)."""
+"""The sizes a Fargate task can have (Amazon ECS developer guide, "Task CPU and memory", Linux).
+
+The launcher asks for one of them; the api tells beforehand which, and what it costs.
+"""
 
 from __future__ import annotations
 
 import math
-
-from services.launcher.backend import Refused
 
 # vCPU units (1024 = one) with the least memory, the most, and the step between, MiB
 _SIZES = (
@@ -19,6 +20,10 @@ _SIZES = (
 )
 
 
+class TooLarge(ValueError):
+    """No Fargate task is that large."""
+
+
 def fargate_size(cpus: float, memory_mb: int) -> tuple[int, int]:
     """Round a wish up to the smallest size there is.
 
@@ -30,12 +35,12 @@ def fargate_size(cpus: float, memory_mb: int) -> tuple[int, int]:
         vCPU units and MiB.
 
     Raises:
-        Refused: No size is that large.
+        TooLarge: No size is that large.
     """
     for units, least, most, step in _SIZES:
         if units >= cpus * 1024 and most >= memory_mb:
             return units, max(least, math.ceil(memory_mb / step) * step)
-    raise Refused(
+    raise TooLarge(
         f"{cpus:g} vCPU with {memory_mb} MB is more than Fargate has: at most 16 vCPU with 122880 MB; "
         "choose less in the job's resources"
     )
