@@ -3,11 +3,11 @@
     python -m benchmarks.live                     # latency at 1, 10 and 50 open pages
     python -m benchmarks.live --history 100000    # a job with a long past: first draw, live points, zoom
 
-Latency. A real platform (benchmarks/stage.py) and one running job; each page is a browser context of its own in one headless
+Latency. A real platform (benchmarks/stage.py) and one running job with 1,000 points; each page is a browser context of its own in one headless
 Chromium, 1280 x 900, that shows the job. After a warm-up, single training points with three values are sent in signed PATCHes
 through the gateway, at a fixed rate, one validation pass in 100. Measured for every point and every page, by one clock (the
 machine's): from just before the callback is signed to its event in the page ("arrived"), and to the frame after the curve of
-the loss ends in it ("on screen"; benchmarks/watch.js). "stored" is the PATCH's own answer. A point that the chart of any page
+the loss ends in it ("on screen"; benchmarks/watch.js). "stored" is the PATCH's own answer, "CPU" the processor time of Chromium and of the platform while the points were sent. A point that the chart of any page
 does not hold in the end is counted as missing. --streams adds viewers that only read the stream, without a browser: what the services cost apart from drawing.
 
 Not measured: a network between browser and platform, a screen's own delay, a graphics card (Chromium draws in software here).
@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 
 WATCH = Path(__file__).with_name("watch.js")
 WINDOW = {"width": 1280, "height": 900}
-WARM_UP_SECONDS = 3.0
+PAST = 1000  # points before the first page is opened
+WARM_UP_SECONDS = 10.0  # until each page knows how fast its curves grow
 SETTLE_SECONDS = 15.0  # how long points sent last are waited for
 HELD = f"document.getElementById('chart-loss').data[0].x.map(x => Math.round(x * {stage.STEPS_AN_EPOCH}))"
 COUNT = """range => document.getElementById("chart-loss").data[0].x.filter(x => x >= range[0] && x <= range[1]).length"""
@@ -99,6 +100,8 @@ def latency(
     client: httpx.Client, browser: Browser, job: str, pages: int, options: argparse.Namespace
 ) -> dict[str, Any]:
     """Measure a number of open pages; gives and prints the row."""
+    trainer = Trainer(client, job)
+    trainer.fill(PAST)
     with ExitStack() as stack:
         opened = []
         for _ in range(pages):
@@ -109,19 +112,23 @@ def latency(
             is_live(opened[-1])
         for _ in range(options.streams):
             stack.enter_context(Stream(str(client.base_url), job))
-        trainer = Trainer(client, job)
         trainer.keep_sending(options.rate, WARM_UP_SECONDS).join()
         first = trainer.step
+        before = stage.processor_seconds()
         trainer.keep_sending(options.rate, options.seconds).join()
+        taken = stage.processor_seconds()
         row = {
             "pages": pages,
             "streams": options.streams,
             **reached(opened, trainer, first),
+            "browser_cpu_ms": 1000 * (taken["browser"] - before["browser"]) / (trainer.step - first) / pages,
+            "platform_cpu_ms": 1000 * (taken["platform"] - before["platform"]) / (trainer.step - first),
             "machine": stage.load(),
         }
     print(
         f"  {pages:3} pages, {options.streams:2} streams: stored {spread(row['stored_ms'])}, arrived {spread(row['arrived_ms'])}, "
-        f"on screen {spread(row['on_screen_ms'])}; {row['missing']} of {row['points']} missing; {row['machine']}",
+        f"on screen {spread(row['on_screen_ms'])}; {row['missing']} of {row['points']} missing; "
+        f"CPU of a point {row['browser_cpu_ms']:.0f} ms in each page, {row['platform_cpu_ms']:.0f} ms in the platform; {row['machine']}",
         flush=True,
     )
     return row
