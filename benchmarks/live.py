@@ -258,25 +258,22 @@ def zoom(page: Page, epochs: float) -> dict[str, float]:
 
 
 class Stream:
-    """A viewer without a browser: reads the stream and drops it."""
+    """A viewer without a browser: reads the stream and drops it, until the next thing told after the block."""
 
     def __init__(self, origin: str, job: str) -> None:
-        self._client = httpx.Client(timeout=None)  # noqa: S113 - a stream is open as long as it is read
         self._address = f"{origin}/api/training_jobs/{job}/events/"
         self._over = False
-        self._thread = threading.Thread(target=self._read, daemon=True)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        threading.Thread(target=self._read, daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._over = True
-        self._thread.join()
-        self._client.close()
 
     def _read(self) -> None:
-        with self._client.stream("GET", self._address) as answer:
+        # a stream is open as long as it is read
+        with httpx.Client(timeout=None) as client, client.stream("GET", self._address) as answer:  # noqa: S113
             for _ in answer.iter_raw():
                 if self._over:
                     return
