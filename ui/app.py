@@ -8,9 +8,9 @@ import httpx
 from dash import Dash
 from flask import Flask, Response, jsonify
 
-from ui import routing, shell
+from ui import compression, routing, shell
 from ui.api import Api
-from ui.pages import compare, dataset, datasets, home, job, jobs, new_job, try_model
+from ui.pages import compare, dataset, datasets, home, job, job_live, jobs, new_job, try_model
 
 if TYPE_CHECKING:
     from ui.settings import UiSettings
@@ -37,11 +37,12 @@ def create_app(settings: UiSettings) -> Dash:
         suppress_callback_exceptions=True,  # pages come and go
         enable_mcp=False,
         meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
-        index_string=shell.INDEX,
+        index_string=shell.index(job_live.plotly_address()),
     )
     app.layout = shell.shell
     # assets are asked for by the time they changed, so a browser may keep them
     app.server.config["SEND_FILE_MAX_AGE_DEFAULT"] = ASSET_SECONDS
+    compression.install(app.server)
     routing.register(app, api)
     for page in (home, datasets, dataset, new_job, jobs, compare, job, try_model):
         page.register(app, api)

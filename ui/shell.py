@@ -50,8 +50,9 @@ THEME: dict[str, Any] = {
 
 NAVIGATION = (("Home", "/"), ("Data sets", "/datasets"), ("Jobs", "/jobs"))
 
-# The scheme is set before anything is drawn, so that a dark page never flashes white
-INDEX = """<!DOCTYPE html>
+# The scheme is set before anything is drawn, so that a dark page never flashes white. The chart library is the largest file by
+# far: where a page has charts, it travels while the page is being made
+_INDEX = """<!DOCTYPE html>
 <html lang="en">
   <head>
     {%metas%}
@@ -63,6 +64,13 @@ INDEX = """<!DOCTYPE html>
         try { kept = localStorage.getItem("mantine-color-scheme-value"); } catch (error) { /* storage is off */ }
         var dark = kept === "dark" || (kept !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
         document.documentElement.setAttribute("data-mantine-color-scheme", dark ? "dark" : "light");
+        if (/^[/]jobs[/](?!(?:new|compare)[/]?$)[^/]+[/]?$/.test(location.pathname)) {
+          var early = document.createElement("link");
+          early.rel = "preload";
+          early.as = "script";
+          early.href = "{plotly}";
+          document.head.append(early);
+        }
       })();
     </script>
     {%css%}
@@ -73,6 +81,11 @@ INDEX = """<!DOCTYPE html>
     <footer>{%config%}{%scripts%}{%renderer%}</footer>
   </body>
 </html>"""
+
+
+def index(plotly: str) -> str:
+    """Give the page that Dash fills, with the address of the chart library."""
+    return _INDEX.replace("{plotly}", plotly)
 
 
 def shell() -> Any:

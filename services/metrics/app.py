@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from flask import Flask
+from flask_compress import Compress
 from flask_smorest import Api
 from sqlalchemy.exc import OperationalError
 
@@ -20,6 +21,7 @@ from services.metrics.hub import Hub, TooManyStreams
 from services.metrics.intake import Intake
 from services.metrics.publisher import Publisher
 from services.metrics.routes import Parts, blueprint
+from services.metrics.thinning import Digests
 
 if TYPE_CHECKING:
     from flask import Response
@@ -60,7 +62,7 @@ class Service:
                 self.publisher,
                 grace_seconds=settings.callback_grace_seconds,
             ),
-            history=History(self.db),
+            history=History(self.db, Digests(settings.history_kept_jobs)),
             hub=self.hub,
         )
 
@@ -88,7 +90,10 @@ def create_app(settings: MetricsSettings) -> Flask:
         OPENAPI_VERSION="3.1.0",
         OPENAPI_URL_PREFIX="/api/metrics",
         OPENAPI_JSON_PATH="openapi.json",
+        COMPRESS_MIMETYPES=["application/json"],
+        COMPRESS_STREAMS=False,  # the events' items would be held back
     )
+    Compress(app)
     api = Api(app)
     _describe_callback(api)
     api.register_blueprint(blueprint(service.parts))

@@ -214,7 +214,7 @@ _EVENTS_DOC: dict[str, Any] = {
             "in": "query",
             "name": "after",
             "schema": {"type": "integer"},
-            "description": "the same, for a first visit",
+            "description": "the same, for a first visit; one that the job has not reached means from now on",
         },
     ],
     "responses": {

@@ -45,6 +45,10 @@ class MetricsSettings(Settings):
         default=10_000, ge=1, le=100_000, description="most items in one answer of GET /api/metrics/"
     )
 
+    history_kept_jobs: int = Field(
+        default=16, ge=1, le=1000, description="jobs whose thinned curves are remembered; about 2 MB each"
+    )
+
     events_keep_alive_seconds: float = Field(
         default=15.0,
         gt=0,

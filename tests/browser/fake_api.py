@@ -42,6 +42,7 @@ class FakePlatform:
         self.refuse_job: JSON | None = None  # errors of the next job's problem document
         self.findings: list[JSON] = []  # of the checks before a job
         self.open_streams: dict[str, int] = defaultdict(int)
+        self.told: dict[str, int] = defaultdict(int)  # items sent on a job's streams
         self.hold_uploads = threading.Event()  # cleared, it makes uploads wait before their answer
         self.hold_uploads.set()
         self.reports: dict[str, JSON] = {}  # report.json of a job, where it is not to be made up
@@ -225,6 +226,12 @@ class FakePlatform:
             self.cut_streams += 1
             self.changed.notify_all()
 
+    def wait_until_stream(self, job_id: str) -> None:
+        """Wait until a browser follows a job."""
+        with self.changed:
+            if not self.changed.wait_for(lambda: self.open_streams[job_id], timeout=30):
+                raise AssertionError(f"nobody follows {job_id}")
+
     def wait_until_no_stream(self, job_id: str) -> None:
         """Wait until no browser follows a job."""
         with self.changed:
@@ -234,7 +241,9 @@ class FakePlatform:
 
     def events(self, job_id: str, after: int) -> Iterator[str]:
         """Give a job's stream as Server-Sent Events from behind a sequence number on."""
-        self.open_streams[job_id] += 1
+        with self.changed:
+            self.open_streams[job_id] += 1
+            self.changed.notify_all()
         try:
             yield from self._events(job_id, after)
         finally:
@@ -244,6 +253,9 @@ class FakePlatform:
 
     def _events(self, job_id: str, after: int) -> Iterator[str]:
         generation, sent_beat = self.cut_streams, None
+        after = min(
+            after, len(self.streams[job_id])
+        )  # as the platform does with a number that a job has not reached
         yield "retry: 300\n\n"
         while True:
             with self.changed:
@@ -256,6 +268,7 @@ class FakePlatform:
                 return
             for item in waiting:
                 after = item["seq"]
+                self.told[job_id] += 1
                 yield f"id: {after}\nevent: {item['kind']}\ndata: {json.dumps(item)}\n\n"
             if beat is not sent_beat:
                 sent_beat = beat

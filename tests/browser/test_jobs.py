@@ -438,6 +438,41 @@ def test_from_one_job_to_another_nothing_is_left_over(page: Page, platform, data
     wait_for_points(page, "loss", 0, 0)
 
 
+def test_a_new_point_is_drawn_at_once_and_given_to_plotly_later(page: Page, platform, running):
+    platform.emit(running, *fake_data.training_items(10, LABELS))
+    page.goto(f"/jobs/{running}")
+    wait_for_points(page, "loss", 0, 30)
+    wait_for_connection(page, "live")
+    page.evaluate(
+        """() => {
+          const chart = document.getElementById("chart-loss");
+          window.tails = 0;
+          new MutationObserver(() => { window.tails += chart.querySelectorAll("path.tail").length; })
+            .observe(chart, { childList: true, subtree: true });
+          return Plotly.relayout(chart, { "xaxis.range": [0, 50], "yaxis.range": [0, 9] });
+        }"""
+    )
+    values = {"loss": 1.5, "accuracy": 0.5}
+    point = {"split": "train", "step": 9999, "epoch": 20.0, "values": values}
+    platform.emit(running, {"kind": "point", "data": point})
+    page.wait_for_function("window.tails > 0")
+    wait_for_points(page, "loss", 0, 31)
+    expect(page.locator("#chart-loss path.tail")).to_have_count(0)
+
+
+def test_a_point_beyond_the_axes_is_left_to_plotly(page: Page, platform, running):
+    platform.emit(running, *fake_data.training_items(10, LABELS))
+    page.goto(f"/jobs/{running}")
+    wait_for_points(page, "loss", 0, 30)
+    draw = """([x, y]) => triptych.drawTail(document.getElementById("chart-loss"), { x: { 0: [x] }, y: { 0: [y] } })"""
+    middle = page.evaluate("[0, 1].map((i) => document.getElementById('chart-loss').data[0]['xy'[i]][15])")
+    assert page.evaluate(draw, middle)
+    expect(page.locator("#chart-loss path.tail")).to_have_count(1)
+    for far in ([1000, middle[1]], [middle[0], 1000]):
+        assert not page.evaluate(draw, far)
+    expect(page.locator("#chart-loss path.tail")).to_have_count(0)
+
+
 def test_lists_follow_jobs(page: Page, platform, running):
     page.goto("/")
     platform.beat(running, "training", 0.5, 60, "epoch 5 of 10")
@@ -445,6 +480,26 @@ def test_lists_follow_jobs(page: Page, platform, running):
     platform.succeed(running)
     expect(page.get_by_text("Nothing runs.")).to_be_visible()
     expect(page.get_by_text("91.7\u202f%")).to_be_visible()
+
+
+def test_lists_leave_the_past_of_a_job_alone(page: Page, platform, running):
+    platform.emit(running, *fake_data.training_items(10, LABELS))
+    platform.beat(running, "training", 0.5, 60, "epoch 5 of 10")
+    page.goto("/")
+    expect(page.get_by_text("training 50 %")).to_be_visible()  # told behind the past, where that is told
+    assert platform.told[running] == 0
+    platform.set_state(running, "failed", "exit 137: out of memory")
+    expect(page.get_by_text("exit 137: out of memory")).to_be_visible()
+
+
+def test_a_list_that_is_behind_learns_it_from_a_sign_of_life(page: Page, platform, dataset):
+    job = platform.add_job(dataset, {"model": "multimodal"})
+    platform.set_state(job, "queued")
+    page.goto("/jobs")
+    platform.wait_until_stream(job)
+    platform.jobs[job]["state"] = "running"  # what the stream told before it was opened
+    platform.beat(job, "training", 0.5, 60)
+    expect(page.get_by_role("table").get_by_text("running")).to_be_visible()
 
 
 def test_jobs_can_be_filtered_by_state(page: Page, platform, dataset, running):

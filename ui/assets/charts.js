@@ -1,5 +1,5 @@
-/* Live curves: points are gathered and drawn once a frame by Plotly.extendTraces, so only what is new is sent to the chart
-   and a zoom stays. Plotly is fetched from this server, once, when the first chart is wanted.
+/* Live curves: what is new is drawn in the next frame as the chart's tail (chart_tail.js), and every few seconds given to Plotly by
+   extendTraces, so that a zoom stays. Plotly is fetched from this server, once, when the first chart is wanted.
 
    A training curve is drawn faint as it was measured, and full as its running mean: that of one batch jumps. */
 window.triptych = window.triptych || {};
@@ -9,6 +9,10 @@ window.triptych = window.triptych || {};
 
   const REMEMBERED = 0.9;  // of a running mean, at each point
   const FAINT = 0.35;
+  const MARKED = 150;  // points with a mark each; every mark costs Plotly as much as 100 points of a line
+  const QUIET = 1000;  // ms without a point, after which Plotly gets those that wait
+  const LONGEST = 8000;  // ms that a point waits at most; both with half as much again, so that no two charts take the same frame
+  const AHEAD = 12000;  // ms of growth that the epochs' axis has room for, so that a point seldom needs new axes
   let loading = null;
 
   function curves(key) {
@@ -30,6 +34,11 @@ window.triptych = window.triptych || {};
     ],
   };
   const TIMED = "machine";
+
+  // Safari has no idle callbacks
+  const whenIdle = triptych.whenIdle = window.requestIdleCallback
+    ? function (act) { window.requestIdleCallback(act, { timeout: 1000 }); }
+    : function (act) { setTimeout(act, 50); };
 
   triptych.loadPlotly = function (address) {
     if (window.Plotly) return Promise.resolve(window.Plotly);
@@ -100,14 +109,19 @@ window.triptych = window.triptych || {};
 
   const OPTIONS = triptych.chartOptions = { displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] };
 
-  /* Gives {add(point, at), best(epoch), thinned(fetchMore), clear(), close()} over the elements chart-<key>. */
+  /* Gives {add(point, at), show(), end(), best(epoch), thinned(fetchMore), clear(), close()} over the elements chart-<key>. */
   triptych.openCharts = function (plotly) {
     const keys = Object.keys(CHARTS);
-    let waiting = {};
+    let waiting = {};  // points that Plotly does not have yet
     let means = {};
     let bestEpoch = null;
     let begun = null;
+    let over = false;
+    const fresh = new Set();  // charts with points that are not drawn
+    const timers = {};
+    const growth = {};  // of each chart's x axis: {x, at, rate in its units a ms}
     let scheduled = false;
+    let closed = false;
     let hovering = false;
     let more = null;
     const refining = {};
@@ -157,16 +171,46 @@ window.triptych = window.triptych || {};
       plotly.restyle(element, { x: x, y: y }, CHARTS[key].map(function (_, i) { return i; }));
     }
 
-    function draw() {
-      for (const key of keys) {
-        target(key).classList.add("waiting");
-        plotly.newPlot(target(key), traces(key), layoutOf(key), OPTIONS);
-        closers.push(triptych.keepFitting(plotly, target(key)));
-        if (key !== TIMED) hoverTogether(key);
-        target(key).on("plotly_relayout", function (change) {
-          if ("xaxis.range[0]" in change || "xaxis.range" in change) refine(key);
-        });
+    function draw(key) {
+      const element = target(key);
+      const filled = traces(key);
+      const layout = layoutOf(key);
+      const batch = take(key, filled, layout);
+      if (batch) {
+        for (const i of Object.keys(batch.x)) Object.assign(filled[i], { x: batch.x[i], y: batch.y[i] });
+        triptych.setText("chart-" + key + "-now", batch.now);
       }
+      plotly.newPlot(element, filled, layout, OPTIONS);
+      closers.push(triptych.keepFitting(plotly, element));
+      if (key !== TIMED) hoverTogether(key);
+      element.on("plotly_relayout", function (change) {
+        if ("xaxis.range[0]" in change || "xaxis.range" in change) refine(key);
+      });
+      // new axes move what is drawn between them
+      element.on("plotly_afterplot", function () {
+        fresh.add(key);
+        schedule();
+      });
+      // only what Plotly has is shown under the pointer
+      element.addEventListener("pointerenter", function () { settle(key); });
+      fresh.add(key);
+      schedule();
+    }
+
+    /* Draws the charts that are in sight at once, and one of the others in each pause. */
+    function show() {
+      const later = [];
+      for (const key of keys) {
+        if (target(key).getBoundingClientRect().top < window.innerHeight) draw(key);
+        else later.push(key);
+      }
+      function next() {
+        const key = later.shift();
+        if (closed || key === undefined || !target(key)) return;
+        draw(key);
+        whenIdle(next);
+      }
+      whenIdle(next);
     }
 
     /* What is under the pointer in one chart is shown in all that go by epochs. */
@@ -185,21 +229,60 @@ window.triptych = window.triptych || {};
 
     function flush() {
       scheduled = false;
-      const batch = waiting;
-      waiting = {};
-      for (const key of Object.keys(batch)) {
+      for (const key of fresh) {
         const element = drawn(key);
-        if (!element) continue;
-        element.classList.remove("waiting");
-        const touched = Object.keys(batch[key].x).map(Number);
-        plotly.extendTraces(
-          element,
-          { x: touched.map(function (i) { return batch[key].x[i]; }), y: touched.map(function (i) { return batch[key].y[i]; }) },
-          touched,
-        );
-        triptych.setText("chart-" + key + "-now", batch[key].now);
+        if (!element || !waiting[key]) continue;  // it comes later
+        triptych.setText("chart-" + key + "-now", waiting[key].now);
+        if (element.matches(":hover") || !triptych.drawTail(element, waiting[key])) settle(key);
+        else settleLater(key);
       }
+      fresh.clear();
       markBest();
+    }
+
+    function settleLater(key) {
+      const timer = timers[key] || (timers[key] = { last: performance.now() + LONGEST * (1 + Math.random() / 2) });
+      clearTimeout(timer.quiet);
+      const quiet = QUIET * (1 + Math.random() / 2);
+      timer.quiet = setTimeout(function () { settle(key); }, Math.max(0, Math.min(quiet, timer.last - performance.now())));
+    }
+
+    /* Takes the points that wait, and prepares traces and axes for them. */
+    function take(key, data, layout) {
+      if (timers[key]) clearTimeout(timers[key].quiet);
+      delete timers[key];
+      const batch = waiting[key];
+      delete waiting[key];
+      if (!batch) return null;
+      target(key).classList.remove("waiting");
+      const touched = Object.keys(batch.x);
+      for (const i of touched) if (CHARTS[key][i].mode && data[i].x.length + batch.x[i].length > MARKED) data[i].mode = "lines";
+      const room = roomFor(key, Math.max(...touched.map(function (i) { return batch.x[i].at(-1); })));
+      layout.xaxis.autorangeoptions = { include: room };
+      return batch;
+    }
+
+    /* Gives Plotly the points that wait. */
+    function settle(key) {
+      const element = drawn(key);
+      const batch = element && take(key, element.data, element.layout);
+      if (!batch) return;
+      triptych.removeTail(element);
+      const touched = Object.keys(batch.x).map(Number);
+      plotly.extendTraces(
+        element,
+        { x: touched.map(function (i) { return batch.x[i]; }), y: touched.map(function (i) { return batch.y[i]; }) },
+        touched,
+      );
+    }
+
+    /* Gives how far an axis should reach whose last point is at x. */
+    function roomFor(key, x) {
+      const now = performance.now();
+      const before = growth[key];
+      const rate = before && x > before.x ? (x - before.x) / (now - before.at) : 0;
+      growth[key] = { x: x, at: now };
+      return over ? x : x + Math.min(x / 2, rate * AHEAD);
     }
 
     function markBest() {
@@ -260,7 +343,7 @@ window.triptych = window.triptych || {};
     closers.push(function () { watcher.disconnect(); });
     document.addEventListener("click", scale);
     closers.push(function () { document.removeEventListener("click", scale); });
-    draw();
+    for (const key of keys) target(key).classList.add("waiting");
 
     return {
       add: function (point, at) {
@@ -275,9 +358,17 @@ window.triptych = window.triptych || {};
             batch.y[i].push(series.smooth ? smoothed(key, value) : value);
             if (key === TIMED) batch.now = i === 0 ? "CPU " + value.toFixed(0) + " %" : batch.now;
             else if (series.split === "val" || key === "loss" || key === "learning_rate") batch.now = "latest " + triptych.number(value);
+            fresh.add(key);
             schedule();
           });
         }
+      },
+      /* Draws the charts, with what was added before. */
+      show: show,
+      /* Tells that no more points will come. */
+      end: function () {
+        over = true;
+        for (const key of keys) settle(key);
       },
       /* Tells that points were left out, and how to get those of some epochs; null where none were. */
       thinned: function (fetchMore) { more = fetchMore; },
@@ -289,14 +380,18 @@ window.triptych = window.triptych || {};
         waiting = {};
         means = {};
         bestEpoch = begun = null;
+        over = false;
         for (const key of keys) {
           triptych.setText("chart-" + key + "-now", "");
-          if (!target(key)) continue;
+          if (!drawn(key)) continue;
           target(key).classList.add("waiting");
+          triptych.removeTail(target(key));
           plotly.react(target(key), traces(key), layoutOf(key), OPTIONS);
         }
       },
       close: function () {
+        closed = true;
+        for (const timer of Object.values(timers)) clearTimeout(timer.quiet);
         for (const close of closers) close();
         for (const key of keys) if (target(key)) plotly.purge(target(key));
       },

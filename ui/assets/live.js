@@ -58,6 +58,7 @@ window.triptych = window.triptych || {};
   function stateChanged(page, item) {
     const state = item.data.state;
     page.over = ENDED.includes(state);
+    if (page.over) page.charts.end();
     const card = byId("live-progress");
     if (card) card.classList.toggle("over", page.over);
     if (page.over && !page.best) triptych.setText("live-matrix-note", "It ended before a validation pass did.");
@@ -85,7 +86,7 @@ window.triptych = window.triptych || {};
     page.best = data;
     if (page.drawing || !page.plotly) return;
     page.drawing = true;
-    requestAnimationFrame(function () {
+    triptych.whenIdle(function () {  // it stands below the curves, which go first
       page.drawing = false;
       if (active !== page || !byId("live-matrix") || !page.best) return;
       triptych.drawMatrix(page.plotly, byId("live-matrix"), page.best);
@@ -132,16 +133,11 @@ window.triptych = window.triptych || {};
   }
 
   /* Handles what has happened, and gives the number of the last item; 0 where the stream had better tell everything. */
-  async function history(page) {
-    try {
-      const past = await triptych.fetchCurves(page.id, POINTS);
-      if (active !== page) return 0;
-      for (const item of past.items) handle(page, item);
-      page.charts.thinned(past.items.length < past.last ? function (epochs) { return triptych.fetchCurves(page.id, POINTS, epochs); } : null);
-      return past.last;
-    } catch (error) {
-      return 0;
-    }
+  function tellPast(page, past) {
+    if (!past) return 0;
+    for (const item of past.items) handle(page, item);
+    page.charts.thinned(past.items.length < past.last ? function (epochs) { return triptych.fetchCurves(page.id, POINTS, epochs); } : null);
+    return past.last;
   }
 
   /* Called by Dash with {id, attempt, state} when the page is shown, and again for a retry. */
@@ -152,6 +148,7 @@ window.triptych = window.triptych || {};
     active = page;
     page.log = triptych.openLog(job.id, function () { return page.over; });
     connection("connecting");
+    const asked = triptych.fetchCurves(job.id, POINTS).catch(function () { return null; });  // while the library is loading
     try {
       page.plotly = await triptych.loadPlotly(byId("job-page").dataset.plotly);
     } catch (error) {
@@ -162,8 +159,10 @@ window.triptych = window.triptych || {};
     if (byId("live-matrix").data) page.plotly.purge(byId("live-matrix"));
     page.charts = triptych.openCharts(page.plotly);
     page.stopFitting = triptych.keepFitting(page.plotly, byId("live-matrix"));
-    const last = await history(page);
-    if (active !== page) return;
+    const past = await asked;
+    if (active !== page || !byId("job-page")) return;
+    const last = tellPast(page, past);
+    page.charts.show();
     page.stream = triptych.openStream(job.id, last, {
       item: function (item) { handle(page, item); },
       heartbeat: heartbeat,

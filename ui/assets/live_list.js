@@ -15,24 +15,27 @@ window.triptych = window.triptych || {};
     text.textContent = heartbeat.phase + " " + Math.round(100 * heartbeat.progress) + " %" + left + (heartbeat.message ? " · " + heartbeat.message : "");
   }
 
+  /* The list may tell an older state than the stream has begun with; then the next sign of life is news, or the stream's end. */
   function follow(element) {
     const id = element.dataset.followJob;
-    const entry = { element: element, state: element.dataset.state, seen: element.dataset.state, timer: null };
-    entry.stream = triptych.openStream(id, 0, {
-      item: function (item) {
-        if (item.kind !== "state") return;
-        entry.seen = item.data.state;
-        clearTimeout(entry.timer);
-        // history ends at the present state; only another one is news. The API's record follows through the queue.
-        entry.timer = setTimeout(function () {
-          const list = entry.element.closest("[data-live-list]");
-          if (list && entry.seen !== entry.element.dataset.state) {
-            window.dash_clientside.set_props(list.dataset.liveList, { data: id + " " + entry.seen + " " + Date.now() });
-          }
-        }, 600);
+    const entry = { element: element, timer: null };
+    function heard(state) {
+      clearTimeout(entry.timer);
+      if (state === entry.element.dataset.state) return;
+      // the API's record follows through the queue
+      entry.timer = setTimeout(function () {
+        const list = entry.element.closest("[data-live-list]");
+        if (list) window.dash_clientside.set_props(list.dataset.liveList, { data: id + " " + state + " " + Date.now() });
+      }, 600);
+    }
+    // from the present: the past of a long training is of no use here
+    entry.stream = triptych.openStream(id, null, {
+      item: function (item) { if (item.kind === "state") heard(item.data.state); },
+      heartbeat: function (heartbeat) {
+        beat(entry, heartbeat);
+        if (entry.element.dataset.state !== "running") heard("running");
       },
-      heartbeat: function (heartbeat) { beat(entry, heartbeat); },
-      connection: function () {},
+      connection: function (state) { if (state === "ended") heard("ended"); },
     });
     streams.set(id, entry);
   }

@@ -8,6 +8,7 @@ window.triptych = window.triptych || {};
   const FIRST_WAIT = 500;  // ms, doubled with every failure
   const LONGEST_WAIT = 10000;
   const HIDDEN_WAIT = 30000;  // a browser allows six connections to one origin: tabs in the background give theirs up
+  const PRESENT = 999999999999999;  // the server takes a number that a job has not reached for its newest
   const KINDS = ["point", "evaluation", "state", "artifact"];
 
   /* Gives {items, last}: what a late viewer draws, without most of the points of a long training. With epochs, [first, last],
@@ -19,7 +20,7 @@ window.triptych = window.triptych || {};
     return answer.json();
   };
 
-  /* The stream begins behind item number `last`; handlers: item(item), heartbeat(beat), connection(state: connecting|live|reconnecting|ended|paused) */
+  /* The stream begins behind item number `last`, with null at the present, whatever went before; handlers: item(item), heartbeat(beat), connection(state: connecting|live|reconnecting|ended|paused) */
   triptych.openStream = function (jobId, last, handlers) {
     let source = null;
     let wait = FIRST_WAIT;
@@ -30,8 +31,8 @@ window.triptych = window.triptych || {};
 
     function receive(event) {
       const item = JSON.parse(event.data);
-      if (item.seq <= last) return;  // replayed
-      if (item.seq > last + 1) {  // items are missing: ask again from the last one we have
+      if (last !== null && item.seq <= last) return;  // replayed
+      if (last !== null && item.seq > last + 1) {  // items are missing: ask again from the last one we have
         reopen(0);
         return;
       }
@@ -42,7 +43,7 @@ window.triptych = window.triptych || {};
     function open() {
       timer = null;
       if (closed || ended) return;
-      source = new EventSource("/api/training_jobs/" + encodeURIComponent(jobId) + "/events/" + (last ? "?after=" + last : ""));
+      source = new EventSource("/api/training_jobs/" + encodeURIComponent(jobId) + "/events/?after=" + (last === null ? PRESENT : last));
       const mine = source;
       source.onopen = function () {
         wait = FIRST_WAIT;

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-revision = "api_0003_job_ends"
+revision = "api_0006"
 down_revision = "api_0005"
 branch_labels = None
 depends_on = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 import threading
@@ -10,10 +11,11 @@ from datetime import timedelta
 
 import pytest
 from integration.metrics.running import AT, body, final, heartbeat, points, signed
+from sqlalchemy import delete
 
 from contracts.callback import TOKEN_HEADER, ArtifactInfo, Evaluation, sign_token
 from runtime.outbox import EventRow
-from services.metrics.models import Job
+from services.metrics.models import Item, Job
 
 FIXED = "f" * 32
 MODEL = ArtifactInfo(name="model.pt", uri="s3://b/model.pt", size=10, sha256="0" * 64)
@@ -273,6 +275,41 @@ class TestHistory:
         send(client, body(points=points(*range(400))))
         page = curves(client, points=400, first_epoch=2, last_epoch=3)
         assert [item["data"]["step"] for item in page["items"]] == list(range(20, 31))
+        assert curves(client, points=400, first_epoch=90, last_epoch=99)["items"] == []
+
+    def test_a_later_look_holds_what_has_come_since(self, client):
+        measured = points(*range(600))
+        measured[450].values["loss"] = 99.0
+        send(client, body(points=measured[:300]))
+        before = curves(client, points=40)
+        assert curves(client, points=40) == before
+        send(client, body(points=measured[300:], evaluations=[passed(10, best=True)]))
+        page = curves(client, points=40)
+        steps = [item["data"]["step"] for item in page["items"] if item["kind"] == "point"]
+        assert len(steps) <= 40
+        assert {0, 450, 599} <= set(steps)
+        assert page["items"][-1]["kind"] == "evaluation"
+        assert page["last"] == 602
+        send(client, body(attempt=2, points=points(*range(50))), attempt=2)
+        later = curves(client, points=40)["items"]
+        assert {item["attempt"] for item in later if item["kind"] == "point"} == {2}
+
+    def test_history_is_compressed_and_streams_are_not(self, client):
+        send(client, body(points=points(*range(30)), final=final()))
+        accepted = {"Accept-Encoding": "gzip"}
+        asked = client.get("/api/metrics/curves/?job=j", headers=accepted)
+        assert asked.headers["Content-Encoding"] == "gzip"
+        assert json.loads(gzip.decompress(asked.data)) == curves(client)
+        assert "Content-Encoding" not in client.get("/api/training_jobs/j/events/", headers=accepted).headers
+
+    def test_a_restored_backup_is_looked_at_anew(self, client, database):
+        send(client, body(points=points(*range(300))))
+        curves(client, points=40)
+        with database.write() as session:
+            session.execute(delete(Item).where(Item.seq > 100))
+            session.get_one(Job, "j").last_seq = 100
+        page = curves(client, points=40)
+        assert (page["last"], page["items"][-1]["seq"]) == (100, 100)
 
     @pytest.mark.parametrize(
         ("query", "field"),
