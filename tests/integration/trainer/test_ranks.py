@@ -24,7 +24,7 @@ TORCHRUN = (
 )
 ALONE = (sys.executable, "-m", "trainer")
 # What a process draws for itself would differ: with as many processes, other rows lose other things
-NOTHING_DRAWN = {"dropout": 0, "modality_dropout": 0, "text_dropout": 0, "members": 2, "companions": False}
+NOTHING_DRAWN = {"dropout": 0, "modality_dropout": 0, "text_dropout": 0, "companions": False}
 
 
 def started(command, folder, out, **settings):

@@ -176,7 +176,6 @@ def multimodal(folder, **changes):
     params = {
         "image_size": 16,
         "width": 16,
-        "members": 2,
         "steps_per_epoch": 8,
         "networks": 2,
         "companions": False,

@@ -13,7 +13,6 @@ import polars as pl
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional
 
 from contracts.job import JobSpec
 from support.trainer_jobs import COLOURS, job_env, png
@@ -29,7 +28,6 @@ from trainer.models.multimodal import predict
 from trainer.models.multimodal.backbones import TORCHVISION, build_backbone, import_torchvision
 from trainer.models.multimodal.batches import gather
 from trainer.models.multimodal.companions import blend, choose_weights
-from trainer.models.multimodal.ensemble import EnsembleLinear, SeparateLinear
 from trainer.models.multimodal.export import export
 from trainer.models.multimodal.features import Features
 from trainer.models.multimodal.optimization import AdamWithSharedScale, Loss, choose_batch_size, class_weights
@@ -41,7 +39,6 @@ from trainer.split import Split
 QUICK = {
     "image_size": 16,
     "width": 16,
-    "members": 2,
     "steps_per_epoch": 4,
     "text_features": 200,
     "companions": False,
@@ -179,40 +176,16 @@ def test_every_way_to_train_ends_with_probabilities(tmp_path, params):
 
 def test_a_value_of_ones_own_wins_over_the_presets():
     spec = JobSpec.model_construct(epochs=3, learning_rate=None, batch_size=None)
-    params = catalogue.find("multimodal").params({"preset": "fast", "members": 7, "augment": False})
+    params = catalogue.find("multimodal").params({"preset": "fast", "width": 72, "augment": False})
     settings = Settings.of(spec, params)
-    assert settings == replace(PRESETS["fast"], epochs=3, members=7, augment=False)
-
-
-@pytest.mark.parametrize("members", [1, 3])
-def test_members_that_differ_in_nothing_but_their_scales_are_linear_layers_of_one_matrix(members):
-    layer = EnsembleLinear(members, 4, 2, diverse=True)
-    x = torch.randn(5, 1, 4)
-    for member in range(members):
-        own = (x[:, 0] * layer.scale_in[member]) @ layer.weight.T * layer.scale_out[member] + layer.bias[
-            member
-        ]
-        assert torch.allclose(layer(x)[:, member], own, atol=1e-6)
-    separate = SeparateLinear(members, 2, 3)
-    own = layer(x)[:, 0] @ separate.weight[0] + separate.bias[0]
-    assert torch.allclose(separate(layer(x))[:, 0], own, atol=1e-6)
-
-
-def test_the_loss_is_the_members_mean_beside_each_modality_alone():
-    members, alone = torch.randn(6, 2, 3), [torch.randn(6, 3), torch.randn(6, 3)]
-    truth = torch.tensor([0, 1, 2, 0, 1, 2])
-    of = [functional.cross_entropy(logits, truth) for logits in (members[:, 0], members[:, 1], *alone)]
-    expected = (of[0] + of[1]) / 2 + 0.5 * (of[2] + of[3])
-    assert torch.allclose(Loss(None, 0.0, 0.0, 0.5)(members, alone, truth), expected)
-    assert torch.allclose(Loss(None, 0.0, 0.0, 0.5)(members, [], truth), (of[0] + of[1]) / 2)
+    assert settings == replace(PRESETS["fast"], epochs=3, width=72, augment=False)
 
 
 def test_the_focal_loss_dwells_on_hard_rows():
-    logits, truth = torch.tensor([[[4.0, 0.0]], [[0.0, 0.5]]]), torch.tensor([0, 0])
-    plain, focal = (Loss(None, 0.0, exponent, 0.0) for exponent in (0.0, 2.0))
+    logits, truth = torch.tensor([[4.0, 0.0], [0.0, 0.5]]), torch.tensor([0, 0])
+    plain, focal = (Loss(None, 0.0, exponent) for exponent in (0.0, 2.0))
     sure, unsure = (
-        float(focal(logits[i : i + 1], [], truth[:1]) / plain(logits[i : i + 1], [], truth[:1]))
-        for i in (0, 1)
+        float(focal(logits[i : i + 1], truth[:1]) / plain(logits[i : i + 1], truth[:1])) for i in (0, 1)
     )
     assert sure < 0.01
     assert unsure > 0.3

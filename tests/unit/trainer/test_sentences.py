@@ -35,7 +35,7 @@ from trainer.reporter import SilentReporter
 
 CPU = torch.device("cpu")
 WORDS = ["red", "green", "blue", "thing", "of", "colour"]
-QUICK = {"width": 16, "members": 2, "steps_per_epoch": 4, "text_features": 200, "companions": False}
+QUICK = {"width": 16, "steps_per_epoch": 4, "text_features": 200, "companions": False}
 
 
 def vectors_of(encoder, texts):

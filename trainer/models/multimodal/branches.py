@@ -9,7 +9,6 @@ from torch import nn
 from torch.nn import functional
 
 from trainer.models.multimodal.backbones import build_backbone
-from trainer.models.multimodal.ensemble import EnsembleLinear
 
 if TYPE_CHECKING:
     from trainer.models.multimodal.batches import Text
@@ -113,23 +112,21 @@ class TextBranch(nn.Module):
 
 
 class TabularBranch(nn.Module):
-    """Real features and embedded category levels through two layers, for each member of the ensemble."""
+    """Real features and embedded category levels through two layers."""
 
-    def __init__(
-        self, reals: int, cardinalities: list[int], width: int, members: int, dropout: float
-    ) -> None:
+    def __init__(self, reals: int, cardinalities: list[int], width: int, dropout: float) -> None:
         super().__init__()
         widths = [min(32, round(1.6 * levels**0.56)) for levels in cardinalities]
         self.levels = nn.ModuleList(
             nn.Embedding(levels, size) for levels, size in zip(cardinalities, widths, strict=True)
         )
-        self.first = EnsembleLinear(members, reals + sum(widths), width, diverse=True)
-        self.second = EnsembleLinear(members, width, width, diverse=False)
+        self.first = nn.Linear(reals + sum(widths), width)
+        self.second = nn.Linear(width, width)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, reals: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
-        """Map reals (n, f) and codes (n, c) to (n, members, width)."""
+        """Map reals (n, f) and codes (n, c) to (n, width)."""
         levels = [embedding(codes[:, number]) for number, embedding in enumerate(self.levels)]
-        x = torch.cat([reals, *levels], dim=1).unsqueeze(1)
+        x = torch.cat([reals, *levels], dim=1)
         x = self.dropout(functional.relu(self.first(x)))
         return functional.relu(self.second(x))

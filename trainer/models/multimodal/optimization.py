@@ -30,29 +30,20 @@ Tensors = tuple[torch.Tensor, ...] | list[torch.Tensor]
 
 @dataclass(frozen=True)
 class Loss:
-    """Cross entropy of every member of the ensemble, and of each modality alone with a weight of its own."""
+    """Cross entropy, or the focal loss."""
 
     class_weights: torch.Tensor | None  # (classes,)
     label_smoothing: float
     focal: float  # exponent; 0 is plain cross entropy (Lin et al. 2017)
-    auxiliary_weight: float
 
     @classmethod
     def of(cls, settings: Settings, classes: NDArray[np.int64], count: int, device: torch.device) -> Self:
         """Make it as the settings say, for training rows of these classes."""
         weights = class_weights(classes, count).to(device) if settings.class_weights else None
-        return cls(weights, settings.label_smoothing, settings.focal, settings.auxiliary_weight)
+        return cls(weights, settings.label_smoothing, settings.focal)
 
-    def __call__(self, members: torch.Tensor, alone: list[torch.Tensor], truth: torch.Tensor) -> torch.Tensor:
-        """Give the mean loss of logits (n, k, classes) and, of each modality, (n, classes)."""
-        k = members.shape[1]
-        loss = self._mean(members.flatten(0, 1), truth.repeat_interleave(k))
-        if alone:
-            own = torch.stack([self._mean(logits, truth) for logits in alone])
-            loss = loss + self.auxiliary_weight * own.sum()
-        return loss
-
-    def _mean(self, logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    def __call__(self, logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+        """Give the mean loss of logits (n, classes)."""
         if not self.focal:
             return functional.cross_entropy(
                 logits, truth, self.class_weights, label_smoothing=self.label_smoothing

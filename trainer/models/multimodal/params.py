@@ -64,9 +64,6 @@ class Params(ModelParams):
     width: int | None = Field(
         default=None, ge=8, le=2048, description="numbers each branch hands to the fusion"
     )
-    members: int | None = Field(
-        default=None, ge=1, le=64, description="heads that share most weights and whose answers are averaged"
-    )
     networks: int | None = Field(
         default=None, ge=1, le=20, description="networks trained one after the other, their answers averaged"
     )
@@ -80,9 +77,6 @@ class Params(ModelParams):
     )
     text_dropout: float | None = Field(
         default=None, ge=0, lt=1, description="share of each text's n-grams that a training step leaves out"
-    )
-    auxiliary_weight: float | None = Field(
-        default=None, ge=0, le=10, description="weight of each modality's own loss beside the fused one"
     )
     class_weights: bool | None = Field(default=None, description="weigh rare classes more")
     focal: float | None = Field(

@@ -70,7 +70,7 @@ def load_networks(
     networks = []
     for number in range(fitted["networks"]):
         own = _part(state, str(number))
-        network = Network(shapes, architecture, own["output.bias"].shape[1])
+        network = Network(shapes, architecture, len(own["output.bias"]))
         network.load_state_dict(own)
         networks.append(network)
     return networks, shapes

@@ -119,7 +119,6 @@ def prepare(params: TrainParams[Params], settings: Settings, device: torch.devic
         notes.append(used)
     architecture = Architecture(
         width=settings.width,
-        members=settings.members,
         dropout=settings.dropout,
         modality_dropout=settings.modality_dropout,
         text_dropout=settings.text_dropout,

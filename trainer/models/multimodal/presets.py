@@ -15,7 +15,6 @@ class Architecture:
     """What decides a network, besides the data; saved with its weights."""
 
     width: int
-    members: int
     dropout: float
     modality_dropout: float
     text_dropout: float
@@ -32,7 +31,6 @@ class Settings:
     batch_size: int
     steps_per_epoch: int
     networks: int
-    members: int
     backbone: str
     companions: bool
     image_size: int | None = None
@@ -45,7 +43,6 @@ class Settings:
     dropout: float = 0.3
     modality_dropout: float = 0.4
     text_dropout: float = 0.5
-    auxiliary_weight: float = 0.2
     class_weights: bool = False
     focal: float = 0.0
     label_smoothing: float = 0.05
@@ -71,12 +68,11 @@ BALANCED = Settings(
     batch_size=64,
     steps_per_epoch=30,
     networks=1,
-    members=8,
     backbone="auto",
     companions=True,
 )
 PRESETS = {
-    "fast": replace(BALANCED, epochs=8, members=4),
+    "fast": replace(BALANCED, epochs=8),
     "balanced": BALANCED,
-    "best": replace(BALANCED, epochs=24, networks=3, members=16),
+    "best": replace(BALANCED, epochs=24, networks=3),
 }

@@ -78,9 +78,9 @@ class Meter:
     def add(
         self, loss: torch.Tensor, logits: torch.Tensor, truth: torch.Tensor, learning_rate: float
     ) -> None:
-        """Add one optimizer step: its mean loss, and the members' logits of its rows, (n, k, classes)."""
+        """Add one optimizer step: its mean loss, and the logits of its rows, (n, classes)."""
         self._step += 1
-        hits = (logits.detach().mean(dim=1).argmax(1) == truth).sum()
+        hits = (logits.detach().argmax(1) == truth).sum()
         rows = len(truth)
         self._sums += torch.stack([loss.detach() * rows, hits.float(), torch.full_like(loss, rows)])
         if self._step % self._every == 0:

@@ -97,8 +97,8 @@ def train_one(
             own = ranks.share(rows)
             batch, truth = gather(prepared.encoded, own, device, augment), put(data.target[own], device)
             with torch.autocast(device.type, torch.bfloat16, enabled=half):
-                logits, alone = forward(batch)
-                loss = loss_of(logits, alone, truth)
+                logits = forward(batch)
+                loss = loss_of(logits, truth)
             optimizer.zero_grad(set_to_none=True)
             (loss * ranks.scale(len(own), len(rows))).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
             torch.nn.utils.clip_grad_norm_(network.parameters(), MAX_GRADIENT)
