@@ -101,6 +101,17 @@ def test_what_goes_wrong_is_said_where_it_was_asked(page, platform, job, trouble
     expect(page.locator("#try-result")).to_contain_text("for want of memory")
 
 
+def test_any_data_set_is_found_by_its_name(page, platform, job):
+    for number in range(60):
+        platform.add_dataset(f"other {number}.csv", fake_data.sample_csv(30))
+    page.goto(f"/jobs/{job}/try")
+    page.get_by_role("textbox", name="Data set").fill("animals")
+    page.get_by_role("option", name="animals.csv").click()
+    page.get_by_role("button", name="Predict all rows").click()
+    expect(page.locator("#try-state")).to_contain_text("Predicting")
+    assert platform.asked[-1]["dataset_id"] == platform.jobs[job]["dataset_id"]
+
+
 @pytest.mark.parametrize("state", ["running", "failed"])
 def test_a_job_without_a_model_has_nothing_to_try(page, platform, state):
     dataset = platform.add_dataset("animals.csv", fake_data.sample_csv(), files=120)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ui.routing import Query
 
 EXAMPLES = 20
-MAX_LISTED = 100
+OFFERED = 50  # data sets to choose from at a time, newest first; a search finds the others
 EARLIER = 10
 
 
@@ -103,12 +103,6 @@ def _form(columns: list[JSON], examples: list[JSON]) -> Node:
 
 
 def _table(api: Api) -> Node:
-    found = api.datasets(page_size=MAX_LISTED)["items"]
-    choices = [
-        {"value": each["id"], "label": f"{each['name']} ({wording.plural(each['rows'], 'row')})"}
-        for each in found
-        if each["state"] != "rejected"
-    ]
     return card(
         html.P(
             [
@@ -122,8 +116,9 @@ def _table(api: Api) -> Node:
                 dmc.Select(
                     id="try-dataset",
                     label="Data set",
-                    data=choices,
+                    data=_choices(api, ""),
                     searchable=True,
+                    searchValue="",
                     nothingFoundMessage="There is none by that name",
                     placeholder="choose one",
                 ),
@@ -139,6 +134,15 @@ def _table(api: Api) -> Node:
     )
 
 
+def _choices(api: Api, search: str) -> list[JSON]:
+    found = api.datasets(page_size=OFFERED, search=search)["items"]
+    return [
+        {"value": each["id"], "label": f"{each['name']} ({wording.plural(each['rows'], 'row')})"}
+        for each in found
+        if each["state"] != "rejected"
+    ]
+
+
 def _nothing() -> Node:
     text = "The model's answer is shown here: the class, the probability of each, and what spoke for it."
     return card(html.P(text, className="quiet"), title="Prediction")
@@ -151,6 +155,7 @@ def _earlier(api: Api, job_id: str) -> Node:
 def register(app: Dash, api: Api) -> None:
     """Fill in an example, ask for a prediction, and show its end."""
     _register_questions(app, api)
+    _register_search(app, api)
     _register_answer(app, api)
 
 
@@ -231,6 +236,22 @@ def _register_questions(app: Dash, api: Api) -> None:
         Input({"form": "try-image", "field": MATCH}, "contents"),
         prevent_initial_call=True,
     )
+
+
+def _register_search(app: Dash, api: Api) -> None:
+    @app.callback(
+        Output("try-dataset", "data"),
+        Input("try-dataset", "searchValue"),
+        State("try-dataset", "data"),
+        prevent_initial_call=True,
+    )
+    def _search(typed: str | None, known: list[JSON]) -> Any:
+        try:
+            found = _choices(api, (typed or "")[:300])
+        except ApiError:
+            return no_update  # what was found before can still be chosen; choosing says what is wrong
+        # all that was offered stays: the control forgets a choice that is no longer among its data
+        return list({choice["value"]: choice for choice in [*found, *known]}.values())
 
 
 def _register_answer(app: Dash, api: Api) -> None:
