@@ -94,5 +94,22 @@ def test_curves_that_cannot_be_fetched_are_told_where_they_would_be(page: Page, 
     words = page.evaluate("getComputedStyle(document.getElementById('chart-loss'), '::after').content")
     assert "This page keeps trying" in words
     expect(page.get_by_text("57.7 points above")).to_be_visible()
+    expect(page.locator("#live-matrix-note")).to_contain_text("It cannot be fetched now")
     platform.metrics_down = False
     page.wait_for_function("document.getElementById('chart-loss').data?.[0].x.length > 0")
+
+
+def test_a_list_says_that_progress_cannot_be_fetched_and_shows_it_as_soon_as_it_can(
+    page: Page, platform, dataset, troubles
+):
+    troubles.expected = ["502", "ERR_"]
+    job = platform.add_job(dataset)
+    platform.start(job)
+    platform.metrics_down = True
+    page.goto("/")
+    note = page.locator(".follow-text")
+    expect(note).to_have_text("Its progress cannot be fetched now; trying again…")
+    platform.metrics_down = False
+    expect(note).to_have_text("Waiting for its first sign of life…")
+    platform.beat(job, "training", 0.5)
+    expect(note).to_contain_text("training 50 %")

@@ -10,6 +10,7 @@ window.triptych = window.triptych || {};
     connecting: "connecting…", live: "live", reconnecting: "connection lost, trying again…", ended: "ended",
     paused: "paused in the background",
   };
+  const NO_MATRIX = "The first validation pass has not ended yet.";
   const SETTLE_TRIES = 20;
   const POINTS = 2000;  // of each split, before a zoom asks for more
 
@@ -77,7 +78,7 @@ window.triptych = window.triptych || {};
     page.best = null;
     if (page.charts) page.charts.clear();
     if (byId("live-matrix") && window.Plotly) window.Plotly.purge(byId("live-matrix"));
-    triptych.setText("live-matrix-note", "The first validation pass has not ended yet.");
+    triptych.setText("live-matrix-note", NO_MATRIX);
   }
 
   function evaluation(page, data) {
@@ -166,7 +167,11 @@ window.triptych = window.triptych || {};
     page.stream = triptych.openStream(job.id, last, {
       item: function (item) { handle(page, item); },
       heartbeat: heartbeat,
-      connection: function (state) { page.connection = state; connection(state); },
+      connection: function (state) {
+        page.connection = state;
+        connection(state);
+        if (!page.best && (state === "live" || state === "reconnecting")) triptych.setText("live-matrix-note", state === "live" ? NO_MATRIX : "It cannot be fetched now. This page keeps trying.");
+      },
     });
   };
 

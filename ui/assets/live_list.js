@@ -4,6 +4,8 @@ window.triptych = window.triptych || {};
 (function (triptych) {
   "use strict";
 
+  const WAITING = "Waiting for its first sign of life…";
+  const AWAY = "Its progress cannot be fetched now; trying again…";
   const streams = new Map();  // job id -> {stream, element, state}
 
   function beat(entry, heartbeat) {
@@ -35,7 +37,13 @@ window.triptych = window.triptych || {};
         beat(entry, heartbeat);
         if (entry.element.dataset.state !== "running") heard("running");
       },
-      connection: function (state) { if (state === "ended") heard("ended"); },
+      connection: function (state) {
+        if (state === "ended") heard("ended");
+        const text = entry.element.querySelector(".follow-text");
+        if (!text || state !== "live" && state !== "reconnecting") return;
+        if (state === "reconnecting") text.textContent = AWAY;
+        else if (text.textContent === AWAY) text.textContent = WAITING;
+      },
     });
     streams.set(id, entry);
   }
