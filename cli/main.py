@@ -13,6 +13,7 @@ from cli.data_dir import DataDir
 from cli.demo import demo as run_demo
 from cli.errors import CommandFailed
 from cli.output import Output
+from cli.predict_command import predict
 from cli.session import Session, session_of
 from cli.train_command import train
 from cli.up import up as run_up
@@ -26,6 +27,7 @@ app = typer.Typer(
 app.add_typer(dataset_commands.app)
 app.add_typer(job_commands.app)
 app.command()(train)
+app.command()(predict)
 app.command()(job_commands.logs)
 app.command()(job_commands.artifacts)
 

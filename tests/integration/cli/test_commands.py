@@ -71,6 +71,26 @@ def test_train_goes_from_a_table_to_a_model(trained):
     assert "epoch 2/2" in progress
 
 
+def test_predict_uploads_a_table_and_fetches_the_answers(triptych, trained, files, tmp_path):
+    job, _ = trained
+    out = tmp_path / "answers.csv"
+    done = triptych("predict", job["id"], files / "shapes.csv", "--images", files, "--out", out, "--top-k", 2)
+    assert done.stdout == f"80 rows in {out}\n"
+    assert out.read_text().splitlines()[0] == "row,prediction,probability,prediction_2,probability_2"
+    again = triptych(
+        "--json", "predict", job["id"], "--dataset", job["dataset_id"], "--out", out, "--contributions"
+    )
+    assert json.loads(again.stdout)["rows"] == 80
+    assert "contribution(image)" in out.read_text().splitlines()[0]
+
+
+def test_predict_says_what_is_wrong_before_it_uploads(triptych, files, tmp_path):
+    assert "either a CSV or --dataset" in triptych("predict", "any", status=1).stderr
+    wrong = triptych("predict", "nope", files / "shapes.csv", "--out", tmp_path / "x.csv", status=4)
+    assert "no training job 'nope'" in wrong.stderr
+    assert "Uploading" not in wrong.stderr
+
+
 def test_the_result_is_printed_for_a_person(triptych, trained):
     job, _ = trained
     shown = triptych("jobs", "watch", job["id"]).stdout
