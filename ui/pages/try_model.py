@@ -10,7 +10,7 @@ from dash import ALL, MATCH, ClientsideFunction, Dash, Input, Output, State, ctx
 from ui import wording
 from ui.api import Api, ApiError
 from ui.pages import try_form, try_result
-from ui.parts import Node, card, empty, failure, heading, link_button, name
+from ui.parts import Node, attributes, card, empty, failure, heading, link_button, name
 
 if TYPE_CHECKING:
     from ui.api import JSON
@@ -66,6 +66,9 @@ def layout(api: Api, job_id: str, query: Query) -> Node:
                             ),
                         ],
                         className="try-answers",
+                        role="region",
+                        tabIndex=0,  # it scrolls by itself
+                        **attributes(aria_label="Answers"),
                     ),
                 ],
                 className="try",
