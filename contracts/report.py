@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 VERSION: Literal[2] = 2
 
+SUREST = 20  # mistakes of any pair of classes that Mistakes.shown begins with; the others are of single pairs
+
 
 class ModelInfo(Wire):
     """What was trained."""

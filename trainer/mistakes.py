@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from contracts.report import Mistake, Mistakes
+from contracts.report import SUREST, Mistake, Mistakes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from trainer.columns import Column
     from trainer.inference import Predictions
 
-SUREST = 20  # of all
-OF_A_PAIR = 3  # and of each true class taken for another
+OF_A_PAIR = 3  # beside the surest, of each true class taken for another
 SHOWN = 200
 MAX_COLUMNS = 30
 MAX_CHARS = 200

@@ -7,13 +7,13 @@ from urllib.parse import quote
 
 from dash import html
 
+from contracts.report import SUREST
 from ui import wording
 from ui.parts import Node, attributes, card, name, table
 
 if TYPE_CHECKING:
     from contracts.report import Mistake, Report
 
-SUREST = 20  # shown before a pair of classes is chosen
 MAX_VALUES = 6  # of a mistake's row; the rest is folded
 LONGEST_CHOICE = 60  # characters of the names of a pair
 

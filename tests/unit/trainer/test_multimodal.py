@@ -31,7 +31,8 @@ from trainer.models.multimodal.companions import blend, choose_weights
 from trainer.models.multimodal.export import export
 from trainer.models.multimodal.features import Features
 from trainer.models.multimodal.optimization import AdamWithSharedScale, Loss, choose_batch_size, class_weights
-from trainer.models.multimodal.presets import PRESETS, Settings
+from trainer.models.multimodal.prepare import Frozen, Prepared
+from trainer.models.multimodal.presets import PRESETS, Architecture, Settings
 from trainer.reporter import SilentReporter
 from trainer.results import TrainParams
 from trainer.split import Split
@@ -219,6 +220,34 @@ def weights_of(folder, name, *, suffix):
     folder.mkdir()
     torch.save(network.state_dict(), folder / f"{name}-0123abcd{suffix}")
     return folder
+
+
+def test_other_weights_from_elsewhere_make_another_training():
+    def digest(frozen=None, start=None, **architecture):
+        own = {
+            "width": 8,
+            "dropout": 0.1,
+            "modality_dropout": 0,
+            "text_dropout": 0,
+            "backbone": "none",
+            "frozen": (),
+        }
+        parts = dict.fromkeys(("device", "features", "cache", "encoded", "shapes", "encoder", "texts"))
+        prepared = Prepared(
+            **parts,
+            architecture=Architecture(**own | architecture),
+            frozen=Frozen({"net": frozen} if frozen else {}),
+            pretrained=start,
+            notes=[],
+        )
+        return prepared.digest()
+
+    one, other = nn.BatchNorm1d(2), nn.BatchNorm1d(2)
+    other.load_state_dict(one.state_dict())
+    assert digest(one) == digest(other)
+    nn.init.constant_(other.bias, 0.5)
+    made = [digest(), digest(one), digest(other), digest(start=one), digest(start=other), digest(width=9)]
+    assert len(set(made)) == len(made)
 
 
 @pytest.mark.parametrize("finetune", [False, True])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -72,6 +74,17 @@ class Prepared:
     texts: TextCache
     pretrained: nn.Module | None  # what the trained backbone starts from
     notes: list[str]
+
+    def digest(self) -> str:
+        """Tell the weights that were not trained here, and what they are used for, from all others, in hexadecimal."""
+        digest = hashlib.sha256(json.dumps(asdict(self.architecture)).encode())
+        for part in (self.frozen, self.pretrained):
+            for name, tensor in part.state_dict().items() if part is not None else ():
+                digest.update(name.encode())
+                digest.update(tensor.cpu().numpy().tobytes())
+        if self.encoder is not None:
+            digest.update(self.encoder.digest().encode())
+        return digest.hexdigest()
 
     def initialise(self, network: Network, train_rows: NDArray[np.int64]) -> None:
         """Put into a new network what it does not learn by steps: pretrained weights, the scale of fixed features."""

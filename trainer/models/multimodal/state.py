@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from trainer.models.multimodal.params import Params
     from trainer.models.multimodal.presets import Settings
     from trainer.models.multimodal.ranks import Ranks
-    from trainer.models.multimodal.sentences import SentenceEncoder
     from trainer.models.multimodal.tracking import Best, Meter
     from trainer.results import TrainParams
 
@@ -84,15 +83,16 @@ class Progress:
     _running: dict[str, Any] | None = None
 
     @classmethod
-    def resume(
-        cls,
-        params: TrainParams[Params],
-        settings: Settings,
-        ranks: Ranks,
-        encoder: SentenceEncoder | None = None,
-    ) -> Self:
-        """Begin, where an earlier attempt's checkpoint fits from there; its curve is told again, as this attempt's own."""
-        fingerprint = _fingerprint(params, settings, encoder)
+    def resume(cls, params: TrainParams[Params], settings: Settings, ranks: Ranks, foreign: str) -> Self:
+        """Begin, where an earlier attempt's checkpoint fits from there; its curve is told again, as this attempt's own.
+
+        Args:
+            params: What is trained.
+            settings: How.
+            ranks: Together with whom.
+            foreign: What tells weights that were trained elsewhere from all others.
+        """
+        fingerprint = _fingerprint(params, settings, foreign)
         progress = cls(params.checkpoints, fingerprint, params.deadline, ranks)
         state = params.checkpoints.load(progress.fingerprint) if params.process.first else None
         state = ranks.of_first(state)
@@ -128,12 +128,10 @@ class Progress:
         return int(state["epoch"]) + 1
 
 
-def _fingerprint(params: TrainParams[Params], settings: Settings, encoder: SentenceEncoder | None) -> str:
+def _fingerprint(params: TrainParams[Params], settings: Settings, foreign: str) -> str:
     data = params.data
-    digest = hashlib.sha256(json.dumps([asdict(settings), params.spec.seed, data.labels]).encode())
+    digest = hashlib.sha256(json.dumps([asdict(settings), params.spec.seed, data.labels, foreign]).encode())
     digest.update(json.dumps([column.model_dump(mode="json") for column in data.columns]).encode())
     for rows in (data.target, data.split.train, data.split.val):
         digest.update(rows.tobytes())
-    if encoder is not None:  # another one's vectors would mean something else to the network
-        digest.update(encoder.digest().encode())
     return digest.hexdigest()

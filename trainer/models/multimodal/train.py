@@ -54,7 +54,7 @@ def train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
 
     params.reporter.phase(Phase.TRAINING)
     with Ranks.join(params.process, device) as ranks:
-        progress = Progress.resume(params, settings, ranks, prepared.encoder)
+        progress = Progress.resume(params, settings, ranks, prepared.digest())
         for number in range(len(progress.done), settings.networks):
             if progress.done and progress.out_of_time():
                 break
