@@ -7,7 +7,7 @@ PORT ?= 8080
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 PATHS := contracts runtime services tabular trainer ui cli tests benchmarks scripts examples
-# Faults and browsers are left out of this: they want the machine to themselves
+# Faults are left out of this: they want the machine to themselves
 PARALLEL := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
@@ -42,7 +42,8 @@ test: .venv/.dev ## All checks and all tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(PARALLEL) tests/unit tests/contracts tests/integration
-	$(BIN)/pytest tests/faults tests/browser
+	$(BIN)/pytest tests/faults
+	$(PARALLEL) tests/browser
 
 .PHONY: bench
 bench: .venv/.dev ## Measure every speed claim (accuracy needs data: docs/benchmarks.md; datasets.py also a platform)

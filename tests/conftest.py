@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from runtime.db import Database
@@ -15,6 +16,9 @@ from support.s3_server import s3_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+hypothesis.settings.register_profile("triptych", deadline=None)  # no test is timed: machines are shared
+hypothesis.settings.load_profile("triptych")
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 

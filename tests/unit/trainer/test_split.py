@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from trainer.errors import DataError
@@ -16,7 +16,6 @@ def classes_of(sizes):
     return np.repeat(np.arange(len(sizes)), sizes)
 
 
-@settings(deadline=None)
 @given(class_sizes, any_share, st.integers(0, 1000))
 def test_every_row_is_on_exactly_one_side(sizes, share, seed):
     classes = classes_of(sizes)
@@ -25,7 +24,6 @@ def test_every_row_is_on_exactly_one_side(sizes, share, seed):
     assert len(split.val) >= 1
 
 
-@settings(deadline=None)
 @given(class_sizes, any_share, st.integers(0, 1000))
 def test_every_class_gives_its_share_within_a_row_and_stays_in_training(sizes, share, seed):
     classes = classes_of(sizes)
@@ -36,7 +34,6 @@ def test_every_class_gives_its_share_within_a_row_and_stays_in_training(sizes, s
         assert taken < size
 
 
-@settings(deadline=None)
 @given(class_sizes, st.integers(0, 1000))
 def test_classes_of_one_row_are_set_aside_for_training(sizes, seed):
     classes = classes_of(sizes)
@@ -65,7 +62,6 @@ def rows_with_copies(draw):
     return classes, np.unique(numbers, return_inverse=True)[1]
 
 
-@settings(deadline=None)
 @given(rows_with_copies(), any_share, st.integers(0, 1000))
 def test_whatever_the_copies_both_sides_have_rows_and_training_has_every_class(rows, share, seed):
     classes, groups = rows
@@ -75,7 +71,6 @@ def test_whatever_the_copies_both_sides_have_rows_and_training_has_every_class(r
     assert set(classes[split.train]) == set(classes)
 
 
-@settings(deadline=None)
 @given(rows_with_copies(), any_share, st.integers(0, 1000))
 def test_copies_are_on_one_side_unless_the_classes_hold_nothing_else_and_a_note_says_which(rows, share, seed):
     classes, groups = rows

@@ -227,7 +227,7 @@ def test_the_page_survives_a_report_it_cannot_have(platform, see):
         ("created", {"start"}),
         ("queued", {"cancel"}),
         ("running", {"cancel"}),
-        ("succeeded", set()),
+        ("succeeded", {"try"}),
         ("failed", {"retry"}),
         ("cancelled", {"retry"}),
         ("timed_out", {"retry"}),
