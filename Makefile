@@ -43,7 +43,7 @@ test: .venv/.dev ## All checks and all tests
 	$(BIN)/lint-imports
 	$(PARALLEL) tests/unit tests/contracts tests/integration
 	$(BIN)/pytest tests/faults
-	$(PARALLEL) tests/browser
+	$(PARALLEL) --dist load tests/browser
 
 .PHONY: bench
 bench: .venv/.dev ## Measure every speed claim (accuracy needs data: docs/benchmarks.md; datasets.py also a platform)

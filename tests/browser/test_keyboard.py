@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from browser import fake_data
+from browser.waiting import wait_for_focus
 from playwright.sync_api import Page, expect
 
 
@@ -15,9 +16,9 @@ def dataset(platform):
 def test_a_new_page_is_read_from_its_heading(page: Page, dataset):
     page.goto("/")
     page.get_by_role("link", name="Jobs", exact=True).press("Enter")
-    expect(page.get_by_role("heading", name="Jobs", exact=True)).to_be_focused()
+    wait_for_focus(page.get_by_role("heading", name="Jobs", exact=True))
     page.get_by_role("link", name="New job").first.press("Enter")
-    expect(page.get_by_role("heading", name="New job")).to_be_focused()
+    wait_for_focus(page.get_by_role("heading", name="New job"))
     page.get_by_role("link", name="animals.csv").press("Enter")
     expect(page.get_by_role("textbox", name="Column to predict")).to_be_visible()
 
@@ -33,16 +34,16 @@ def test_a_job_is_made_by_keyboard(page: Page, platform, dataset):
     kind.press("Enter")
     chosen = kind.input_value()
     page.get_by_role("link", name="Next: Model").press("Enter")
-    expect(page.locator("#step-model")).to_be_focused()
+    wait_for_focus(page.locator("#step-model"))
     page.get_by_role("radio", name="Class frequencies").press("Space")
     page.get_by_role("link", name="Next: Training").press("Enter")
-    expect(page.locator("#step-training")).to_be_focused()
+    wait_for_focus(page.locator("#step-training"))
     page.keyboard.press("Tab")
-    expect(page.get_by_label("Epochs")).to_be_focused()
+    wait_for_focus(page.get_by_label("Epochs"))
     page.keyboard.press("ControlOrMeta+A")
     page.keyboard.type("3")
     page.get_by_role("link", name="Next: Review").press("Enter")
-    expect(page.locator("#step-review")).to_be_focused()
+    wait_for_focus(page.locator("#step-review"))
     expect(page.get_by_text("Epochs: 3")).to_be_visible()
     page.get_by_role("button", name="Start training").press("Enter")
     page.wait_for_url("**/jobs/job*")
@@ -68,7 +69,7 @@ def test_a_type_is_changed_and_the_focus_stays(page: Page, platform, dataset):
     kind.press("ArrowDown")
     kind.press("Enter")
     expect(page.get_by_text("Saved")).to_be_visible()
-    expect(kind).to_be_focused()
+    wait_for_focus(kind)
     assert platform.overrides[dataset]["age"]["type"] == kind.input_value()
 
 

@@ -68,12 +68,18 @@ window.triptych = window.triptych || {};
   }
 
   /* Called when routing has put a page into #page. */
+  /* On a busy machine React draws later than that, and takes the heading away that had the focus. */
+  function keepFocus(until) {
+    if (document.activeElement === document.body) focusHeading();
+    if (performance.now() < until) requestAnimationFrame(function () { keepFocus(until); });
+  }
+
   triptych.pageShown = function (title, path) {
     if (title) document.title = title;
     if (shownPath !== null && shownPath !== path) {
       window.scrollTo(0, 0);
       // two frames: by then React has drawn the page. Its heading is what a screen reader should say
-      requestAnimationFrame(function () { requestAnimationFrame(focusHeading); });
+      requestAnimationFrame(function () { requestAnimationFrame(function () { focusHeading(); keepFocus(performance.now() + 3000); }); });
     }
     shownPath = path;
     if (triptych.followLists) triptych.followLists();

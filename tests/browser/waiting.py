@@ -1,0 +1,13 @@
+"""Waits that Playwright's own expectations do not have."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator
+
+
+def wait_for_focus(locator: Locator) -> None:
+    """Wait until an element has its page's focus; whether the browser's window is in front is none of the page's business."""
+    locator.page.wait_for_function("e => document.activeElement === e", arg=locator.element_handle())
