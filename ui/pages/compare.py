@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import dash_mantine_components as dmc
-from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
+from dash import ClientsideFunction, Dash, Input, Output, dcc, html
 
 from ui import wording
 from ui.api import Api, ApiError, ApiProblem
+from ui.choices import search_choices
 from ui.pages.job_live import CHARTS, plotly_address
 from ui.pages.job_settings import flat_settings
 from ui.parts import Node, attributes, card, empty, failure, heading, message, name, state_badge, table
@@ -76,19 +77,7 @@ def register(app: Dash, api: Api) -> None:
             return failure(error), []
         return _compared(jobs), _drawn(jobs)
 
-    @app.callback(
-        Output("compare-jobs", "data"),
-        Input("compare-jobs", "searchValue"),
-        State("compare-jobs", "data"),
-        prevent_initial_call=True,
-    )
-    def _search(typed: str | None, known: list[JSON]) -> Any:
-        try:
-            found = _choices(api, (typed or "")[:300], [])
-        except ApiError:
-            return no_update  # what was found before can still be chosen; choosing says what is wrong
-        # all that was offered stays: the control forgets a choice that is no longer among its data
-        return list({choice["value"]: choice for choice in [*found, *known]}.values())
+    search_choices(app, "compare-jobs", lambda typed: _choices(api, typed, []))
 
     app.clientside_callback(  # type: ignore[no-untyped-call]
         ClientsideFunction("triptych", "mountCompare"),

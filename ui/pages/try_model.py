@@ -9,6 +9,7 @@ from dash import ALL, MATCH, ClientsideFunction, Dash, Input, Output, State, ctx
 
 from ui import wording
 from ui.api import Api, ApiError
+from ui.choices import search_choices
 from ui.pages import try_form, try_result
 from ui.parts import Node, attributes, card, empty, failure, heading, link_button, name
 
@@ -158,7 +159,7 @@ def _earlier(api: Api, job_id: str) -> Node:
 def register(app: Dash, api: Api) -> None:
     """Fill in an example, ask for a prediction, and show its end."""
     _register_questions(app, api)
-    _register_search(app, api)
+    search_choices(app, "try-dataset", lambda typed: _choices(api, typed))
     _register_answer(app, api)
 
 
@@ -203,11 +204,7 @@ def _register_questions(app: Dash, api: Api) -> None:
         )
         example = examples[int(place)]["row"] if place else {}
         row, images = try_form.row_of(columns, example, typed, sent)
-        try:
-            asked = api.predict(job_id, {"rows": [row], "images": images, "contributions": True})
-        except ApiError as error:
-            return no_update, failure(error)
-        return {"id": asked["id"]}, None
+        return _asked(api, job_id, {"rows": [row], "images": images, "contributions": True})
 
     @app.callback(
         Output("try-asked", "data", allow_duplicate=True),
@@ -226,11 +223,7 @@ def _register_questions(app: Dash, api: Api) -> None:
             return no_update, no_update
         if not dataset_id:
             return no_update, html.P("Choose a data set first.", className="field-error", role="alert")
-        try:
-            asked = api.predict(job_id, {"dataset_id": dataset_id, "contributions": bool(contributions)})
-        except ApiError as error:
-            return no_update, failure(error)
-        return {"id": asked["id"]}, None
+        return _asked(api, job_id, {"dataset_id": dataset_id, "contributions": bool(contributions)})
 
     app.clientside_callback(  # type: ignore[no-untyped-call]
         ClientsideFunction("triptych", "showPicture"),
@@ -241,20 +234,12 @@ def _register_questions(app: Dash, api: Api) -> None:
     )
 
 
-def _register_search(app: Dash, api: Api) -> None:
-    @app.callback(
-        Output("try-dataset", "data"),
-        Input("try-dataset", "searchValue"),
-        State("try-dataset", "data"),
-        prevent_initial_call=True,
-    )
-    def _search(typed: str | None, known: list[JSON]) -> Any:
-        try:
-            found = _choices(api, (typed or "")[:300])
-        except ApiError:
-            return no_update  # what was found before can still be chosen; choosing says what is wrong
-        # all that was offered stays: the control forgets a choice that is no longer among its data
-        return list({choice["value"]: choice for choice in [*found, *known]}.values())
+def _asked(api: Api, job_id: str, wish: JSON) -> tuple[Any, Node]:
+    """Ask for a prediction; give what to watch, and what went wrong."""
+    try:
+        return {"id": api.predict(job_id, wish)["id"]}, None
+    except ApiError as error:
+        return no_update, failure(error)
 
 
 def _register_answer(app: Dash, api: Api) -> None:
