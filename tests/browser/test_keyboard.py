@@ -7,6 +7,8 @@ from browser import fake_data
 from browser.waiting import wait_for_focus
 from playwright.sync_api import Page, expect
 
+from support.wait import until
+
 
 @pytest.fixture
 def dataset(platform):
@@ -70,6 +72,7 @@ def test_a_type_is_changed_and_the_focus_stays(page: Page, platform, dataset):
     kind.press("Enter")
     expect(page.get_by_text("Saved")).to_be_visible()
     wait_for_focus(kind)
+    until(lambda: "age" in platform.overrides.get(dataset, {}), "the new type to be kept")
     assert platform.overrides[dataset]["age"]["type"] == kind.input_value()
 
 
