@@ -28,7 +28,7 @@ import statistics
 import tempfile
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -272,8 +272,12 @@ class Stream:
         self._over = True
 
     def _read(self) -> None:
-        # a stream is open as long as it is read
-        with httpx.Client(timeout=None) as client, client.stream("GET", self._address) as answer:  # noqa: S113
+        # A stream is open as long as it is read; it breaks when the platform stops before anything more is told
+        with (
+            suppress(httpx.RemoteProtocolError),
+            httpx.Client(timeout=None) as client,  # noqa: S113
+            client.stream("GET", self._address) as answer,
+        ):
             for _ in answer.iter_raw():
                 if self._over:
                     return

@@ -168,7 +168,7 @@ def speed(folder: Path, rows: int, rounds: int) -> None:
         return batch
 
     loop.gather = give
-    progress = Progress.resume(params, settings, Ranks(params.process, device))
+    progress = Progress.resume(params, settings, Ranks(params.process, device), prepared.digest())
     loop.train_one(params, settings, prepared, progress, 0)
     print(
         f"speed: {len(train_rows)} rows with an image of {PIXELS} pixels, text, number, category; on {device}"
