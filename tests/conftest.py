@@ -42,11 +42,14 @@ def _postgres() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """URL of an empty database, on each kind."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/test.db"
-    return str(request.getfixturevalue("_postgres").create_database())
+        yield f"sqlite:///{tmp_path}/test.db"
+        return
+    server = request.getfixturevalue("_postgres")
+    yield (url := server.create_database())
+    server.drop_database(url)
 
 
 def _migrated(url: str) -> str:
@@ -69,13 +72,15 @@ def _postgres_template(_postgres: PostgresServer) -> str:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def migrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def migrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """URL of a database with every table, on each kind; copied, because migrating anew takes longer than most tests."""
     if request.param == "sqlite":
         shutil.copy(request.getfixturevalue("_sqlite_template"), tmp_path / "test.db")
-        return f"sqlite:///{tmp_path}/test.db"
+        yield f"sqlite:///{tmp_path}/test.db"
+        return
     server = request.getfixturevalue("_postgres")
-    return str(server.create_database(request.getfixturevalue("_postgres_template")))
+    yield (url := server.create_database(request.getfixturevalue("_postgres_template")))
+    server.drop_database(url)
 
 
 @pytest.fixture

@@ -73,9 +73,10 @@ window.triptych = window.triptych || {};
 
   triptych.chartLayout = function () {
     const text = colour("--chart-text");
-    const axis = { gridcolor: colour("--chart-grid"), zerolinecolor: colour("--chart-grid"), linecolor: colour("--chart-grid"), automargin: true };
+    // Margins are given: to find them, and which labels overlap the edge, Plotly would lay each chart out two or three times over
+    const axis = { gridcolor: colour("--chart-grid"), zerolinecolor: colour("--chart-grid"), linecolor: colour("--chart-grid"), ticklabeloverflow: "allow" };
     return {
-      autosize: true, height: 240, margin: { l: 44, r: 8, t: 4, b: 36 },
+      autosize: true, height: 240, margin: { l: 52, r: 16, t: 26, b: 36, autoexpand: false },
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { color: text, size: 12, family: getComputedStyle(document.body).fontFamily },
       showlegend: true, legend: { orientation: "h", x: 1, xanchor: "right", y: 1.02, yanchor: "bottom" },
@@ -197,13 +198,10 @@ window.triptych = window.triptych || {};
       schedule();
     }
 
-    /* Draws the charts that are in sight at once, and one of the others in each pause. */
+    /* Draws the first chart at once, and one of the others in each pause: a frame shows only what a task has ended. */
     function show() {
-      const later = [];
-      for (const key of keys) {
-        if (target(key).getBoundingClientRect().top < window.innerHeight) draw(key);
-        else later.push(key);
-      }
+      const later = keys.slice(1);
+      draw(keys[0]);
       function next() {
         const key = later.shift();
         if (closed || key === undefined || !target(key)) return;

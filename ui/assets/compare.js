@@ -80,7 +80,8 @@ window.triptych = window.triptych || {};
       if (!element) continue;
       element.classList.remove("waiting");
       const every = page.jobs.flatMap(function (job, place) { return traces(job, place, page.points[place], key); });
-      page.plotly.react(element, every, { ...triptych.chartLayout(), hovermode: "closest", showlegend: false }, triptych.chartOptions);
+      const layout = triptych.chartLayout();
+      page.plotly.react(element, every, { ...layout, margin: { ...layout.margin, t: 8 }, hovermode: "closest", showlegend: false }, triptych.chartOptions);
     }
     const element = document.getElementById("compare-parallel");
     if (element) parallel(page.plotly, element, page.jobs);

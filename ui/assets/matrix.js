@@ -66,8 +66,8 @@ window.triptych = window.triptych || {};
       height: Math.min(640, 130 + Math.max(3, labels.length) * 34), showlegend: false, hovermode: "closest",
       margin: { l: 60, r: 8, t: 8, b: 60 },
       // Slanted to the left: to the right, the last label would leave the plot and be hidden
-      xaxis: { ...layout.xaxis, ...ticks, tickangle: slanted(element, labels) ? -40 : 0, title: { text: "predicted", standoff: 6 }, showgrid: false, zeroline: false, rangemode: "normal", constrain: "domain" },
-      yaxis: { ...layout.yaxis, ...ticks, title: { text: "true", standoff: 6 }, showgrid: false, zeroline: false, autorange: "reversed" },
+      xaxis: { ...layout.xaxis, ...ticks, automargin: true, tickangle: slanted(element, labels) ? -40 : 0, title: { text: "predicted", standoff: 6 }, showgrid: false, zeroline: false, rangemode: "normal", constrain: "domain" },
+      yaxis: { ...layout.yaxis, ...ticks, automargin: true, title: { text: "true", standoff: 6 }, showgrid: false, zeroline: false, autorange: "reversed" },
     }, { displayModeBar: false });
     if (element.triptychPressed) return;
     element.triptychPressed = true;
