@@ -131,13 +131,17 @@ class KubernetesBackend(Backend):
             if pod is None and warning:
                 found[handle] = replace(found[handle], detail=warning)
             why = cannot_start(job, pod, warning, self._start_seconds, now)
-            if why and NEVER_STARTED not in job["metadata"].get("annotations", {}):
+            if why:
                 self._end(handle, NEVER_STARTED, why)
         return found
 
     def _warnings(self) -> dict[str, str]:
         """Give the last warning about each Job: why no pod is made for it."""
-        events = self._api.list("events", fieldSelector="involvedObject.kind=Job,type=Warning")
+        try:
+            events = list(self._api.list("events", fieldSelector="involvedObject.kind=Job,type=Warning"))
+        except Refused as error:  # without words, a look is still a look
+            _log.warning("cannot ask why Jobs have no pods", extra={"error": str(error)})
+            return {}
         ordered = sorted(events, key=lambda event: event.get("lastTimestamp") or "")
         return {event["involvedObject"]["name"]: event["message"] for event in ordered}
 
@@ -196,4 +200,5 @@ def from_settings(settings: LauncherSettings) -> KubernetesBackend:
 def _newest(pods: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
     """Give the newest pod of each run; there is more than one only where someone interferes."""
     ordered = sorted(pods, key=lambda pod: pod["metadata"]["creationTimestamp"])
-    return {pod["metadata"]["labels"][manifests.RUN]: pod for pod in ordered}
+    labelled = ((pod["metadata"]["labels"].get(manifests.RUN, ""), pod) for pod in ordered)
+    return {run: pod for run, pod in labelled if run}

@@ -162,4 +162,6 @@ def connect(kubeconfig: Path | None) -> ApiClient:
     except (ConfigException, OSError) as error:
         place = f"is '{kubeconfig}'" if kubeconfig else "is not set, and this process is in no pod"
         raise InvalidSettings(f"Settings are wrong:\n  KUBERNETES_KUBECONFIG {place}: {error}") from None
-    return ApiClient(configuration)
+    client = ApiClient(configuration)
+    client.user_agent = "triptych-launcher"  # what the cluster's audit log calls it
+    return client

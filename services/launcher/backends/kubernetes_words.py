@@ -229,9 +229,11 @@ def _condition(status: Mapping[str, Any], kind: str, value: str = "True") -> Map
 
 
 def _memory_mb(job: Mapping[str, Any]) -> int | None:
-    [container] = job["spec"]["template"]["spec"]["containers"]
-    # The API writes 4096Mi as 4Gi
-    return int(parse_quantity(container["resources"]["limits"]["memory"])) // 2**20
+    for container in job["spec"]["template"]["spec"]["containers"]:
+        if container["name"] == CONTAINER:
+            # The API writes 4096Mi as 4Gi
+            return int(parse_quantity(container["resources"]["limits"]["memory"])) // 2**20
+    return None
 
 
 def _time(text: str | None) -> datetime | None:

@@ -7,6 +7,7 @@ import ipaddress
 import json
 import re
 import ssl
+import sys
 from contextlib import contextmanager
 from types import SimpleNamespace
 
@@ -20,11 +21,14 @@ from cryptography.x509.oid import NameOID
 from contracts.callback import Outcome
 from runtime.errors import Transient
 from runtime.settings import InvalidSettings
+from services.launcher import backends
 from services.launcher.backend import Cause, Refused, RunSpec, RunState
 from services.launcher.backends import kubernetes_api
 from services.launcher.backends.kubernetes import KubernetesBackend
 from services.launcher.backends.kubernetes_api import KubernetesApi, connect
 from services.launcher.backends.kubernetes_manifests import Shape, job_name
+from services.launcher.settings import LauncherSettings
+from services.launcher.worker import make_backend
 from support.kubernetes_cluster import NAMESPACE
 from support.kubernetes_server import TOKEN, kubernetes_server
 from trainer.settings import job_environment
@@ -370,7 +374,6 @@ def test_what_cannot_start_is_given_up_and_cannot_start_any_more(kubernetes):
     assert ended.cause is Cause.NEVER_STARTED
     assert ended.detail.startswith('ImagePullBackOff: Back-off pulling image "trainer:1"; check the image')
     assert kubernetes.cluster.objects["pods"] == {}
-    assert kubernetes.server.calls.count("PATCH jobs") == 1
 
 
 def test_want_of_quota_is_waited_for_and_a_policy_is_not(kubernetes):
@@ -389,6 +392,13 @@ def test_want_of_quota_is_waited_for_and_a_policy_is_not(kubernetes):
     assert ended.cause is Cause.NEVER_STARTED
     assert "no pod is made for it: Error creating" in ended.detail
     assert "violates PodSecurity" in ended.detail
+
+
+def test_without_the_right_to_see_events_a_run_is_looked_at_all_the_same(kubernetes):
+    kubernetes.cluster.no_pods = "exceeded quota: team"
+    kubernetes.backend.launch(SPEC)
+    kubernetes.server.fail("GET events", 403, "Forbidden", "events is forbidden")
+    assert kubernetes.status().detail == "no pod was made for it yet"
 
 
 # --- few calls
@@ -622,6 +632,72 @@ def test_a_server_that_is_not_the_clusters_is_not_talked_to(tmp_path):
         with pytest.raises(Transient, match=r"does not answer.*(?i:certificate)"):
             KubernetesBackend(KubernetesApi(client, NAMESPACE), Shape("trainer:1")).launch(SPEC)
         client.close()
+
+
+# --- wiring
+
+
+def settings(**variables):
+    return LauncherSettings(
+        database_url="sqlite:////x.db",
+        redis_url="redis://h",
+        objects_url="s3://bucket",
+        trainer_api_base="http://gateway:8080",
+        callback_root_secret="0123456789abcdef" * 2,
+        launcher="kubernetes",
+        kubernetes_namespace=NAMESPACE,
+        kubernetes_image="registry/trainer:7",
+        **variables,
+    )
+
+
+def test_the_settings_reach_the_pod(kubernetes, tmp_path):
+    backend = make_backend(
+        settings(
+            kubernetes_kubeconfig=kubernetes.server.kubeconfig(tmp_path),
+            kubernetes_image_pull_policy="Always",
+            kubernetes_image_pull_secrets="registry",
+            kubernetes_service_account="trainer",
+            kubernetes_env_secrets="objects",
+            kubernetes_node_selector='{"pool": "gpu"}',
+            kubernetes_tolerations='[{"key": "gpu", "operator": "Exists"}]',
+            kubernetes_user=77,
+            kubernetes_disk_gb=5,
+            kubernetes_keep_seconds=900,
+            kubernetes_start_seconds=7,
+            stop_grace_seconds=45,
+            launch_give_up_seconds=1000,
+        ),
+        store=None,
+    )
+    job = kubernetes.cluster.objects["jobs"][backend.launch(SPEC)]["spec"]
+    pod = job["template"]["spec"]
+    assert (job["ttlSecondsAfterFinished"], job["activeDeadlineSeconds"]) == (900, 7200 + 1000 + 300)
+    assert (pod["containers"][0]["image"], pod["containers"][0]["imagePullPolicy"]) == (
+        "registry/trainer:7",
+        "Always",
+    )
+    assert pod["containers"][0]["envFrom"] == [{"secretRef": {"name": "objects"}}]
+    assert pod["containers"][0]["resources"]["limits"]["ephemeral-storage"] == "5Gi"
+    assert (pod["serviceAccountName"], pod["imagePullSecrets"]) == ("trainer", [{"name": "registry"}])
+    assert (pod["nodeSelector"], pod["tolerations"]) == (
+        {"pool": "gpu"},
+        [{"key": "gpu", "operator": "Exists"}],
+    )
+    assert pod["securityContext"]["runAsUser"] == 77
+    assert pod["terminationGracePeriodSeconds"] == 45
+    kubernetes.cluster.wait(NAME, "ErrImagePull", "not found")
+    kubernetes.cluster.pass_time(60)
+    backend.status([NAME])
+    assert kubernetes.ended().cause is Cause.NEVER_STARTED
+    backend._api._client.close()
+
+
+def test_without_the_extra_its_name_is_told(monkeypatch):
+    monkeypatch.delattr(backends, "kubernetes", raising=False)
+    monkeypatch.setitem(sys.modules, "services.launcher.backends.kubernetes", None)
+    with pytest.raises(InvalidSettings, match=r"needs `pip install 'triptych\[launcher-kubernetes\]'`"):
+        make_backend(settings(), store=None)
 
 
 # --- together with the reconciler
