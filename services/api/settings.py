@@ -55,7 +55,7 @@ class ApiSettings(Settings):
         default=None,
         description="models on offer, as `python -m trainer.models.catalogue --out FILE` lists them; unset: those that ship",
     )
-    launcher: Literal["local", "ecs"] = Field(
+    launcher: Literal["local", "ecs", "kubernetes"] = Field(
         default="local",
         description="as the launcher has it; with ecs a job's cost is estimated before it starts",
     )

@@ -44,6 +44,7 @@ class RunSpec:
         env: The trainer's environment, but for what the provider adds.
         cpus: Processors it may use.
         memory_mb: Memory it may use, MiB.
+        max_seconds: How long it may run, for providers that see to it where no launcher lives; 0 for no limit.
     """
 
     job_id: str
@@ -51,6 +52,7 @@ class RunSpec:
     env: Mapping[str, str]
     cpus: float
     memory_mb: int
+    max_seconds: int = 0
 
 
 @dataclass(frozen=True)

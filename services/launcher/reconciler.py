@@ -98,7 +98,14 @@ class Reconciler:
 
     def _launch(self, run: Run) -> None:
         try:
-            spec = RunSpec(run.job_id, run.attempt, self._environment(run), run.cpus, run.memory_mb)
+            spec = RunSpec(
+                run.job_id,
+                run.attempt,
+                self._environment(run),
+                run.cpus,
+                run.memory_mb,
+                max_seconds=run.max_seconds,
+            )
             handle = self._backend.launch(spec)
         except Transient as error:
             self._postpone(run, str(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from pathlib import Path
@@ -13,18 +14,24 @@ from pydantic_settings import NoDecode
 from runtime.settings import Settings
 
 Names = Annotated[tuple[str, ...], NoDecode]
+# From JSON, whose mistakes are reported like any other
+Labels = Annotated[dict[str, str], NoDecode]
+Tolerations = Annotated[tuple[dict[str, str | int], ...], NoDecode]
 # What depends on the back end: a process of this machine is cheap to look at, an API call is not
 _BY_LAUNCHER: dict[str, dict[str, float]] = {
     "local": {"reconcile_seconds": 1, "max_running": 2, "lost_grace_seconds": 5, "log_seconds": 2},
     # DescribeTasks may not know a task yet that RunTask has just started
     "ecs": {"reconcile_seconds": 15, "max_running": 100, "lost_grace_seconds": 120, "log_seconds": 15},
+    "kubernetes": {"reconcile_seconds": 10, "max_running": 100, "lost_grace_seconds": 60, "log_seconds": 15},
 }
 
 
 class LauncherSettings(Settings):
     """The launcher's environment."""
 
-    launcher: Literal["local", "ecs"] = Field(default="local", description="what runs trainers: local or ecs")
+    launcher: Literal["local", "ecs", "kubernetes"] = Field(
+        default="local", description="what runs trainers: local, ecs or kubernetes"
+    )
     trainer_api_base: str = Field(
         pattern=r"^https?://.+",
         description="origin of the platform as trainers reach it, e.g. http://gateway:8080",
@@ -39,10 +46,14 @@ class LauncherSettings(Settings):
         description="folder of torchvision's weight files, and of a sentence encoder in a sub-folder, that trainers may use; empty: none",
     )
     max_running: int = Field(
-        default=0, ge=0, description="most jobs that run at a time, others wait; 0: 2 (local), 100 (ecs)"
+        default=0,
+        ge=0,
+        description="most jobs that run at a time, others wait; 0: 2 (local), 100 (ecs, kubernetes)",
     )
     reconcile_seconds: float = Field(
-        default=0, ge=0, description="pause between two looks at what runs; 0: 1 (local), 15 (ecs)"
+        default=0,
+        ge=0,
+        description="pause between two looks at what runs; 0: 1 (local), 15 (ecs), 10 (kubernetes)",
     )
     report_grace_seconds: float = Field(
         default=5, ge=0, description="how long an exited trainer's own final report is waited for"
@@ -50,7 +61,7 @@ class LauncherSettings(Settings):
     lost_grace_seconds: float = Field(
         default=0,
         ge=0,
-        description="how long the provider may not know a job before it is lost; 0: 5 (local), 120 (ecs)",
+        description="how long the provider may not know a job before it is lost; 0: 5 (local), 120 (ecs), 60 (kubernetes)",
     )
     linger_seconds: float = Field(
         default=60, gt=0, description="how long a trainer may live on after its final report"
@@ -59,7 +70,9 @@ class LauncherSettings(Settings):
         default=3600, ge=0, description="how long a launch is tried while the provider has no capacity"
     )
     log_seconds: float = Field(
-        default=0, ge=0, description="pause between two copies of the jobs' logs; 0: 2 (local), 15 (ecs)"
+        default=0,
+        ge=0,
+        description="pause between two copies of the jobs' logs; 0: 2 (local), 15 (ecs, kubernetes)",
     )
     log_tail_bytes: int = Field(
         default=256 * 1024, ge=1024, description="most bytes of a job's log that are kept, from its end"
@@ -76,7 +89,7 @@ class LauncherSettings(Settings):
     stop_grace_seconds: float = Field(
         default=30,
         ge=0,
-        description="local: time between SIGTERM and SIGKILL when a job is stopped; above FLUSH_SECONDS",
+        description="local, kubernetes: time between SIGTERM and SIGKILL when a job is stopped; above FLUSH_SECONDS",
     )
 
     ecs_cluster: str = Field(default="", validate_default=True, description="ecs: cluster name or ARN")
@@ -97,17 +110,88 @@ class LauncherSettings(Settings):
         default="", description="ecs: FARGATE_SPOT or another capacity provider; empty: launch type FARGATE"
     )
 
-    @field_validator("ecs_subnets", "ecs_security_groups", mode="before")
+    kubernetes_namespace: str = Field(
+        default="", validate_default=True, description="kubernetes: namespace of the Jobs"
+    )
+    kubernetes_image: str = Field(
+        default="", validate_default=True, description="kubernetes: image that trains when it is run"
+    )
+    kubernetes_kubeconfig: Path | None = Field(
+        default=None,
+        description="kubernetes: file with cluster and credentials; unset: those of the launcher's pod",
+    )
+    kubernetes_image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = Field(
+        default="IfNotPresent", description="kubernetes: when nodes fetch the image"
+    )
+    kubernetes_image_pull_secrets: Names = Field(
+        default=(), description="kubernetes: Secrets for the image's registry, with commas between"
+    )
+    kubernetes_service_account: str = Field(
+        default="",
+        description="kubernetes: service account of the trainers' pods, e.g. for access to objects; empty: the namespace's default",
+    )
+    kubernetes_env_secrets: Names = Field(
+        default=(),
+        description="kubernetes: Secrets of which every key becomes a variable of the trainers, e.g. AWS_ACCESS_KEY_ID; with commas between",
+    )
+    kubernetes_node_selector: Labels = Field(
+        default={}, description='kubernetes: labels that nodes must have, as JSON {"name": "value"}'
+    )
+    kubernetes_tolerations: Tolerations = Field(
+        default=(), description="kubernetes: taints that nodes may have, as a JSON list of tolerations"
+    )
+    kubernetes_user: int = Field(
+        default=10001,
+        ge=0,
+        description="kubernetes: id of the trainers' user and group; 0: the image's or the cluster's choice, which must not be root",
+    )
+    kubernetes_disk_gb: int = Field(
+        default=20,
+        ge=1,
+        description="kubernetes: disk of a job for inputs, artifacts and temporary files, GiB",
+    )
+    kubernetes_keep_seconds: int = Field(
+        default=43_200,
+        ge=600,
+        description="kubernetes: how long ended Jobs are kept, at most how long the launcher may be away without losing how they ended",
+    )
+    kubernetes_start_seconds: float = Field(
+        default=300,
+        ge=0,
+        description="kubernetes: how long a job may have something wrong (image, Secret, policy) that keeps it from starting",
+    )
+
+    @field_validator(
+        "ecs_subnets",
+        "ecs_security_groups",
+        "kubernetes_image_pull_secrets",
+        "kubernetes_env_secrets",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: Any) -> Any:
         return (
             [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
         )
 
-    @field_validator("runs_dir", "ecs_cluster", "ecs_task_definition", "ecs_subnets", "ecs_security_groups")
+    @field_validator("kubernetes_node_selector", "kubernetes_tolerations", mode="before")
+    @classmethod
+    def _from_json(cls, value: Any) -> Any:
+        return json.loads(value) if isinstance(value, str) else value
+
+    @field_validator(
+        "runs_dir",
+        "ecs_cluster",
+        "ecs_task_definition",
+        "ecs_subnets",
+        "ecs_security_groups",
+        "kubernetes_namespace",
+        "kubernetes_image",
+    )
     @classmethod
     def _needed(cls, value: Any, info: ValidationInfo) -> Any:
-        kind = "local" if info.field_name == "runs_dir" else "ecs"
+        name = str(info.field_name)
+        kind = "local" if name == "runs_dir" else name.partition("_")[0]
         if not value and info.data.get("launcher") == kind:
             raise ValueError(f"is needed where LAUNCHER is {kind}")
         return value

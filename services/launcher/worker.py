@@ -12,7 +12,7 @@ from runtime.children import passed_on
 from runtime.db import Database
 from runtime.loop import Loop
 from runtime.outbox import Outbox
-from runtime.settings import load
+from runtime.settings import InvalidSettings, load
 from runtime.storage import open_store
 from services.launcher.backends.local import LocalBackend
 from services.launcher.environment import Environments
@@ -72,6 +72,14 @@ def make_backend(settings: LauncherSettings, store: ObjectStore) -> Backend:
 
         backend: EcsBackend = from_settings(settings, store)
         return backend
+    if settings.launcher == "kubernetes":
+        try:
+            from services.launcher.backends import kubernetes  # noqa: PLC0415 - an extra of its own
+        except ModuleNotFoundError as error:
+            raise InvalidSettings(
+                f"LAUNCHER is kubernetes, which needs `pip install 'triptych[launcher-kubernetes]'`: {error}"
+            ) from None
+        return kubernetes.from_settings(settings)
     if settings.runs_dir is None:
         raise ValueError("RUNS_DIR is not set")  # the settings' own check comes first
     return LocalBackend(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runtime.db import Database
+    from services.launcher.backend import Backend
 
 ROOT_SECRET = "root-secret-of-the-tests"
 # Stands for the trainer: does what the spec's variable says
@@ -50,6 +51,10 @@ class Launcher:
         self.consumer = Consumer(db, self.outbox, "launcher", Handlers(lambda: None).table())
 
         self.successors: list[Launcher] = []
+
+    def use(self, backend: Backend) -> None:
+        """Run trainers elsewhere than on this machine."""
+        self.reconciler._backend = self.logs._backend = backend
 
     def restarted(self) -> Launcher:
         self.successors.append(Launcher(self.db, self.folder, **self.limits))

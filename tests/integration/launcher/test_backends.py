@@ -1,8 +1,10 @@
-"""What every back end keeps to, over real processes and over ECS as moto's server plays it.
+"""What every back end keeps to, over real processes, ECS as moto's server plays it, and Kubernetes as ours plays it.
 
 moto runs no container, so exit codes, output and times of a task are not shown here (test_ecs_words.py reads them
 from written-down answers; the test writes the log that a container would have written), nor are idempotency (it ignores
-clientToken), failures, capacity, permissions, and a task that does not exist (it answers 500); see test_ecs.py.
+clientToken), failures, capacity, permissions, and a task that does not exist (it answers 500); see test_ecs.py. What the
+Kubernetes server does not show stands in its docstring (support/kubernetes_server.py); more tests over it are in
+test_kubernetes.py.
 """
 
 from __future__ import annotations
@@ -20,7 +22,12 @@ from runtime.children import passed_on
 from runtime.storage import open_store
 from services.launcher.backend import RunSpec, RunState
 from services.launcher.backends.ecs import EcsBackend
+from services.launcher.backends.kubernetes import KubernetesBackend
+from services.launcher.backends.kubernetes_api import KubernetesApi, connect
+from services.launcher.backends.kubernetes_manifests import Shape
 from services.launcher.backends.local import LocalBackend
+from support.kubernetes_cluster import NAMESPACE
+from support.kubernetes_server import kubernetes_server
 from support.launcher import COMMAND, FOREVER
 from support.s3_server import s3_server
 from support.wait import until
@@ -114,6 +121,21 @@ class Ecs:
             client.close()
 
 
+class Kubernetes:
+    """A cluster of this process."""
+
+    def __init__(self, server, folder):
+        self.cluster, self.client = server.cluster, connect(server.kubeconfig(folder))
+        self.backend = KubernetesBackend(KubernetesApi(self.client, NAMESPACE), Shape("trainer"))
+
+    def launch(self, job_id, lines=()):
+        handle = self.backend.launch(RunSpec(job_id, 1, {"JOB_ID": job_id}, 1, 2048))
+        if lines:
+            self.cluster.start(handle)
+            self.cluster.write(handle, *lines)
+        return handle
+
+
 @pytest.fixture
 def local(tmp_path):
     provider = Local(tmp_path / "runs")
@@ -132,7 +154,15 @@ def ecs(tmp_path, monkeypatch):
         provider.close()
 
 
-@pytest.fixture(params=["local", "ecs"])
+@pytest.fixture
+def kubernetes(tmp_path):
+    with kubernetes_server() as server:
+        provider = Kubernetes(server, tmp_path)
+        yield provider
+        provider.client.close()
+
+
+@pytest.fixture(params=["local", "ecs", "kubernetes"])
 def provider(request):
     return request.getfixturevalue(request.param)
 

@@ -27,6 +27,12 @@ ECS = {
     "ECS_SUBNETS": "subnet-1, subnet-2",
     "ECS_SECURITY_GROUPS": "sg-1",
 }
+KUBERNETES = {
+    **COMMON,
+    "LAUNCHER": "kubernetes",
+    "KUBERNETES_NAMESPACE": "training",
+    "KUBERNETES_IMAGE": "registry/trainer:7",
+}
 
 
 @pytest.fixture
@@ -55,6 +61,22 @@ def test_ecs_defaults_and_lists(read):
     assert read({**ECS, "MAX_RUNNING": "7"}).effective("max_running") == 7
 
 
+def test_kubernetes_defaults_lists_and_json(read):
+    settings = read(
+        {
+            **KUBERNETES,
+            "KUBERNETES_ENV_SECRETS": "objects, more",
+            "KUBERNETES_NODE_SELECTOR": '{"pool": "gpu"}',
+            "KUBERNETES_TOLERATIONS": '[{"key": "gpu", "operator": "Exists", "tolerationSeconds": 60}]',
+        }
+    )
+    assert settings.kubernetes_env_secrets == ("objects", "more")
+    assert settings.kubernetes_node_selector == {"pool": "gpu"}
+    assert settings.kubernetes_tolerations == ({"key": "gpu", "operator": "Exists", "tolerationSeconds": 60},)
+    assert settings.kubernetes_kubeconfig is None
+    assert (settings.effective("max_running"), settings.effective("reconcile_seconds")) == (100, 10)
+
+
 def test_a_command_line_is_split_as_a_shell_would(read):
     assert read({**LOCAL, "TRAINER_COMMAND": "python -c 'print(1)'"}).command() == [
         "python",
@@ -77,6 +99,14 @@ def test_a_command_line_is_split_as_a_shell_would(read):
         (ECS, {"ECS_TASK_DEFINITION": ""}, "ECS_TASK_DEFINITION"),
         (ECS, {"ECS_SUBNETS": " , "}, "ECS_SUBNETS"),
         (ECS, {"ECS_SECURITY_GROUPS": ""}, "ECS_SECURITY_GROUPS"),
+        (KUBERNETES, {"KUBERNETES_NAMESPACE": ""}, "KUBERNETES_NAMESPACE"),
+        (KUBERNETES, {"KUBERNETES_IMAGE": ""}, "KUBERNETES_IMAGE"),
+        (KUBERNETES, {"KUBERNETES_IMAGE_PULL_POLICY": "Sometimes"}, "KUBERNETES_IMAGE_PULL_POLICY"),
+        (KUBERNETES, {"KUBERNETES_NODE_SELECTOR": "pool=gpu"}, "KUBERNETES_NODE_SELECTOR"),
+        (KUBERNETES, {"KUBERNETES_NODE_SELECTOR": '["gpu"]'}, "KUBERNETES_NODE_SELECTOR"),
+        (KUBERNETES, {"KUBERNETES_TOLERATIONS": '{"key": "gpu"}'}, "KUBERNETES_TOLERATIONS"),
+        (KUBERNETES, {"KUBERNETES_USER": "-1"}, "KUBERNETES_USER"),
+        (KUBERNETES, {"KUBERNETES_DISK_GB": "0"}, "KUBERNETES_DISK_GB"),
     ],
 )
 def test_a_mistake_is_named_by_its_variable(read, base, change, told):
