@@ -58,9 +58,12 @@ class Canary:
         if self._leases.at_work() >= self._concurrency:
             self._excused_at = time.monotonic()
             return
+        begun = time.monotonic()
         try:
             if self._waiting() == 0:
                 self._send()
+            if time.monotonic() - begun > self._seconds / BEATS:  # Redis held it up, and the consumer with it
+                self._excused_at = time.monotonic()
         except Exception as error:  # noqa: BLE001 - whatever keeps canaries from the queue, it is not this worker's fault
             self._excused_at = time.monotonic()
             _log.warning("cannot send a canary", extra={"error": str(error)})

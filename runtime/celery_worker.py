@@ -28,7 +28,7 @@ class Threads(TaskPool):
 
     def on_stop(self) -> None:
         """Start nothing more; what waits for a thread goes back into its queue."""
-        self.executor.shutdown(wait=False, cancel_futures=True)
+        self.executor.shutdown(wait=False, cancel_futures=True)  # type: ignore[attr-defined] # the stubs lack it
 
     def terminate_job(self, pid: int, signal: int | None = None) -> None:
         """Do nothing, where Celery's threads raise NotImplementedError in the midst of a soft shutdown."""
@@ -41,7 +41,7 @@ class Worker(celery.apps.worker.Worker):
         self._close = close
         super().__init__(pool_cls=Threads, without_gossip=True, without_mingle=True, quiet=True, **options)
 
-    def wait_for_soft_shutdown(self) -> None:
+    def wait_for_soft_shutdown(self) -> None:  # type: ignore[override] # the stubs say bool, Celery gives none
         """Let the work at hand end, and give up what has not in its time."""
         self._close(self.app.conf.worker_soft_shutdown_timeout)
 
@@ -63,15 +63,15 @@ def check(worker: Worker, redis_url: str, *, work_max_seconds: float) -> None:
 
 
 def _promises(
-    worker: Worker, app: Celery, redis_url: str, work_max_seconds: float
+    worker: Any, app: Celery, redis_url: str, work_max_seconds: float
 ) -> Iterator[tuple[bool, str]]:
-    """Give what has to be so, whether it is, and what to say where it is not."""
+    """Give whether each thing that has to be so is, and what to say where it is not."""
     for package in ("celery", "kombu"):
         yield (
             tuple(int(part) for part in version(package).split(".")[:2]) >= LEAST_VERSION,
             f"{package} is {version(package)}; before 5.7 it can hang for ever on Redis after a reconnect",
         )
-    remapped = celery.apps.worker.REMAP_SIGTERM
+    remapped = vars(celery.apps.worker)["REMAP_SIGTERM"]
     yield (
         remapped == "SIGQUIT",
         f"REMAP_SIGTERM is {remapped!r}; unset it, or make it SIGQUIT: else SIGTERM waits for work without end",
@@ -80,7 +80,7 @@ def _promises(
         app.conf.broker_read_url == app.conf.broker_write_url == redis_url,
         "CELERY_BROKER_URL, CELERY_BROKER_READ_URL or CELERY_BROKER_WRITE_URL leads elsewhere than REDIS_URL; unset it",
     )
-    options = app.connection_for_read().transport_options
+    options = app.connection_for_read().transport_options or {}
     yield (
         options.get("visibility_timeout", 0) > work_max_seconds,
         f"the visibility timeout is {options.get('visibility_timeout')} s; it must be above WORK_MAX_SECONDS ({work_max_seconds:g})",

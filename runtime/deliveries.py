@@ -114,7 +114,7 @@ def requeue(session: Session, outbox: Outbox, delivery_id: int) -> None:
         outbox.ring_after(session)
 
 
-def _seen(row: Row[tuple[Delivery, EventRow]]) -> Seen:
+def _seen(row: Row[Delivery, EventRow]) -> Seen:
     delivery, event = row
     data = event.envelope["data"]
     return Seen(
