@@ -1,31 +1,26 @@
 """Messages a second of one and several relays, beside the same relay that takes each delivery in a transaction of its own.
 
+The relays are threads with connections of their own, and the broker is left out: it is the database that they share.
+
 `python benchmarks/relay.py [DATABASE_URL [EVENTS]]`; by default SQLite in a temporary folder. The database is emptied.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import subprocess
 import sys
 import tempfile
 import time
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
-import redis
 from sqlalchemy import delete, insert, select, update
 
-from cli.ports import free_ports
-from cli.redis_server import find
 from contracts.events import DatasetDeleted, wrap
-from runtime.broker import TASK, make_celery
 from runtime.db import Database, unix_now
 from runtime.outbox import PENDING, Delivery, EventRow, Outbox
 from runtime.relay import Relay
 
-RELAYS = (1, 2, 4)
+RELAYS = (1, 2)
 
 
 class OneByOne(Relay):
@@ -71,60 +66,42 @@ def fill(db: Database, events: int) -> None:
         )
 
 
-def work(kind: type[Relay], url: str, redis_url: str, barrier: Any, spans: Any) -> None:
-    db, app = Database(url), make_celery(redis_url)
+def measure(kind: type[Relay], relays: int, url: str, events: int) -> tuple[float, int]:
+    """Publish everything by so many relays; gives messages a second, and how many came twice."""
+    sent: list[int] = []
 
-    def send(queue: str, delivery_id: int, envelope: dict[str, Any]) -> None:
-        app.send_task(TASK, args=[delivery_id, envelope], queue=queue, retry=False)
+    def drain(db: Database) -> None:
+        relay = kind(db, Outbox(lambda: None), lambda _queue, number, _envelope: sent.append(number))
+        while relay.publish_due():
+            pass
 
-    send("warm-up", 0, {})
-    relay = kind(db, Outbox(lambda: None), send)
-    barrier.wait()
+    dbs = [Database(url) for _ in range(relays)]
     begun = time.monotonic()
-    while relay.publish_due():
-        pass
-    spans.put((begun, time.monotonic()))
-
-
-def measure(kind: type[Relay], relays: int, url: str, redis_url: str, events: int) -> tuple[float, int]:
-    context = multiprocessing.get_context("spawn")
-    barrier, spans = context.Barrier(relays), context.Queue()
-    workers = [
-        context.Process(target=work, args=(kind, url, redis_url, barrier, spans)) for _ in range(relays)
-    ]
-    for worker in workers:
-        worker.start()
-    times = [spans.get() for _ in workers]
-    for worker in workers:
-        worker.join()
-    with closing(redis.Redis.from_url(redis_url)) as client:
-        sent = client.llen("ingest.staging")
-        client.flushall()
-    return sent / (max(end for _, end in times) - min(begin for begin, _ in times)), sent - events
+    with ThreadPoolExecutor(relays) as threads:
+        list(threads.map(drain, dbs))
+    seconds = time.monotonic() - begun
+    for db in dbs:
+        db.engine.dispose()
+    assert len(set(sent)) == events
+    return len(sent) / seconds, len(sent) - events
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         url = sys.argv[1] if len(sys.argv) > 1 else f"sqlite:///{Path(name) / 'relay.db'}"
-        events = int(sys.argv[2]) if len(sys.argv) > 2 else 2000
-        (port,) = free_ports(1)
-        server = subprocess.Popen(
-            [find(), "--port", str(port), "--save", "", "--dir", name], stdout=subprocess.DEVNULL
-        )
-        try:
-            db = Database(url)
-            db.migrate()
-            for relays in RELAYS:
-                rates = {}
-                for kind in (OneByOne, Relay):
-                    fill(db, events)
-                    rate, more = measure(kind, relays, url, f"redis://127.0.0.1:{port}/0", events)
-                    rates[kind] = rate
-                    print(f"{relays} relays, {kind.__name__}: {rate:.0f} messages/s, {more} twice")
-                print(f"{relays} relays: batches {rates[Relay] / rates[OneByOne]:.1f}×")
-        finally:
-            server.terminate()
-            server.wait()
+        events = int(sys.argv[2]) if len(sys.argv) > 2 else 1000
+        db = Database(url)
+        db.migrate()
+        for relays in RELAYS:
+            rates = {}
+            for kind in (OneByOne, Relay):
+                fill(db, events)
+                rates[kind], twice = measure(kind, relays, url, events)
+                print(
+                    f"{relays} relays, {kind.__name__}: {rates[kind]:.0f} messages/s, {twice} twice",
+                    flush=True,
+                )
+            print(f"{relays} relays: in batches {rates[Relay] / rates[OneByOne]:.1f}×", flush=True)
 
 
 if __name__ == "__main__":
