@@ -138,7 +138,13 @@ def test_an_unknown_delivery_is_not_found(platform):
 def test_what_is_told_late_of_an_earlier_attempt_leaves_the_present_one_alone(platform):
     dataset = platform.upload().json["id"]
     platform.stage(dataset)
-    wish = {"dataset_id": dataset, "target": "label", "model": "dummy_model", "start": True, "ignore": []}
+    wish = {
+        "dataset_id": dataset,
+        "target": "label",
+        "model": "dummy_model",
+        "start": True,
+        "ignore": ["images-missing", "target-leak"],
+    }
     job = platform.client.post("/api/training_jobs/", json=wish).json["id"]
 
     def abandon(attempt):
