@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cli import dataset_commands, job_commands
+from cli import dataset_commands, dead_letter_commands, job_commands
 from cli.data_dir import DataDir
 from cli.demo import demo as run_demo
 from cli.errors import CommandFailed
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 app.add_typer(dataset_commands.app)
 app.add_typer(job_commands.app)
+app.add_typer(dead_letter_commands.app)
 app.command()(train)
 app.command()(predict)
 app.command()(job_commands.logs)

@@ -180,6 +180,12 @@ class WorkAbandoned(Event):
     subject: str = Field(description="its data set, job or prediction")
     attempts: int
     reason: str
+    # Left out where there is none, so that what was released before stays as it was
+    job_attempt: int | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="the attempt of the job it was about",
+    )
 
 
 EVENTS: dict[str, type[Event]] = {event.NAME: event for event in Event.__subclasses__()}

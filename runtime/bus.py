@@ -1,30 +1,27 @@
-"""Messages in and out: the Celery app, the consumer that claims, handles and settles deliveries, and the bell."""
+"""Messages in and out: the consumer that claims, handles and settles deliveries, and the bell."""
 
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import redis
-from celery import Celery
-from kombu import Queue
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from contracts.events import WorkAbandoned
 from runtime import log
 from runtime.db import Database, unix_now
 from runtime.errors import Transient
-from runtime.outbox import DEAD, HANDLED, Lease, LeaseLost, Outbox, claim
+from runtime.leases import Leases
+from runtime.outbox import DEAD, HANDLED, Lease, LeaseLost, Outbox, claim, pass_on, subject_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from sqlalchemy.orm import Session
 
-TASK = "triptych.deliver"
 BELL = "triptych:bell"
 _TRANSIENT = (
     Transient,
@@ -35,37 +32,7 @@ _TRANSIENT = (
     ConnectionError,
     TimeoutError,
 )
-_SUBJECTS = ("prediction_id", "job_id", "dataset_id")
 _log = logging.getLogger(__name__)
-
-
-def make_celery(redis_url: str, queues: tuple[str, ...] = ()) -> Celery:
-    """Make the Celery app of one process.
-
-    Args:
-        redis_url: The broker.
-        queues: What a worker listens to; empty for a process that only sends.
-    """
-    app = Celery("triptych", broker=redis_url)
-    app.conf.update(
-        task_ignore_result=True,
-        task_queues=[Queue(name) for name in queues] or None,
-        # Early acknowledgement is enough: a message is a doorbell, the delivery row brings lost work back
-        task_acks_late=False,
-        worker_prefetch_multiplier=1,
-        worker_hijack_root_logger=False,
-        worker_soft_shutdown_timeout=10.0,
-        broker_connection_retry_on_startup=True,
-        broker_transport_options={
-            # Explicit, because the defaults restore a killed worker's messages only after an hour and more
-            "visibility_timeout": 300,
-            "unacked_restore_interval": 1,
-            "unacked_restore_throttle": 1,
-            "socket_timeout": 30,
-            "socket_connect_timeout": 5,
-        },
-    )
-    return app
 
 
 class Bell:
@@ -94,6 +61,10 @@ class Bell:
         """Wait for a ring, at most so long."""
         self._redis.blpop([BELL], timeout=seconds)
 
+    def waiting(self, queue: str) -> int:
+        """Count the messages that wait in a queue; raises when Redis does not answer."""
+        return int(self._redis.llen(queue))
+
     def check(self) -> None:
         """Raise when Redis does not answer."""
         self._redis.ping()
@@ -111,7 +82,7 @@ class Work:
 
     @contextmanager
     def checkpoint(self) -> Iterator[Session]:
-        """Open a transaction for writes along the way.
+        """Open a transaction for writes along the way, which also shows that the handler gets on.
 
         Raises:
             LeaseLost: Another worker has taken over; stop at once.
@@ -119,6 +90,7 @@ class Work:
         with self._db.write() as session:
             self._lease.change(session, last_error="")
             yield session
+        self._lease.progressed_at = time.monotonic()
 
     @contextmanager
     def finish(self) -> Iterator[Session]:
@@ -144,9 +116,22 @@ class Consumer:
         handlers: Mapping[str, Callable[[Any, Work], None]],
         *,
         lease_seconds: float = 60.0,
+        work_max_seconds: float = 7200.0,
         max_attempts: int = 3,
         retry_seconds: float = 2.0,
     ) -> None:
+        """Wire the consumer.
+
+        Args:
+            db: Where the deliveries are.
+            outbox: For what handlers tell.
+            queue: The queue it serves.
+            handlers: By event name.
+            lease_seconds: After these a dead worker's delivery is another's.
+            work_max_seconds: After these without a checkpoint, a handler has lost its delivery.
+            max_attempts: Tries after which a delivery is dead.
+            retry_seconds: Pause before the second try; doubles each time.
+        """
         self._db = db
         self._outbox = outbox
         self._queue = queue
@@ -154,29 +139,40 @@ class Consumer:
         self._lease_seconds = lease_seconds
         self._max_attempts = max_attempts
         self._retry_seconds = retry_seconds
+        self.leases = Leases(db, lease_seconds=lease_seconds, work_max_seconds=work_max_seconds)
 
     def receive(self, delivery_id: int) -> None:
         """Handle one delivery, if it is still to be handled and nobody else is at it."""
-        with self._db.write() as session:
-            lease = claim(session, delivery_id, self._queue, seconds=self._lease_seconds)
-        if lease is None:
-            return
+        with self.leases.working():
+            with self._db.write() as session:
+                if self.leases.closed:
+                    pass_on(session, delivery_id)
+                    return
+                lease = claim(session, delivery_id, self._queue, seconds=self._lease_seconds)
+            if lease is None:
+                return
+            with log.bound(**lease.envelope.correlation), self.leases.kept(lease):
+                try:
+                    self._handle(lease)
+                except LeaseLost:
+                    _log.warning("lost the lease", extra={"event": lease.envelope.event})
+
+    def _handle(self, lease: Lease) -> None:
         name = lease.envelope.event
-        with log.bound(**lease.envelope.correlation), self._renewed(lease):
-            try:
-                work = Work(self._db, self._outbox, lease)
-                self._handlers[name](lease.envelope.decode(), work)
-                if not work.finished:
-                    raise RuntimeError(f"the handler of {name} returned without finishing its work")  # noqa: TRY301 - settled like any defect
-                _log.info("handled", extra={"event": name, "attempt": lease.attempts})
-            except LeaseLost:
-                _log.warning("lost the lease", extra={"event": name})
-            except _TRANSIENT as error:
-                _log.warning("will try again", extra={"event": name, "error": str(error)})
-                self._retry(lease, str(error) or type(error).__name__)
-            except Exception as error:  # noqa: BLE001 - a defect must end its delivery, not the worker
-                _log.exception("cannot be handled", extra={"event": name})
-                self._bury(lease, f"{type(error).__name__}: {error}")
+        try:
+            work = Work(self._db, self._outbox, lease)
+            self._handlers[name](lease.envelope.decode(), work)
+            if not work.finished:
+                raise RuntimeError(f"the handler of {name} returned without finishing its work")  # noqa: TRY301 - settled like any defect
+            _log.info("handled", extra={"event": name, "attempt": lease.attempts})
+        except LeaseLost:
+            raise
+        except _TRANSIENT as error:
+            _log.warning("will try again", extra={"event": name, "error": str(error)})
+            self._retry(lease, str(error) or type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - a defect must end its delivery, not the worker
+            _log.exception("cannot be handled", extra={"event": name})
+            self._bury(lease, f"{type(error).__name__}: {error}")
 
     def _retry(self, lease: Lease, reason: str) -> None:
         if lease.attempts >= self._max_attempts:
@@ -190,29 +186,6 @@ class Consumer:
         with self._db.write() as session:
             bury(session, self._outbox, lease, self._queue, reason)
 
-    @contextmanager
-    def _renewed(self, lease: Lease) -> Iterator[None]:
-        """Renew the lease from a thread while the block runs, so that long work keeps it and a dead worker loses it."""
-        done = threading.Event()
-
-        def renew() -> None:
-            while not done.wait(self._lease_seconds / 3):
-                try:
-                    with self._db.write() as session:
-                        lease.change(session, lease_until=unix_now() + self._lease_seconds)
-                except LeaseLost:
-                    return
-                except Exception:  # noqa: BLE001 - the next renewal may succeed
-                    _log.exception("could not renew a lease")
-
-        thread = threading.Thread(target=renew, name="lease", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            done.set()
-            thread.join()
-
 
 def bury(session: Session, outbox: Outbox, lease: Lease, queue: str, reason: str) -> None:
     """Mark a delivery dead and tell it, so that the data set, job or prediction it was about ends with a reason.
@@ -220,7 +193,7 @@ def bury(session: Session, outbox: Outbox, lease: Lease, queue: str, reason: str
     Raises:
         LeaseLost: The lease is no longer held.
     """
-    lease.change(session, state=DEAD, last_error=reason)
+    lease.change(session, state=DEAD, handled_at=unix_now(), last_error=reason)
     data = lease.envelope.data
     if lease.envelope.event != WorkAbandoned.NAME:
         outbox.emit(
@@ -228,8 +201,9 @@ def bury(session: Session, outbox: Outbox, lease: Lease, queue: str, reason: str
             WorkAbandoned(
                 queue=queue,
                 event=lease.envelope.event,
-                subject=next(data[name] for name in _SUBJECTS if name in data),
+                subject=subject_of(data),
                 attempts=lease.attempts,
                 reason=reason,
+                job_attempt=data.get("attempt"),
             ),
         )

@@ -1,10 +1,11 @@
-"""Liveness and readiness: /healthz says the process runs, /readyz says what it stands on answers."""
+"""Liveness and readiness: /healthz says no restart is needed, /readyz says what the process stands on answers."""
 
 from __future__ import annotations
 
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,8 +30,16 @@ def probe(checks: Checks) -> tuple[int, dict[str, str]]:
     return (200 if all(result == "ok" for result in results.values()) else 503), results
 
 
-def serve(host: str, port: int, checks: Checks) -> Callable[[], None]:
+def serve(
+    host: str, port: int, checks: Checks, *, alive: Checks = MappingProxyType({})
+) -> Callable[[], None]:
     """Answer /healthz and /readyz from a thread, for a process that has no HTTP of its own; port 0 means none.
+
+    Args:
+        host: Address to listen at.
+        port: Port to listen at.
+        checks: What /readyz asks.
+        alive: What /healthz asks: things that only a restart mends.
 
     Returns:
         What ends it.
@@ -43,7 +52,7 @@ def serve(host: str, port: int, checks: Checks) -> Callable[[], None]:
             if self.path not in {"/healthz", "/readyz"}:
                 self.send_error(404)
                 return
-            status, body = probe(checks if self.path == "/readyz" else {})
+            status, body = probe(checks if self.path == "/readyz" else alive)
             raw = json.dumps({"status": "ok" if status == 200 else "unavailable", "checks": body}).encode()  # noqa: PLR2004 - HTTP OK
             self.send_response(status)
             self.send_header("Content-Type", "application/json")

@@ -8,6 +8,7 @@ changes. Redis only rings the bell: whatever it loses is published again because
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import JSON, Float, ForeignKey, Index, Integer, String, Text, event, insert, select, update
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PENDING, HANDLED, DEAD = "pending", "handled", "dead"
+_SUBJECTS = ("prediction_id", "job_id", "dataset_id", "subject")
 
 
 class Base(DeclarativeBase):
@@ -38,10 +40,13 @@ class EventRow(Base):
 
 
 class Delivery(Base):
-    """An event on its way to one queue. Times are Unix seconds."""
+    """An event on its way to one queue. Times are Unix seconds; `handled_at` is also when a dead one died."""
 
     __tablename__ = "runtime_deliveries"
-    __table_args__ = (Index("runtime_deliveries_due", "state", "due_at"),)
+    __table_args__ = (
+        Index("runtime_deliveries_due", "state", "due_at"),
+        Index("runtime_deliveries_event", "event_id"),
+    )
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
     event_id: Mapped[str] = mapped_column(ForeignKey("runtime_events.id"))
     queue: Mapped[str] = mapped_column(String(64))
@@ -78,6 +83,10 @@ class Outbox:
                 for queue in TOPOLOGY[envelope.event]
             ],
         )
+        self.ring_after(session)
+
+    def ring_after(self, session: Session) -> None:
+        """Ring the bell once the session's transaction has committed."""
         event.listen(session, "after_commit", lambda _session: self._ring(), once=True)
 
 
@@ -86,13 +95,17 @@ class LeaseLost(Exception):
 
 
 class Lease:
-    """The right to handle one delivery until a moment; every write is guarded by its fencing token (Kleppmann 2016)."""
+    """The right to handle one delivery until a moment; every write is guarded by its fencing token (Kleppmann 2016).
+
+    `progressed_at` (monotonic seconds) is when its handler last showed that it gets on.
+    """
 
     def __init__(self, delivery_id: int, token: int, attempts: int, envelope: Envelope) -> None:
         self.delivery_id = delivery_id
         self.token = token
         self.attempts = attempts
         self.envelope = envelope
+        self.progressed_at = time.monotonic()
 
     def change(self, session: Session, **values: Any) -> None:
         """Change the delivery row if the lease is still held.
@@ -110,6 +123,41 @@ class Lease:
         )
         if changed.first() is None:
             raise LeaseLost(f"delivery {self.delivery_id} was taken over")
+
+    def give_up(self, session: Session, reason: str, *, counted: bool) -> None:
+        """Let another worker take the delivery at once; with the token gone on, its handler here can write no more.
+
+        Args:
+            session: A write transaction.
+            reason: Kept with the delivery.
+            counted: Whether the attempt was one; it was none where the handler is not to blame.
+
+        Raises:
+            LeaseLost: It is another's already.
+        """
+        self.change(
+            session,
+            lease_token=self.token + 1,
+            lease_until=0.0,
+            due_at=unix_now(),
+            attempts=self.attempts if counted else self.attempts - 1,
+            last_error=reason,
+        )
+
+
+def subject_of(data: dict[str, Any]) -> str:
+    """Give the id of the prediction, job or data set that an event's data is about."""
+    return str(next(data[name] for name in _SUBJECTS if name in data))
+
+
+def pass_on(session: Session, delivery_id: int) -> None:
+    """Make a delivery due now that this worker was told of but will not take."""
+    now = unix_now()
+    session.execute(
+        update(Delivery)
+        .where(Delivery.id == delivery_id, Delivery.state == PENDING, Delivery.lease_until < now)
+        .values(due_at=now)
+    )
 
 
 def claim(session: Session, delivery_id: int, queue: str, *, seconds: float) -> Lease | None:

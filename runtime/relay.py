@@ -9,28 +9,43 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from typing import TYPE_CHECKING
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import redis
 from sqlalchemy import select, update
 
 from contracts.events import Envelope
-from runtime import health, log
-from runtime.bus import TASK, Bell, bury, make_celery
+from runtime import health, log, retention
+from runtime.broker import TASK, make_celery
+from runtime.bus import Bell, bury
 from runtime.db import Database, unix_now
+from runtime.loop import Loop
 from runtime.outbox import PENDING, Delivery, EventRow, Lease, LeaseLost, Outbox
-from runtime.settings import Settings, load
+from runtime.settings import RelaySettings, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
 _MARK = "triptych:alive"
+_CLEAN_SECONDS = 60.0
 _log = logging.getLogger(__name__)
 
 
+class Taken(NamedTuple):
+    """A delivery that this relay publishes."""
+
+    id: int
+    queue: str
+    published: int
+    attempts: int
+    lease_token: int
+    last_error: str
+    envelope: dict[str, Any]
+
+
 class Relay:
-    """Moves deliveries from the database to the queues. Several may run at once."""
+    """Moves deliveries from the database to the queues. Several may run at once and share the work."""
 
     def __init__(
         self,
@@ -42,6 +57,7 @@ class Relay:
         again_at_most: float = 600.0,
         max_attempts: int = 3,
         batch: int = 100,
+        hold_seconds: float = 5.0,
     ) -> None:
         """Wire the relay.
 
@@ -52,7 +68,8 @@ class Relay:
             again_seconds: Wait before a published but unhandled delivery is published again; doubles each time.
             again_at_most: The longest such wait.
             max_attempts: Claims after which a delivery whose lease ran out is dead.
-            batch: Deliveries looked at in one go.
+            batch: Deliveries taken in one transaction.
+            hold_seconds: How long no other relay takes a batch; what a relay that dies had taken is due again after it.
         """
         self._db = db
         self._outbox = outbox
@@ -61,21 +78,28 @@ class Relay:
         self._again_at_most = again_at_most
         self._max_attempts = max_attempts
         self._batch = batch
+        self._hold_seconds = hold_seconds
 
     def publish_due(self) -> int:
-        """Publish what is due, oldest first.
+        """Publish a batch of what is due, the longest due first.
 
         Returns:
             How many messages were sent.
         """
-        sent = 0
-        for row, envelope in self._due():
-            if row.attempts >= self._max_attempts:
-                self._abandon(row, envelope)
-            elif self._take(row):
-                self._publish(row, envelope)
-                sent += 1
-        return sent
+        held_until = unix_now() + self._hold_seconds
+        taken = self._take(held_until)
+        sent: list[Taken] = []
+        waiting = [delivery for delivery in taken if delivery.attempts < self._max_attempts]
+        try:
+            for delivery in taken:
+                if delivery.attempts >= self._max_attempts:
+                    self._abandon(delivery)
+                else:
+                    self._send(delivery.queue, delivery.id, delivery.envelope)
+                    sent.append(delivery)
+        finally:
+            self._settle(held_until, sent, waiting[len(sent) :])
+        return len(sent)
 
     def publish_all_again(self) -> None:
         """Make every pending delivery due now: the broker has lost its memory."""
@@ -84,50 +108,79 @@ class Relay:
                 update(Delivery).where(Delivery.state == PENDING).values(due_at=unix_now(), published=0)
             )
 
-    def _due(self) -> list[tuple[Delivery, dict[str, Any]]]:
+    def _take(self, held_until: float) -> list[Taken]:
+        """Take a batch in one transaction: other relays skip its rows now, and do not find them due afterwards."""
         now = unix_now()
-        with self._db.read() as session:
-            rows = session.execute(
-                select(Delivery, EventRow.envelope)
-                .join(EventRow, EventRow.id == Delivery.event_id)
-                .where(Delivery.state == PENDING, Delivery.due_at <= now, Delivery.lease_until < now)
-                .order_by(Delivery.id)
-                .limit(self._batch)
+        due = (
+            select(Delivery.id)
+            .where(Delivery.state == PENDING, Delivery.due_at <= now, Delivery.lease_until < now)
+            .order_by(Delivery.due_at, Delivery.id)
+            .limit(self._batch)
+            .with_for_update(
+                skip_locked=True
+            )  # PostgreSQL; SQLite has one writer at a time, and leaves it out
+            .cte("due")
+        )
+        take = (
+            update(Delivery)
+            .where(Delivery.id.in_(select(due.c.id)))
+            .values(due_at=held_until)
+            .returning(
+                Delivery.id,
+                Delivery.queue,
+                Delivery.published,
+                Delivery.attempts,
+                Delivery.lease_token,
+                Delivery.last_error,
+                Delivery.event_id,
             )
-            return [(row.Delivery, row.envelope) for row in rows]
-
-    def _take(self, row: Delivery) -> bool:
-        """Move the due time before publishing, so that of several relays one publishes."""
-        wait = min(self._again_seconds * 2**row.published, self._again_at_most)
+        )
         with self._db.write() as session:
-            taken = session.execute(
-                update(Delivery)
-                .where(
-                    Delivery.id == row.id, Delivery.due_at == row.due_at, Delivery.published == row.published
-                )
-                .values(due_at=unix_now() + wait, published=row.published + 1)
-                .returning(Delivery.id)
+            rows = session.execute(take, execution_options={"synchronize_session": False}).all()
+            told = select(EventRow.id, EventRow.envelope).where(
+                EventRow.id.in_({row.event_id for row in rows})
             )
-            return taken.first() is not None
+            envelopes = {row.id: row.envelope for row in session.execute(told)} if rows else {}
+        # In the order of their emission, as far as they are in one batch
+        return sorted(Taken(*row[:-1], envelopes[row.event_id]) for row in rows)
 
-    def _publish(self, row: Delivery, envelope: dict[str, Any]) -> None:
-        try:
-            self._send(row.queue, row.id, envelope)
-        except Exception:
-            with self._db.write() as session:
+    def _settle(self, held_until: float, sent: list[Taken], unsent: list[Taken]) -> None:
+        """Put off what was sent until it is to be sent again; what was not is due at once.
+
+        A row whose due time is no longer the relay's own has a consumer that was quick, and stays as that left it.
+        """
+        now = unix_now()
+        sent = sorted(sent, key=lambda delivery: delivery.published)
+        moves = [
+            ([delivery.id for delivery in same], now + self._wait(published), published + 1)
+            for published, same in groupby(sent, key=lambda delivery: delivery.published)
+        ]
+        moves += [([delivery.id], now, delivery.published) for delivery in unsent]
+        if not moves:
+            return
+        with self._db.write() as session:
+            for ids, due_at, published in moves:
                 session.execute(
                     update(Delivery)
-                    .where(Delivery.id == row.id)
-                    .values(due_at=unix_now(), published=row.published)
+                    .where(Delivery.id.in_(ids), Delivery.due_at == held_until, Delivery.state == PENDING)
+                    .values(due_at=due_at, published=published),
+                    execution_options={"synchronize_session": False},
                 )
-            raise
 
-    def _abandon(self, row: Delivery, envelope: dict[str, Any]) -> None:
-        lease = Lease(row.id, row.lease_token, row.attempts, Envelope.model_validate(envelope))
-        reason = row.last_error or f"the worker died {row.attempts} times while at it"
+    def _wait(self, published: int) -> float:
+        return min(self._again_seconds * 2.0 ** min(published, 30), self._again_at_most)
+
+    def _abandon(self, delivery: Taken) -> None:
+        lease = Lease(
+            delivery.id,
+            delivery.lease_token,
+            delivery.attempts,
+            Envelope.model_validate(delivery.envelope),
+        )
+        reason = delivery.last_error or f"the worker died {delivery.attempts} times while at it"
         try:
             with self._db.write() as session, log.bound(**lease.envelope.correlation):
-                bury(session, self._outbox, lease, row.queue, reason)
+                bury(session, self._outbox, lease, delivery.queue, reason)
         except LeaseLost:
             return  # claimed again, or buried by another relay, since we looked
 
@@ -153,7 +206,7 @@ def run(
 
 def main() -> None:
     """Run the relay of a deployment until SIGTERM."""
-    settings = load(Settings)
+    settings = load(RelaySettings)
     log.configure("relay", settings.log_level, settings.log_format)
     db, bell, app = Database(settings.database_url), Bell(settings.redis_url), make_celery(settings.redis_url)
 
@@ -163,10 +216,20 @@ def main() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    health.serve(settings.health_host, settings.health_port, {"database": db.check, "redis": bell.check})
+    cleaning = Loop(
+        "cleaner",
+        lambda: retention.clean(db, settings.events_keep_days, settings.dead_keep_days),
+        seconds=_CLEAN_SECONDS,
+    )
+    checks = {"database": db.check, "redis": bell.check, "cleaner": cleaning.check}
+    health.serve(settings.health_host, settings.health_port, checks)
     mark = redis.Redis.from_url(settings.redis_url, socket_timeout=5, socket_connect_timeout=2)
+    cleaning.start()
     _log.info("relay is up")
-    run(Relay(db, Outbox(lambda: None), send), bell, mark, stop)
+    try:
+        run(Relay(db, Outbox(lambda: None), send), bell, mark, stop)
+    finally:
+        cleaning.stop()
 
 
 if __name__ == "__main__":

@@ -37,6 +37,34 @@ class Settings(BaseSettings):
         min_length=1,
         description="address those probes are answered at",
     )
+    work_max_seconds: float = Field(
+        default=7200,
+        gt=0,
+        description="a worker's handler that shows no progress for so long loses its work to another; alike for all workers",
+    )
+    work_stop_seconds: float = Field(
+        default=7,
+        gt=0,
+        description="time that a worker's work at hand gets after SIGTERM; then others take it. At least 3 below the time to SIGKILL",
+    )
+    canary_seconds: float = Field(
+        default=120,
+        gt=0,
+        description="a worker that could take messages and took none for so long, not even a canary, fails /healthz",
+    )
+
+
+class RelaySettings(Settings):
+    """The environment of the relay, which also forgets what is long over."""
+
+    events_keep_days: float = Field(
+        default=7,
+        ge=0,
+        description="deliveries that were handled are kept so long, with their events; 0: for ever",
+    )
+    dead_keep_days: float = Field(
+        default=90, ge=0, description="deliveries that were given up for dead are kept so long; 0: for ever"
+    )
 
 
 S = TypeVar("S", bound=BaseSettings)

@@ -12,7 +12,7 @@ from runtime.bus import Bell
 from runtime.db import Database
 from runtime.outbox import Outbox
 from runtime.storage import open_store
-from services.api import routes_datasets, routes_jobs, routes_predictions, routes_uploads
+from services.api import routes_datasets, routes_deliveries, routes_jobs, routes_predictions, routes_uploads
 from services.api.catalogue import Catalogue
 from services.api.context import Context
 from services.api.files import Files
@@ -61,6 +61,7 @@ def create_app(settings: ApiSettings) -> Flask:
     api.register_blueprint(routes_datasets.blueprint(context))
     api.register_blueprint(routes_predictions.blueprint(context))
     api.register_blueprint(routes_uploads.blueprint(context))
+    api.register_blueprint(routes_deliveries.blueprint(context))
     for routes in routes_jobs.blueprints(context):
         api.register_blueprint(routes)
 

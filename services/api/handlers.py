@@ -15,6 +15,7 @@ from contracts.events import (
     DatasetStagingProgressed,
     JobFinished,
     JobLaunched,
+    JobLaunchRequested,
     JobLost,
     JobStarted,
     PredictionFinished,
@@ -151,7 +152,11 @@ class Handlers:
             if event.event == PredictionRequested.NAME:
                 predictions.fail(session, event.subject, reason)
             job = session.get(Job, event.subject)
-            if job is not None and event.queue == LAUNCHER and event.event == "job.launch_requested.v1":
+            if (
+                job is not None
+                and (event.queue, event.event) == (LAUNCHER, JobLaunchRequested.NAME)
+                and event.job_attempt in {None, job.attempt}
+            ):
                 jobs.move(session, job, "failed", f"could not be launched; {reason}")
 
     def _track(self, dataset_id: str, work: Work, values: dict[str, Any]) -> None:

@@ -27,7 +27,7 @@ def main() -> None:
         open_store(settings.objects_url),
     )
     handlers = Handlers(store, settings.spool_dir).table()
-    consumer = Consumer(db, Outbox(bell.ring), API, handlers)
+    consumer = Consumer(db, Outbox(bell.ring), API, handlers, work_max_seconds=settings.work_max_seconds)
     settings.spool_dir.mkdir(parents=True, exist_ok=True)
     sweeping = Loop(
         "upload sweeper",

@@ -39,7 +39,7 @@ def main() -> None:
         )
         handlers = staging_handlers(settings.spool_dir, store, limits, settings.progress_seconds)
         concurrency = settings.staging_concurrency
-    consumer = Consumer(db, Outbox(bell.ring), queue, handlers)
+    consumer = Consumer(db, Outbox(bell.ring), queue, handlers, work_max_seconds=settings.work_max_seconds)
     checks = {"database": db.check, "objects": store.check}
     worker.run(settings, queue, consumer, bell, checks, concurrency=concurrency)
 

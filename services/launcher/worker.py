@@ -48,7 +48,9 @@ def main() -> None:
     reconciler = Reconciler(db, outbox, backend, environments.of, logs, limits(settings))
     looking = Loop("reconciler", reconciler.round, seconds=settings.effective("reconcile_seconds"))
     copying = Loop("log copier", logs.copy_all, seconds=settings.effective("log_seconds"))
-    consumer = Consumer(db, outbox, LAUNCHER, Handlers(looking.wake).table())
+    consumer = Consumer(
+        db, outbox, LAUNCHER, Handlers(looking.wake).table(), work_max_seconds=settings.work_max_seconds
+    )
     checks = {
         "database": db.check,
         "objects": store.check,

@@ -82,9 +82,8 @@ class Handlers:
             job = jobs.find(session, event.subject)
             if job is None or job.state == items.RUNNING:
                 return
-            new = _end(
-                session, job, job.attempt, Outcome.FAILED.value, f"could not be launched: {event.reason}"
-            )
+            attempt = event.job_attempt or job.attempt
+            new = _end(session, job, attempt, Outcome.FAILED.value, f"could not be launched: {event.reason}")
         self._tell(job, new)
 
     def _tell(self, job: Job, new: list[Numbered]) -> None:

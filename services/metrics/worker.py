@@ -23,7 +23,13 @@ def main() -> None:
         timeout_seconds=settings.publish_timeout_seconds,
         pause_seconds=settings.publish_pause_seconds,
     )
-    consumer = Consumer(db, Outbox(bell.ring), topology.METRICS, Handlers(publisher).table())
+    consumer = Consumer(
+        db,
+        Outbox(bell.ring),
+        topology.METRICS,
+        Handlers(publisher).table(),
+        work_max_seconds=settings.work_max_seconds,
+    )
     worker.run(
         settings,
         topology.METRICS,

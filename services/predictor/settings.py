@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shlex
 import sys
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from runtime.settings import Settings
 
@@ -32,6 +33,16 @@ class PredictorSettings(Settings):
         default="",
         description="command line of a model's process; empty: python -m trainer.serve of this installation",
     )
+
+    @model_validator(mode="after")
+    def _limits_fit(self) -> Self:
+        # A prediction shows no progress on its way, so that it would lose its work before its own limit
+        longest = self.load_seconds + self.prediction_seconds
+        if self.work_max_seconds <= longest:
+            raise ValueError(
+                f"WORK_MAX_SECONDS ({self.work_max_seconds:g}) must be above LOAD_SECONDS and PREDICTION_SECONDS together ({longest:g})"
+            )
+        return self
 
     def command(self) -> list[str]:
         """Give the command line, but for its arguments."""

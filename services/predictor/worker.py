@@ -34,7 +34,13 @@ def main() -> None:
         load_seconds=settings.load_seconds,
         task_seconds=settings.prediction_seconds,
     )
-    consumer = Consumer(db, Outbox(bell.ring), PREDICTOR, handlers(models.predict))
+    consumer = Consumer(
+        db,
+        Outbox(bell.ring),
+        PREDICTOR,
+        handlers(models.predict),
+        work_max_seconds=settings.work_max_seconds,
+    )
     try:
         worker.run(
             settings,

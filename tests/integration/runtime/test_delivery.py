@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from contracts.events import DatasetDeleted, DatasetUploaded, WorkAbandoned
 from runtime.bus import Consumer, Work
 from runtime.errors import Transient
-from runtime.outbox import DEAD, HANDLED, Delivery, LeaseLost, Outbox, claim
+from runtime.outbox import DEAD, HANDLED, PENDING, Delivery, LeaseLost, Outbox, claim
 from runtime.relay import Relay
+from support.wait import until
 
 UPLOADED = DatasetUploaded(dataset_id="d1", spool="d1", table_bytes=1, files=0, file_bytes=0)
 
@@ -102,12 +107,59 @@ def test_a_broker_that_lost_its_memory_gets_everything_pending_at_once(database,
     assert worker.publish_due() == 1
 
 
-def test_of_two_relays_that_saw_the_same_row_one_publishes(database, outbox, queue):
+def test_relays_at_once_share_what_is_due(database, outbox, queue):
+    for number in range(60):
+        emit(database, outbox, DatasetDeleted(dataset_id=f"d{number}"))
+    workers = [relay(database, outbox, queue, again_seconds=60, batch=5) for _ in range(3)]
+
+    def drain(worker):
+        while worker.publish_due():
+            pass
+
+    with ThreadPoolExecutor(3) as threads:
+        list(threads.map(drain, workers))
+    # On PostgreSQL a relay stops at rows that others hold at that moment, so one more look may find some
+    drain(workers[0])
+    assert sorted(number for _, number in queue.sent) == list(range(1, 61))
+
+
+def test_what_a_relay_had_taken_when_it_died_is_due_again_soon(database, outbox, queue):
     emit(database, outbox, DatasetDeleted(dataset_id="d1"))
-    first, second = (relay(database, outbox, queue, again_seconds=60) for _ in range(2))
-    seen = second._due()
-    assert first.publish_due() == 1
-    assert not second._take(seen[0][0])
+
+    def die(*_):
+        raise KeyboardInterrupt
+
+    dead = Relay(database, outbox, die, again_seconds=3600, hold_seconds=0.0)
+    dead._settle = lambda *_: None
+    with pytest.raises(KeyboardInterrupt):
+        dead.publish_due()
+    assert relay(database, outbox, queue).publish_due() == 1
+
+
+def test_a_consumer_that_was_quicker_than_the_relay_keeps_its_own_due_time(database, outbox):
+    emit(database, outbox, DatasetDeleted(dataset_id="d1"))
+
+    def handle(_event, _work):
+        raise Transient("the store is away")
+
+    consumer = Consumer(database, outbox, "ingest.staging", {"dataset.deleted.v1": handle}, retry_seconds=0.0)
+    worker = Relay(database, outbox, lambda _queue, number, _: consumer.receive(number), again_seconds=3600)
+    assert [worker.publish_due(), worker.publish_due()] == [1, 1]
+
+
+def test_what_could_not_be_sent_of_a_batch_is_due_at_once(database, outbox, queue):
+    for name in "abc":
+        emit(database, outbox, DatasetDeleted(dataset_id=name))
+
+    def send(name, number, envelope):
+        if number > 1:
+            raise ConnectionError
+        queue.send(name, number, envelope)
+
+    with pytest.raises(ConnectionError):
+        Relay(database, outbox, send, again_seconds=3600).publish_due()
+    assert relay(database, outbox, queue, again_seconds=3600).publish_due() == 2
+    assert [number for _, number in queue.sent] == [1, 2, 3]
 
 
 def test_a_broker_that_is_away_leaves_the_delivery_due(database, outbox):
@@ -183,3 +235,85 @@ def test_a_handler_that_forgets_to_finish_is_a_defect(database, outbox):
     emit(database, outbox, DatasetDeleted(dataset_id="d1"))
     Consumer(database, outbox, "ingest.staging", {"dataset.deleted.v1": lambda *_: None}).receive(1)
     assert states(database)[0] == ("ingest.staging", DEAD)
+
+
+def test_a_handler_that_hangs_loses_its_work_and_may_not_write_for_it(database, outbox):
+    emit(database, outbox, DatasetDeleted(dataset_id="d1"))
+    taken_over, refused = threading.Event(), []
+
+    def hang(_event, work):
+        assert taken_over.wait(30)
+        try:
+            with work.finish():
+                pass
+        except LeaseLost as error:
+            refused.append(error)
+            raise
+
+    hanging = Consumer(
+        database, outbox, "ingest.staging", {"dataset.deleted.v1": hang}, work_max_seconds=0.05
+    )
+    thread = threading.Thread(target=hanging.receive, args=[1])
+    thread.start()
+    until(lambda: hanging.leases.hung() == ["dataset.deleted.v1"], "the handler to be found hanging")
+    attempts = []
+
+    def handle(event, work):
+        attempts.append(work.attempt)
+        finish(event, work)
+
+    other = Consumer(database, outbox, "ingest.staging", {"dataset.deleted.v1": handle})
+    until(lambda: other.receive(1) or attempts, "another worker to take it")
+    taken_over.set()
+    thread.join()
+    assert (attempts, len(refused), hanging.leases.hung()) == ([2], 1, [])
+    assert states(database) == [("ingest.staging", HANDLED)]
+
+
+def test_a_handler_that_gets_on_keeps_its_work_however_long_it_takes(database, outbox):
+    emit(database, outbox, DatasetDeleted(dataset_id="d1"))
+    limit = 0.3
+
+    def handle(_event, work):
+        begun = time.monotonic()
+        while time.monotonic() - begun < 3 * limit:
+            with work.checkpoint():
+                pass
+        with work.finish():
+            pass
+
+    Consumer(
+        database, outbox, "ingest.staging", {"dataset.deleted.v1": handle}, work_max_seconds=limit
+    ).receive(1)
+    assert states(database) == [("ingest.staging", HANDLED)]
+
+
+def test_a_worker_that_stops_gives_up_what_does_not_end_in_time_and_takes_nothing_more(database, outbox):
+    for name in "ab":
+        emit(database, outbox, DatasetDeleted(dataset_id=name))
+    begun, go_on = threading.Event(), threading.Event()
+
+    def handle(event, work):
+        begun.set()
+        assert go_on.wait(30)
+        finish(event, work)
+
+    stopping = Consumer(database, outbox, "ingest.staging", {"dataset.deleted.v1": handle})
+    thread = threading.Thread(target=stopping.receive, args=[1])
+    thread.start()
+    assert begun.wait(30)
+    stopping.leases.close(0.0)
+    stopping.receive(2)
+    attempts = []
+    other = Consumer(
+        database,
+        outbox,
+        "ingest.staging",
+        {"dataset.deleted.v1": lambda event, work: (attempts.append(work.attempt), finish(event, work))},
+    )
+    other.receive(1)
+    go_on.set()
+    thread.join()
+    # The handler is not to blame, so that its attempt does not count
+    assert attempts == [1]
+    assert states(database) == [("ingest.staging", HANDLED), ("ingest.staging", PENDING)]

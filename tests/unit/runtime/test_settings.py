@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.settings import InvalidSettings, Settings, load
+from runtime.settings import InvalidSettings, RelaySettings, Settings, load
 from services.api.settings import ApiSettings
 from services.ingest.settings import IngestSettings
 from services.launcher.settings import LauncherSettings
 from services.metrics.settings import MetricsSettings
+from services.predictor.settings import PredictorSettings
 from ui.settings import UiSettings
 
 GOOD = {
@@ -21,7 +22,15 @@ GOOD = {
     "CALLBACK_ROOT_SECRET": "0123456789abcdef" * 2,
     "API_BASE": "http://localhost:8080",
 }
-ALL = [ApiSettings, IngestSettings, LauncherSettings, MetricsSettings, UiSettings]
+ALL = [
+    RelaySettings,
+    ApiSettings,
+    IngestSettings,
+    LauncherSettings,
+    MetricsSettings,
+    PredictorSettings,
+    UiSettings,
+]
 # Any text is a good value of these
 FREE = {
     "spool_dir",
@@ -34,6 +43,7 @@ FREE = {
     "ecs_security_groups",
     "ecs_capacity_provider",
     "health_host",
+    "serve_command",
 }
 FIELDS = [(cls, name) for cls in ALL for name in cls.model_fields if name not in FREE]
 
@@ -82,3 +92,11 @@ def test_all_mistakes_are_told_at_once_and_a_blank_is_unset(monkeypatch):
     assert "hunter2" not in message
     assert "REDIS_URL is not set" in message
     assert "HEALTH_PORT is '99999'" in message
+
+
+def test_a_prediction_may_not_last_longer_than_its_worker_waits_for_it(monkeypatch):
+    monkeypatch.setenv("WORK_MAX_SECONDS", "3900")
+    with pytest.raises(InvalidSettings, match=r"WORK_MAX_SECONDS \(3900\) must be above LOAD_SECONDS"):
+        load(PredictorSettings)
+    monkeypatch.setenv("WORK_MAX_SECONDS", "3901")
+    load(PredictorSettings)

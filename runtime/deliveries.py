@@ -1,0 +1,132 @@
+"""Deliveries as operators see them: what is on its way, what is dead and why, and giving the dead another try."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select, update
+
+from runtime.db import unix_now
+from runtime.errors import NotFound
+from runtime.outbox import DEAD, HANDLED, PENDING, Delivery, EventRow, subject_of
+
+if TYPE_CHECKING:
+    from sqlalchemy import Row
+    from sqlalchemy.orm import Session
+
+    from runtime.outbox import Outbox
+
+STATES = (PENDING, HANDLED, DEAD)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A delivery.
+
+    Attributes:
+        id: Names it.
+        state: pending, handled or dead.
+        queue: Whose it is.
+        event: Name of the event it delivers.
+        event_id: The event, which other queues may have, too.
+        subject: Id of the data set, job or prediction it is about.
+        attempts: Tries so far, since it was last requeued.
+        last_error: Why the last one failed.
+        emitted_at: When the event happened.
+        ended_at: When it was handled, or given up for dead.
+        data: The event's fields.
+    """
+
+    id: int
+    state: str
+    queue: str
+    event: str
+    event_id: str
+    subject: str
+    attempts: int
+    last_error: str
+    emitted_at: datetime
+    ended_at: datetime | None
+    data: dict[str, Any]
+
+
+def page(session: Session, state: str, queue: str | None, number: int, size: int) -> tuple[list[Seen], int]:
+    """List deliveries of a state, latest first.
+
+    Returns:
+        One page of them, and how many there are in all.
+    """
+    conditions = [Delivery.state == state] + ([Delivery.queue == queue] if queue else [])
+    total = session.scalar(select(func.count()).select_from(Delivery).where(*conditions)) or 0
+    rows = session.execute(
+        select(Delivery, EventRow)
+        .join(EventRow, EventRow.id == Delivery.event_id)
+        .where(*conditions)
+        .order_by(Delivery.id.desc())
+        .offset((number - 1) * size)
+        .limit(size)
+    )
+    return [_seen(row) for row in rows], total
+
+
+def get(session: Session, delivery_id: int) -> Seen:
+    """Look one up.
+
+    Raises:
+        NotFound: There is none by that number; what is long over is forgotten.
+    """
+    row = session.execute(
+        select(Delivery, EventRow)
+        .join(EventRow, EventRow.id == Delivery.event_id)
+        .where(Delivery.id == delivery_id)
+    ).first()
+    if row is None:
+        raise NotFound(f"There is no delivery {delivery_id}.")
+    return _seen(row)
+
+
+def requeue(session: Session, outbox: Outbox, delivery_id: int) -> None:
+    """Give a dead delivery as many tries again as a new one; one that is not dead stays as it is.
+
+    Args:
+        session: A write transaction.
+        outbox: Wakes the relay.
+        delivery_id: The delivery.
+    """
+    revived = session.execute(
+        update(Delivery)
+        .where(Delivery.id == delivery_id, Delivery.state == DEAD)
+        .values(
+            state=PENDING,
+            attempts=0,
+            published=0,
+            due_at=unix_now(),
+            handled_at=None,
+            lease_until=0.0,
+            # Whoever held it before it died can write nothing for it
+            lease_token=Delivery.lease_token + 1,
+        )
+        .returning(Delivery.id)
+    ).first()
+    if revived is not None:
+        outbox.ring_after(session)
+
+
+def _seen(row: Row[Delivery, EventRow]) -> Seen:
+    delivery, event = row
+    data = event.envelope["data"]
+    return Seen(
+        id=delivery.id,
+        state=delivery.state,
+        queue=delivery.queue,
+        event=event.envelope["event"],
+        event_id=event.id,
+        subject=subject_of(data),
+        attempts=delivery.attempts,
+        last_error=delivery.last_error,
+        emitted_at=datetime.fromtimestamp(event.created_at, UTC),
+        ended_at=datetime.fromtimestamp(delivery.handled_at, UTC) if delivery.handled_at else None,
+        data=data,
+    )

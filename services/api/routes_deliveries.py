@@ -1,0 +1,67 @@
+"""Routes for operators: deliveries between the services, and the dead among them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from flask_smorest import Blueprint
+
+from runtime import deliveries
+from services.api import deadletters, wire
+
+if TYPE_CHECKING:
+    from runtime.deliveries import Seen
+    from services.api.context import Context
+
+
+def blueprint(context: Context) -> Blueprint:
+    """Make the routes over their collaborators."""
+    routes = Blueprint(
+        "deliveries",
+        __name__,
+        url_prefix="/api/deliveries",
+        description="Events between services, for operators",
+    )
+    db = context.db
+
+    @routes.get("/")
+    @routes.arguments(wire.DeliveryQuery, location="query")
+    @routes.response(200, wire.DeliveryPage)
+    def list_deliveries(query: dict[str, Any]) -> dict[str, Any]:
+        """List deliveries of a state, latest first; by default the dead."""
+        size = context.page_size(query["page_size"])
+        with db.read() as session:
+            items, total = deliveries.page(session, query["state"], query["queue"], query["page"], size)
+        return {
+            "items": [view(item) for item in items],
+            "total": total,
+            "page": query["page"],
+            "page_size": size,
+        }
+
+    @routes.get("/<int:delivery_id>/")
+    @routes.response(200, wire.DeliveryDetail)
+    def show(delivery_id: int) -> dict[str, Any]:
+        """Show one delivery."""
+        with db.read() as session:
+            return view(deliveries.get(session, delivery_id))
+
+    @routes.post("/<int:delivery_id>/requeue/")
+    @routes.response(202, wire.DeliveryDetail)
+    @routes.alt_response(
+        409,
+        schema=wire.Problem,
+        description="Giving it up has ended what it was about; says what to do instead",
+    )
+    def requeue(delivery_id: int) -> dict[str, Any]:
+        """Give a dead delivery another three tries; one that is not dead stays as it is, so asking twice is safe."""
+        with db.write() as session:
+            return view(deadletters.requeue(session, context.outbox, delivery_id))
+
+    return routes
+
+
+def view(delivery: Seen) -> dict[str, Any]:
+    """Give a delivery as the API shows it."""
+    return {**asdict(delivery), "instead": deadletters.instead(delivery)}

@@ -1,0 +1,166 @@
+"""Operators see what is dead and why, and give it another try where that does what it says."""
+
+from __future__ import annotations
+
+import pytest
+
+from contracts.events import (
+    DatasetDeleted,
+    DatasetUploaded,
+    JobLaunchRequested,
+    PredictionRequested,
+    WorkAbandoned,
+)
+from contracts.prediction import PredictionTask
+from runtime.bus import Consumer
+from runtime.outbox import Outbox
+
+UPLOADED = DatasetUploaded(dataset_id="d1", spool="d1", table_bytes=1, files=0, file_bytes=0)
+LAUNCH = JobLaunchRequested(job_id="j1", attempt=2, spec={})
+
+
+class Broken(Exception):
+    pass
+
+
+def breaking(_event, _work):
+    raise Broken("the store answers nonsense")
+
+
+def die(platform, event, queue):
+    """Emit an event and let its handler on the queue break; give the delivery's number."""
+    outbox = Outbox(lambda: None)
+    with platform.database.write() as session:
+        outbox.emit(session, event)
+    [item] = [
+        item
+        for item in ask(platform, f"?state=pending&queue={queue}")["items"]
+        if item["event"] == event.NAME
+    ]
+    Consumer(platform.database, outbox, queue, {event.NAME: breaking}).receive(item["id"])
+    return item["id"]
+
+
+def ask(platform, path=""):
+    answer = platform.client.get(f"/api/deliveries/{path}")
+    assert answer.status_code == 200, answer.text
+    return answer.json
+
+
+def handle(platform, queue, event, number):
+    def finish(_event, work):
+        with work.finish():
+            pass
+
+    Consumer(platform.database, Outbox(lambda: None), queue, {event: finish}).receive(number)
+
+
+def test_a_dead_letter_says_what_died_and_why(platform):
+    number = die(platform, DatasetDeleted(dataset_id="d1"), "ingest.staging")
+    listed = ask(platform)
+    assert (listed["total"], listed["page"], listed["page_size"]) == (1, 1, 50)
+    [item] = listed["items"]
+    assert item["emitted_at"] <= item["ended_at"]
+    assert {
+        "id": number,
+        "state": "dead",
+        "queue": "ingest.staging",
+        "event": "dataset.deleted.v1",
+        "subject": "d1",
+        "attempts": 1,
+        "last_error": "Broken: the store answers nonsense",
+        "instead": None,
+    }.items() <= item.items()
+    assert ask(platform, f"{number}/")["data"] == {"dataset_id": "d1", "job_ids": []}
+
+
+def test_lists_are_paged_latest_first_and_filtered(platform):
+    numbers = [die(platform, DatasetDeleted(dataset_id=f"d{n}"), "ingest.staging") for n in range(3)]
+    assert [i["id"] for i in ask(platform, "?page_size=2")["items"]] == numbers[:0:-1]
+    assert [i["id"] for i in ask(platform, "?page_size=2&page=2")["items"]] == numbers[:1]
+    assert ask(platform, "?queue=launcher")["items"] == []
+    # Each death was told to two queues
+    assert ask(platform, "?state=pending")["total"] == 6
+    assert platform.client.get("/api/deliveries/?state=gone").status_code == 422
+
+
+def test_a_requeue_gives_another_try_and_may_be_asked_twice(platform):
+    number = die(platform, DatasetDeleted(dataset_id="d1"), "ingest.staging")
+    for _ in range(2):
+        answer = platform.client.post(f"/api/deliveries/{number}/requeue/")
+        assert (answer.status_code, answer.json["state"], answer.json["attempts"]) == (202, "pending", 0)
+        assert answer.json["ended_at"] is None
+    handle(platform, "ingest.staging", "dataset.deleted.v1", number)
+    # Once it is handled, too
+    answer = platform.client.post(f"/api/deliveries/{number}/requeue/")
+    assert (answer.status_code, answer.json["state"], answer.json["attempts"]) == (202, "handled", 1)
+
+
+@pytest.mark.parametrize(
+    ("event", "queue", "advice"),
+    [
+        (LAUNCH, "launcher", "/api/training_jobs/j1/retry/"),
+        (UPLOADED, "ingest.schema", "upload it again"),
+        (UPLOADED, "ingest.staging", "upload it again"),
+        (
+            PredictionRequested(
+                prediction_id="p1",
+                artifacts="s3://b/jobs/j1/1",
+                task=PredictionTask(table="s3://b/t.csv", images=None, out="s3://b/o.csv"),
+            ),
+            "predictor",
+            "POST /api/predictions/",
+        ),
+    ],
+    ids=["launch", "schema", "staging", "prediction"],
+)
+def test_what_ended_with_its_delivery_is_not_requeued_but_told_how_to_ask_again(
+    platform, event, queue, advice
+):
+    number = die(platform, event, queue)
+    assert advice in ask(platform, f"{number}/")["instead"]
+    answer = platform.client.post(f"/api/deliveries/{number}/requeue/")
+    assert answer.status_code == 409
+    assert advice in answer.json["detail"]
+    assert ask(platform, f"{number}/")["state"] == "dead"
+
+
+def test_news_of_a_launch_may_be_requeued(platform):
+    number = die(platform, LAUNCH, "metrics")
+    assert platform.client.post(f"/api/deliveries/{number}/requeue/").status_code == 202
+
+
+def test_an_unknown_delivery_is_not_found(platform):
+    assert platform.client.get("/api/deliveries/7/").status_code == 404
+    assert platform.client.post("/api/deliveries/7/requeue/").status_code == 404
+
+
+def test_what_is_told_late_of_an_earlier_attempt_leaves_the_present_one_alone(platform):
+    dataset = platform.upload().json["id"]
+    platform.stage(dataset)
+    wish = {
+        "dataset_id": dataset,
+        "target": "label",
+        "model": "dummy_model",
+        "start": True,
+        "ignore": ["images-missing", "target-leak"],
+    }
+    job = platform.client.post("/api/training_jobs/", json=wish).json["id"]
+
+    def abandon(attempt):
+        platform.hear(
+            WorkAbandoned(
+                queue="launcher",
+                event=LAUNCH.NAME,
+                subject=job,
+                attempts=3,
+                reason="no database",
+                job_attempt=attempt,
+            )
+        )
+        return platform.client.get(f"/api/training_jobs/{job}/").json["state"]
+
+    assert abandon(1) == "failed"
+    assert platform.client.post(f"/api/training_jobs/{job}/retry/").status_code == 202
+    assert abandon(1) == "queued"
+    assert abandon(2) == "failed"
