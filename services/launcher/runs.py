@@ -12,11 +12,11 @@ from runtime.db import now, unix_now
 from services.launcher.models import ENDED, LAUNCHING, RUNNING, STOPPING, WAITING, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from sqlalchemy.orm import Session
 
-    from contracts.events import JobLaunchRequested
+    from contracts.events import JobLaunchRequested, JobSilent
 
 ACTIVE = (LAUNCHING, RUNNING, STOPPING)
 LAUNCHED = (RUNNING, STOPPING)
@@ -35,6 +35,9 @@ def request(session: Session, event: JobLaunchRequested) -> None:
                 cpus=event.cpus,
                 memory_mb=event.memory_mb,
                 max_seconds=event.max_seconds,
+                ran_seconds=event.ran_seconds,
+                max_idle_seconds=event.max_idle_seconds,
+                due_at=unix_now() + event.delay_seconds,
                 correlation=log.context(),
             )
         )
@@ -110,6 +113,13 @@ def postpone(session: Session, run: Run, seconds: float, reason: str) -> None:
     )
 
 
+def note_silence(run: Run, event: JobSilent) -> None:
+    """Keep the latest that was told of the silence of a run whose row is locked, in whatever order it comes."""
+    if event.until.timestamp() > run.silent_until:
+        run.silent_since, run.silent_until = event.since.timestamp(), event.until.timestamp()
+        run.everyone_silent = event.everyone
+
+
 def end(run: Run, exit_code: int | None = None, reason: str | None = None) -> None:
     """End a run whose row is locked."""
     run.state = ENDED
@@ -118,7 +128,9 @@ def end(run: Run, exit_code: int | None = None, reason: str | None = None) -> No
     run.reason = reason
 
 
-def with_process(session: Session, launcher: str) -> Sequence[Run]:
-    """Give the runs that a back end was told to start and that have not ended."""
+def with_process(session: Session, launcher: str, handles: Collection[str] | None = None) -> Sequence[Run]:
+    """Give the runs that a back end was told to start and that have not ended; all, or those of some handles."""
     query = select(Run).where(Run.launcher == launcher, Run.state.in_(LAUNCHED))
+    if handles is not None:
+        query = query.where(Run.handle.in_(handles))
     return session.scalars(query.order_by(Run.id)).all()

@@ -72,11 +72,13 @@ def test_a_command_line_is_split_as_a_shell_would(read):
         (LOCAL, {"TRAINER_API_BASE": ""}, "TRAINER_API_BASE is not set"),
         (LOCAL, {"CALLBACK_ROOT_SECRET": "short"}, "CALLBACK_ROOT_SECRET"),
         (LOCAL, {"MAX_RUNNING": "-1"}, "MAX_RUNNING"),
+        (LOCAL, {"RECONCILE_SECONDS": "61"}, "RECONCILE_SECONDS"),
         (LOCAL, {"LOG_TAIL_BYTES": "1"}, "LOG_TAIL_BYTES"),
         (ECS, {"ECS_CLUSTER": ""}, "ECS_CLUSTER"),
         (ECS, {"ECS_TASK_DEFINITION": ""}, "ECS_TASK_DEFINITION"),
         (ECS, {"ECS_SUBNETS": " , "}, "ECS_SUBNETS"),
         (ECS, {"ECS_SECURITY_GROUPS": ""}, "ECS_SECURITY_GROUPS"),
+        (ECS, {"ECS_EVENTS_QUEUE_URL": "notices"}, "ECS_EVENTS_QUEUE_URL"),
     ],
 )
 def test_a_mistake_is_named_by_its_variable(read, base, change, told):
