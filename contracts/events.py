@@ -22,7 +22,9 @@ class EndCause(StrEnum):
 
     CAPACITY = "capacity"  # the provider had no room in the time allowed
     RECLAIMED = "reclaimed"  # the provider took its machine back (Spot)
-    INTERRUPTED = "interrupted"  # stopped by a signal that this platform did not send: a machine was shut down
+    INTERRUPTED = (
+        "interrupted"  # stopped by a signal that this platform did not send: a machine was shut down
+    )
     LOST = "lost"  # the provider no longer knows it, and nothing was heard of it
     HUNG = "hung"  # the provider says that it runs, and nothing was heard of it for too long
     OUT_OF_MEMORY = "out_of_memory"

@@ -1,6 +1,4 @@
-"""A training's state between attempts: kept on disk while it trains, stored now and then and when it is stopped, taken up by
-the next attempt.
-"""
+"""A training's state between attempts: kept on disk, stored now and then and when it is stopped, taken up by the next attempt."""
 
 from __future__ import annotations
 

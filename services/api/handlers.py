@@ -178,9 +178,7 @@ class Handlers:
                     jobs.launch_if_ready(session, work.outbox, job, dataset)
                 elif dataset.state == "rejected":
                     reason = dataset.schema_reason or dataset.staging_reason
-                    jobs.finish(
-                        session, work.outbox, job, "failed", f"the data set was rejected: {reason}"
-                    )
+                    jobs.finish(session, work.outbox, job, "failed", f"the data set was rejected: {reason}")
         if ended:
             datasets.drop_spool(self._spool_dir, dataset_id)
 

@@ -240,7 +240,11 @@ def retry(session: Session, outbox: Outbox, job: Job) -> None:
     dataset = datasets.get(session, job.dataset_id, lock=True)
     allowed = job.settings["resources"].get("max_retries", 0)
     again = next_attempt(
-        session, job, ("failed", "cancelled", "timed_out"), last_attempt=job.attempt + 1 + allowed, ran_seconds=0.0
+        session,
+        job,
+        ("failed", "cancelled", "timed_out"),
+        last_attempt=job.attempt + 1 + allowed,
+        ran_seconds=0.0,
     )
     if not again:
         raise Conflict(

@@ -70,7 +70,9 @@ def settle(session: Session, outbox: Outbox, job: Job, end: End, pause_seconds: 
         return
     ran, most = job.ran_seconds + end.ran_seconds, job.settings["resources"]["max_seconds"]
     if cancelled:
-        jobs.finish(session, outbox, job, "cancelled", f"cancelled on request; before that it ended: {end.reason}")
+        jobs.finish(
+            session, outbox, job, "cancelled", f"cancelled on request; before that it ended: {end.reason}"
+        )
     elif job.attempt >= job.last_attempt:
         jobs.finish(session, outbox, job, "failed", _given_up(job, end.reason))
     elif ran >= most:

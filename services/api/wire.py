@@ -201,7 +201,9 @@ class Resources(Schema):
     memory_mb = fields.Integer(validate=_MEMORY_MB)
     max_seconds = fields.Integer(
         validate=validate.Range(min=10, max=30 * 86_400),
-        metadata={"description": "run time after which it is stopped, attempts that follow by themselves included"},
+        metadata={
+            "description": "run time after which it is stopped, attempts that follow by themselves included"
+        },
     )
     max_retries = fields.Integer(
         validate=validate.Range(min=0, max=20),

@@ -67,7 +67,10 @@ def explain(status: RunStatus, tail: Sequence[str]) -> tuple[Outcome, str]:
         case Cause.NEVER_STARTED:
             return Outcome.FAILED, f"never started: {status.detail or 'the provider does not say why'}"
         case Cause.RECLAIMED:
-            return Outcome.FAILED, f"the provider took the machine back ({status.detail or 'it does not say why'})"
+            return (
+                Outcome.FAILED,
+                f"the provider took the machine back ({status.detail or 'it does not say why'})",
+            )
         case Cause.STOPPED:
             return Outcome.FAILED, f"stopped at the provider, not by this platform: {status.detail}"
         case Cause.OUT_OF_MEMORY:

@@ -28,13 +28,11 @@ _log = logging.getLogger(__name__)
 class Queue(Protocol):
     """What is used of boto3's SQS client, whose types are a package of their own."""
 
-    def receive_message(
-        self, *, QueueUrl: str, MaxNumberOfMessages: int, WaitTimeSeconds: int  # noqa: N803 - boto3's names
-    ) -> Mapping[str, Any]:
+    def receive_message(self, **request: Any) -> Mapping[str, Any]:
         """Wait for messages."""
         ...
 
-    def delete_message_batch(self, *, QueueUrl: str, Entries: list[dict[str, str]]) -> Mapping[str, Any]:  # noqa: N803 - boto3's names
+    def delete_message_batch(self, **request: Any) -> Mapping[str, Any]:
         """Delete messages."""
         ...
 

@@ -11,13 +11,15 @@ from runtime import log
 from runtime.db import unix_now
 from runtime.errors import Transient
 from services.launcher import runs
-from services.launcher.backend import UNKNOWN, Refused, RunSpec, RunState
+from services.launcher.backend import UNKNOWN, NoCapacity, Refused, RunSpec, RunState
 from services.launcher.exits import cause_of, explain
 from services.launcher.models import LAUNCHING, RUNNING, STOPPING, Run
 from services.launcher.verdicts import CANCELLED, began_at, is_over, ran_for, why_stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+
+    from sqlalchemy.orm import Session
 
     from runtime.db import Database
     from runtime.outbox import Outbox
@@ -80,7 +82,7 @@ class Reconciler:
             spec = RunSpec(run.job_id, run.attempt, self._environment(run), run.cpus, run.memory_mb)
             handle = self._backend.launch(spec)
         except Transient as error:
-            self._postpone(run, str(error))
+            self._postpone(run, str(error), started=not isinstance(error, NoCapacity))
         except Refused as error:
             self._refuse(run, f"could not be launched: {error}")
         except Exception as error:  # noqa: BLE001 - a defect must end the job with a reason, not stop the others
@@ -95,34 +97,46 @@ class Reconciler:
                     self._outbox.emit(session, launched)
             _log.info("launched", extra={"handle": handle})
 
-    def _postpone(self, run: Run, reason: str) -> None:
+    def _postpone(self, run: Run, reason: str, *, started: bool) -> None:
         tried_for = unix_now() - (run.first_tried_at or unix_now())
-        if tried_for > self._limits.give_up_seconds:
-            self._refuse(run, f"could not be launched in {tried_for:.0f} s: {reason}", EndCause.CAPACITY)
-            return
         pause = min(_RETRY_SECONDS * 2 ** (run.launch_tries - 1), _RETRY_AT_MOST)
         _log.warning("cannot launch now", extra={"error": reason, "pause_seconds": pause})
         with self._db.write() as session:
             row = runs.locked(session, run.job_id, run.attempt)
-            cancelled = row is not None and row.cancel_requested
-            if not cancelled:
-                runs.postpone(session, run, pause, reason)
-        if cancelled:
-            self._refuse(run, reason)
+            if row is None or row.state != LAUNCHING:
+                return
+            end = None
+            if row.cancel_requested:
+                end = _unlaunched(row)
+            elif tried_for > self._limits.give_up_seconds:
+                reason = f"could not be launched in {tried_for:.0f} s: {reason}"
+                end = _finished(row, Outcome.FAILED, reason, EndCause.CAPACITY)
+            if end is not None:
+                self._tell(session, row, end)
+            if end is not None and not started:
+                runs.end(row, reason=end.reason)
+            else:
+                # Even one that is told to have ended: only its handle can tell whether there is something to stop
+                runs.postpone(row, pause, reason, started=started)
 
-    def _refuse(self, run: Run, reason: str, cause: EndCause = EndCause.NEVER_STARTED) -> None:
+    def _refuse(self, run: Run, reason: str) -> None:
         with self._db.write() as session:
             row = runs.locked(session, run.job_id, run.attempt)
             if row is None or row.state != LAUNCHING:
                 return
-            cancelled = row.cancel_requested
-            finished = (
-                _finished(row, Outcome.CANCELLED, "cancelled before it was launched")
-                if cancelled
-                else _finished(row, Outcome.FAILED, reason, cause)
+            end = (
+                _unlaunched(row)
+                if row.cancel_requested
+                else _finished(row, Outcome.FAILED, reason, EndCause.NEVER_STARTED)
             )
-            runs.end(row, reason=finished.reason)
-            self._outbox.emit(session, finished)
+            runs.end(row, reason=end.reason)
+            self._tell(session, row, end)
+
+    def _tell(self, session: Session, row: Run, end: JobFinished | JobLost) -> None:
+        """Tell how an attempt ended whose row is locked, unless that was told before."""
+        if not row.reported:
+            row.reported, row.reported_at = True, unix_now()
+            self._outbox.emit(session, end)
 
     # --- looking
 
@@ -184,10 +198,9 @@ class Reconciler:
             if row is None or row.state != RUNNING:
                 return
             row.state, row.stop_reason = STOPPING, stop.reason
-            if not (row.cancel_requested or row.reported):
+            if not row.cancel_requested:
                 # Told before the trainer can, which would only know that it was stopped
-                row.reported, row.reported_at = True, unix_now()
-                self._outbox.emit(session, _finished(run, stop.outcome, stop.reason, stop.cause))
+                self._tell(session, row, _finished(run, stop.outcome, stop.reason, stop.cause))
 
     # --- ending
 
@@ -199,9 +212,7 @@ class Reconciler:
             if row is None or row.state not in (RUNNING, STOPPING):
                 return
             runs.end(row, status.exit_code, told.reason)
-            if not row.reported:
-                row.reported = True
-                self._outbox.emit(session, told)
+            self._tell(session, row, told)
         _log.info("ended", extra={"exit_code": status.exit_code, "reason": told.reason})
 
     def _verdict(self, run: Run, status: RunStatus) -> JobFinished | JobLost:
@@ -217,6 +228,10 @@ class Reconciler:
         tail = self._backend.logs(run.handle or "", _EXPLAIN_BYTES)
         outcome, reason = explain(status, tail)
         return _finished(run, outcome, reason, cause_of(status))
+
+
+def _unlaunched(run: Run) -> JobFinished:
+    return _finished(run, Outcome.CANCELLED, "cancelled before it was launched")
 
 
 def _finished(run: Run, outcome: Outcome, reason: str, cause: EndCause | None = None) -> JobFinished:

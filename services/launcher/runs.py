@@ -104,13 +104,14 @@ def launched(session: Session, run: Run, handle: str) -> bool:
     return changed.first() is not None
 
 
-def postpone(session: Session, run: Run, seconds: float, reason: str) -> None:
-    """Put a run that could not be launched back into the queue."""
-    session.execute(
-        update(Run)
-        .where(Run.id == run.id, Run.state == LAUNCHING)
-        .values(state=WAITING, due_at=unix_now() + seconds, reason=reason)
-    )
+def postpone(run: Run, seconds: float, reason: str, *, started: bool) -> None:
+    """Have a run, whose row is locked, launched again later.
+
+    One that may have been started stays in a launcher's hands: it cannot just be dropped, and no other attempt may begin.
+    """
+    run.state = LAUNCHING if started else WAITING
+    run.due_at = unix_now() + seconds
+    run.reason = reason
 
 
 def note_silence(run: Run, event: JobSilent) -> None:

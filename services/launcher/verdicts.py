@@ -62,42 +62,51 @@ def why_stop(run: Run, status: RunStatus, limits: Limits, clock: float) -> Stop 
         return Stop("lived on after its final report", Outcome.FAILED)
     began = began_at(run, status)
     if began is None:
-        waited = clock - run.launched_at.timestamp() if run.launched_at else 0.0
-        if waited <= limits.give_up_seconds:
-            return None
-        told = f": {status.detail}" if status.detail else ""
-        return Stop(
-            f"did not begin to run within {waited:.0f} s{told}", Outcome.FAILED, EndCause.CAPACITY
-        )
-    if clock - began > run.max_seconds - run.ran_seconds:
-        over = " over all its attempts" if run.ran_seconds else ""
-        reason = f"stopped after {run.max_seconds} s{over}, the longest it may run; raise max_seconds or train less"
-        return Stop(reason, Outcome.TIMED_OUT)
-    quiet = clock - heard_at(run, clock, began)
-    if run.max_idle_seconds and not run.everyone_silent and quiet > run.max_idle_seconds:
-        reason = (
-            f"hung: the provider says that it runs, but nothing was heard of it for {quiet:.0f} s, and max_idle_seconds"
-            f" is {run.max_idle_seconds}. Either it is stuck, or it cannot reach TRAINER_API_BASE"
-        )
-        return Stop(reason, Outcome.FAILED, EndCause.HUNG)
-    return None
+        return _never_began(run, status, limits, clock)
+    return _out_of_time(run, clock - began) or _hung(run, clock - heard_at(run, clock, began))
+
+
+def _never_began(run: Run, status: RunStatus, limits: Limits, clock: float) -> Stop | None:
+    waited = clock - run.launched_at.timestamp() if run.launched_at else 0.0
+    if waited <= limits.give_up_seconds:
+        return None
+    told = f": {status.detail}" if status.detail else ""
+    return Stop(f"did not begin to run within {waited:.0f} s{told}", Outcome.FAILED, EndCause.CAPACITY)
+
+
+def _out_of_time(run: Run, seconds: float) -> Stop | None:
+    if seconds <= run.max_seconds - run.ran_seconds:
+        return None
+    over = " over all its attempts" if run.ran_seconds else ""
+    reason = (
+        f"stopped after {run.max_seconds} s{over}, the longest it may run; raise max_seconds or train less"
+    )
+    return Stop(reason, Outcome.TIMED_OUT)
+
+
+def _hung(run: Run, quiet: float) -> Stop | None:
+    if not run.max_idle_seconds or run.everyone_silent or quiet <= run.max_idle_seconds:
+        return None
+    reason = (
+        f"hung: the provider says that it runs, but nothing was heard of it for {quiet:.0f} s, and max_idle_seconds"
+        f" is {run.max_idle_seconds}. Either it is stuck, or it cannot reach TRAINER_API_BASE"
+    )
+    return Stop(reason, Outcome.FAILED, EndCause.HUNG)
 
 
 def is_over(run: Run, status: RunStatus, limits: Limits, clock: float) -> bool:
     """Tell whether a run has ended for good that the provider says has exited, or does not know.
 
-    A provider may not know a run that is well, so one it does not know is over only when nothing is heard of it either.
-    Where nobody can say whether it is heard, because the metrics service is away, that is waited for.
+    A provider may not know a run that is well, for a moment or by mistake; so one it does not know is over only when it
+    has told its end, must end anyway, or is not heard either. Where nobody can say whether it is heard, because the
+    metrics service is away, that is waited for.
     """
-    if run.reported:
-        return True
     gone_for = clock - (run.gone_at or clock)
     if status.state is RunState.EXITED:
-        return gone_for >= limits.report_grace_seconds
+        return run.reported or gone_for >= limits.report_grace_seconds
     if gone_for < limits.lost_grace_seconds:
         return False
-    # One that was cancelled is not waited for: nothing that its provider knows is left to stop
-    return run.cancel_requested or run.silent_until > clock
+    return run.reported or run.cancel_requested or run.silent_until > clock
 
 
 def heard_at(run: Run, clock: float, began: float) -> float:

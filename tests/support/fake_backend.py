@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from runtime.errors import Transient
-from services.launcher.backend import UNKNOWN, Cause, RunState, RunStatus
+from services.launcher.backend import UNKNOWN, Cause, NoCapacity, RunState, RunStatus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,15 +21,19 @@ class FakeBackend:
 
     def __init__(self) -> None:
         self.tasks: dict[str, RunStatus] = {}
+        self.started: set[str] = set()
         self.hidden: set[str] = set()  # alive, and not known to the provider
-        self.fails: list[str] = []  # of the next launches: "before" the start or "after" it
+        self.fails: list[str] = []  # of the next launches: "no capacity", "before" the start or "after" it
         self.deaf = False  # a stop is taken and not done
 
     def launch(self, run: RunSpec) -> str:
         fails = self.fails.pop(0) if self.fails else ""
         handle = f"{run.job_id}/{run.attempt}"
-        if fails != "before":
-            self.tasks.setdefault(handle, RunStatus(RunState.RUNNING, started_at=datetime.now(UTC)))
+        if fails in {"", "after"} and handle not in self.started:
+            self.started.add(handle)
+            self.tasks[handle] = RunStatus(RunState.RUNNING, started_at=datetime.now(UTC))
+        if fails == "no capacity":
+            raise NoCapacity(fails)
         if fails:
             raise Transient(f"the connection broke {fails} the start")
         return handle
@@ -39,7 +43,7 @@ class FakeBackend:
         return {handle: known.get(handle, UNKNOWN) for handle in handles}
 
     def stop(self, handle: str, reason: str) -> None:  # noqa: ARG002 - the interface's
-        if handle in self.alive and not self.deaf:
+        if handle in self.alive - self.hidden and not self.deaf:
             self.exit(handle, 143)
 
     def logs(self, handle: str, tail_bytes: int) -> list[str]:  # noqa: ARG002 - the interface's

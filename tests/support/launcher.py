@@ -37,9 +37,7 @@ FOREVER = "import time\nprint('up', flush=True)\nwhile True: time.sleep(1)"
 class Launcher:
     """What one launcher process holds; `restarted()` gives another over the same database and folders."""
 
-    def __init__(
-        self, db: Database, folder: Path, backend: Backend | None = None, **limits: float
-    ) -> None:
+    def __init__(self, db: Database, folder: Path, backend: Backend | None = None, **limits: float) -> None:
         self.db, self.folder, self.limits = (
             db,
             folder,

@@ -6,7 +6,15 @@ import pytest
 from integration.api.test_jobs import act, create, dataset, ready, show  # noqa: F401 - fixtures
 
 from contracts.callback import Outcome
-from contracts.events import Envelope, EndCause, JobEnded, JobFinished, JobLaunchRequested, JobLost, JobStarted
+from contracts.events import (
+    EndCause,
+    Envelope,
+    JobEnded,
+    JobFinished,
+    JobLaunchRequested,
+    JobLost,
+    JobStarted,
+)
 from runtime.outbox import EventRow
 from services.api.handlers import Handlers
 
@@ -27,10 +35,14 @@ def told(platform, job, kind):
 
 
 def ended(job, cause, attempt=1, outcome=Outcome.FAILED, **values):
-    return JobFinished(job_id=job, attempt=attempt, outcome=outcome, reason="so it was", cause=cause, **values)
+    return JobFinished(
+        job_id=job, attempt=attempt, outcome=outcome, reason="so it was", cause=cause, **values
+    )
 
 
-@pytest.mark.parametrize("cause", [EndCause.CAPACITY, EndCause.RECLAIMED, EndCause.INTERRUPTED, EndCause.HUNG])
+@pytest.mark.parametrize(
+    "cause", [EndCause.CAPACITY, EndCause.RECLAIMED, EndCause.INTERRUPTED, EndCause.HUNG]
+)
 def test_what_is_nobodys_fault_is_tried_again_from_its_checkpoint(platform, start, cause):
     job = start()
     platform.hear(JobStarted(job_id=job, attempt=1))
@@ -107,7 +119,10 @@ def test_a_cancellation_in_between_wins(platform, start):
     act(platform, job, "cancel")
     platform.hear(JobLost(job_id=job, attempt=1, reason="gone"))
     shown = show(platform, job)
-    assert (shown["state"], shown["reason"]) == ("cancelled", "cancelled on request; before that it ended: gone")
+    assert (shown["state"], shown["reason"]) == (
+        "cancelled",
+        "cancelled on request; before that it ended: gone",
+    )
     assert act(platform, job, "retry").json["state"] == "queued"
     platform.hear(JobLost(job_id=job, attempt=2, reason="gone"))
     assert show(platform, job)["attempt"] == 3, "a cancellation is of the attempts until then"
@@ -149,7 +164,12 @@ def test_pauses_grow(platform, start):
 
 @pytest.mark.parametrize(
     ("resources", "status"),
-    [({"max_retries": 21}, 422), ({"max_retries": -1}, 422), ({"max_idle_seconds": -1}, 422), ({"max_idle_seconds": 0}, 201)],
+    [
+        ({"max_retries": 21}, 422),
+        ({"max_retries": -1}, 422),
+        ({"max_idle_seconds": -1}, 422),
+        ({"max_idle_seconds": 0}, 201),
+    ],
 )
 def test_limits_of_a_job(platform, ready, resources, status):  # noqa: F811 - a fixture
     assert create(platform, ready, resources=resources).status_code == status
@@ -157,8 +177,11 @@ def test_limits_of_a_job(platform, ready, resources, status):  # noqa: F811 - a 
 
 def test_a_job_that_names_no_limits_has_those_of_the_platform(platform, start):
     job = start()
-    assert show(platform, job)["settings"]["resources"].items() >= {
-        "max_retries": 3,
-        "max_idle_seconds": 900,
-    }.items()
+    assert (
+        show(platform, job)["settings"]["resources"].items()
+        >= {
+            "max_retries": 3,
+            "max_idle_seconds": 900,
+        }.items()
+    )
     assert told(platform, job, JobLaunchRequested)[-1].max_idle_seconds == 900

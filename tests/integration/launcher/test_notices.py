@@ -42,7 +42,8 @@ def left(queue):
     """Count what is neither deleted nor will be, of what was received and what was not."""
     queue.load()
     return sum(
-        int(queue.attributes[f"ApproximateNumberOfMessages{suffix}"]) for suffix in ("", "NotVisible", "Delayed")
+        int(queue.attributes[f"ApproximateNumberOfMessages{suffix}"])
+        for suffix in ("", "NotVisible", "Delayed")
     )
 
 
@@ -51,7 +52,15 @@ def test_a_task_that_changed_is_looked_at_and_the_notice_deleted(queue):
     notices = TaskNotices(open_queue(), queue.url, looked.append)
     notices.hear()
     assert looked == [], "there is no notice"
-    for body in (notice(), notice(), notice(kind="ECS Service Action"), "no JSON", "[]", notice(task=7), '{"detail-type": 1}'):
+    for body in (
+        notice(),
+        notice(),
+        notice(kind="ECS Service Action"),
+        "no JSON",
+        "[]",
+        notice(task=7),
+        '{"detail-type": 1}',
+    ):
         queue.send_message(MessageBody=body)
     while left(queue):
         notices.hear()

@@ -17,10 +17,9 @@ from contracts.events import EndCause, JobFinished, JobLaunched, JobLaunchReques
 from runtime import log
 from runtime.errors import Transient
 from runtime.loop import Loop
-from services.launcher.backend import Refused
+from services.launcher.backend import NoCapacity, Refused
 from support.launcher import FOREVER, ROOT_SECRET
 from support.wait import until
-
 
 # What the metrics service tells when a trainer got SIGTERM, whoever sent it
 STOPPED = JobFinished(
@@ -381,7 +380,7 @@ class Failing:
 @pytest.mark.parametrize("cancelled", [False, True])
 def test_a_launch_that_cannot_be_done_now_is_tried_again_unless_cancelled(launcher, cancelled):
     launcher.request("a")
-    launcher.reconciler._backend = Failing(Transient("no capacity"))
+    launcher.reconciler._backend = Failing(NoCapacity("no capacity"))
     if cancelled:
         failing = launcher.reconciler._backend.launch
         launcher.reconciler._backend.launch = lambda spec: (launcher.cancel("a"), failing(spec))
@@ -401,7 +400,7 @@ def test_a_launch_that_cannot_be_done_now_is_tried_again_unless_cancelled(launch
     [
         (Refused("20 processors are more than there are"), "could not be launched: 20 processors are more than there are", EndCause.NEVER_STARTED),
         (KeyError("cluster"), "could not be launched: KeyError: 'cluster'", EndCause.NEVER_STARTED),
-        (Transient("no capacity"), r"could not be launched in \d+ s: no capacity", EndCause.CAPACITY),
+        (NoCapacity("no capacity"), r"could not be launched in \d+ s: no capacity", EndCause.CAPACITY),
     ],
 )  # fmt: skip
 def test_a_launch_that_is_refused_ends_the_job_with_the_reason(make_launcher, error, reason, cause):

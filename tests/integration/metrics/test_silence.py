@@ -21,11 +21,11 @@ class Watch:
         self.database, self.at = database, START
         self.watch = SilenceWatch(database, Outbox(lambda: None), 60, lambda: self.at)
 
-    def job(self, job_id="j", state="running", launched=True, heard=0, attempt=1) -> None:
+    def job(self, job_id="j", *, state="running", launched=True, heard=0) -> None:
         """Put a job there, heard so many seconds after the start."""
         seen = None if heard is None else START + timedelta(seconds=heard)
         with self.database.write() as session:
-            session.merge(Job(job_id=job_id, attempt=attempt, state=state, launched=launched, last_seen=seen))
+            session.merge(Job(job_id=job_id, attempt=1, state=state, launched=launched, last_seen=seen))
 
     def until(self, seconds: float) -> list[JobSilent]:
         """Look every 15 s until so long after the start, and give all that was told."""

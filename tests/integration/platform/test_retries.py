@@ -38,7 +38,9 @@ class Choreography:
             API: ApiHandlers(self.launcher.store, folder, retry_pause_seconds=0).table(),
             METRICS: MetricsHandlers(Silent()).table(),
         }
-        self.consumers = {queue: Consumer(database, self.outbox, queue, table) for queue, table in handlers.items()}
+        self.consumers = {
+            queue: Consumer(database, self.outbox, queue, table) for queue, table in handlers.items()
+        }
         self.consumers[LAUNCHER] = self.launcher.consumer
         with database.write() as session:
             dataset = Dataset(
@@ -54,7 +56,9 @@ class Choreography:
             session.add(dataset)
             session.flush()
             settings = {
-                **{"feature_columns": ["age"], "column_types": {}, "params": {}},
+                "feature_columns": ["age"],
+                "column_types": {},
+                "params": {},
                 "resources": {"cpus": 1, "memory_mb": 512, "max_seconds": 3600, "max_retries": 2},
             }
             job = jobs.create(
@@ -131,7 +135,9 @@ def test_a_machine_dies_again_and_again(play):
         play.launcher.silent(play.id, attempt)
     play.settle()
     assert (play.job.state, play.job.attempt) == ("failed", 3)
-    assert play.job.reason.startswith("given up after 3 attempts; the last one ended: lost: fake no longer knows")
+    assert play.job.reason.startswith(
+        "given up after 3 attempts; the last one ended: lost: fake no longer knows"
+    )
     states, ended = play.seen()
     assert (states[-2:], ended) == (["interrupted", "failed"], True)
 
@@ -157,13 +163,15 @@ def test_what_would_end_the_same_way_ends_the_job(play, code, cause, reason):
 
 
 def test_no_capacity_is_tried_again(play):
-    play.backend.fails = ["before"]
+    play.backend.fails = ["no capacity"]
     play.settle()
     assert (play.job.state, play.job.attempt) == ("launching", 2)
     assert play.backend.alive == {f"{play.id}/2"}
 
 
-@pytest.mark.parametrize("when", ["before its launch", "while it runs", "when it was lost", "in the next attempt"])
+@pytest.mark.parametrize(
+    "when", ["before its launch", "while it runs", "when it was lost", "in the next attempt"]
+)
 def test_a_cancelled_job_leaves_nothing_running_and_comes_back_no_more(play, when):
     if when != "before its launch":
         play.settle()

@@ -18,7 +18,12 @@ LIMITS = Limits(max_running=1, give_up_seconds=600, lost_grace_seconds=120, repo
 
 def run(**values) -> Run:
     """A run that began 1000 s ago, was launched 100 s before, and is heard."""
-    began = {"launched_at": at(-1100), "started_at": CLOCK - 1000, "max_seconds": 3600, "max_idle_seconds": 900}
+    began = {
+        "launched_at": at(-1100),
+        "started_at": CLOCK - 1000,
+        "max_seconds": 3600,
+        "max_idle_seconds": 900,
+    }
     plain = {"ran_seconds": 0.0, "silent_until": 0.0, "everyone_silent": False, "reported": False}
     return Run(**{"job_id": "a", "attempt": 1, "cancel_requested": False, **plain, **began, **values})
 
@@ -81,7 +86,8 @@ EXITED, UNKNOWN = RunStatus(RunState.EXITED, 0), RunStatus(RunState.UNKNOWN)
         (100_000, {}, UNKNOWN, False),
         (100_000, silent(600, silent_until=CLOCK - 1), UNKNOWN, False),
         (121, {"cancel_requested": True}, UNKNOWN, True),
-        (0, {"reported": True}, UNKNOWN, True),
+        (119, {"reported": True}, UNKNOWN, False),
+        (121, {"reported": True}, UNKNOWN, True),
     ],
 )
 def test_what_is_gone_is_over_when_its_report_is_late_or_nothing_is_heard_of_it_either(
