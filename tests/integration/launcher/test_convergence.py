@@ -196,8 +196,8 @@ def test_two_rounds_are_enough(database, tmp_path):
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=12,
-            stateful_step_count=20,
+            max_examples=6,
+            stateful_step_count=15,
             phases=[Phase.reuse, Phase.generate],  # a smaller example is not worth minutes of databases
             suppress_health_check=list(HealthCheck),
         ),
