@@ -81,5 +81,5 @@ def task_of(body: str) -> str | None:
 def open_queue() -> Queue:
     """Make the client, for the region and credentials that boto3 finds in the environment."""
     config = Config(connect_timeout=5, read_timeout=_WAIT_SECONDS + 15, retries={"mode": "standard"})
-    queue: Queue = boto3.client("sqs", config=config)  # type: ignore[call-overload] # as told above
+    queue: Queue = boto3.client("sqs", config=config)
     return queue

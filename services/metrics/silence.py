@@ -39,6 +39,7 @@ class SilenceWatch:
 
     def look(self) -> None:
         """Tell of the jobs that were not heard for long enough, each at most so often. Several watches may run at once."""
+        self._db.check()  # without it nobody is heard
         at = self._clock()
         if at - self._looked_at > self._told_after:
             self._listening_since = at
