@@ -15,7 +15,6 @@ import pytest
 from contracts.callback import Outcome, derive_secret
 from contracts.events import EndCause, JobFinished, JobLaunched, JobLaunchRequested, JobLost
 from runtime import log
-from runtime.errors import Transient
 from runtime.loop import Loop
 from services.launcher.backend import NoCapacity, Refused
 from support.launcher import FOREVER, ROOT_SECRET
@@ -334,7 +333,6 @@ def test_a_launch_that_must_wait_is_done_later(launcher):
 
 def test_the_time_of_earlier_attempts_counts(launcher):
     launcher.request("a", FOREVER, max_seconds=3600, ran_seconds=3600)
-    started(launcher, "a")
     launcher.until_state("a", "ended")
     assert launcher.finished("a").reason.startswith("stopped after 3600 s over all its attempts")
 
