@@ -146,7 +146,7 @@ def speed(folder: Path, rows: int, rounds: int) -> None:
     inputs = fetch_inputs(spec, folder / "inputs", lambda _: None)
     params = TrainParams(
         spec, model.params(spec.model_params), prepare_data(spec, inputs), SilentReporter(), folder,
-        Checkpoints(folder, "", 1e9), math.inf,
+        Checkpoints(folder, [], "", save_seconds=math.inf, store_seconds=math.inf), math.inf,
     )  # fmt: skip
     settings = replace(Settings.of(spec, params.model), patience=0, epochs=1 + rounds * len(KINDS))
     device = choose_device("auto")

@@ -63,6 +63,8 @@ def show(context: typer.Context, job: str) -> None:
     session.output.line(
         f"{answer['name']}: {answer['model']} on {answer['dataset_name']}, target {answer['target']}"
     )
+    if answer["attempt"] > 1:
+        session.output.line(f"attempt {answer['attempt']} of {answer['last_attempt']}")
     session.output.table(
         ("state", "at", "attempt", "reason"),
         ((step["state"], moment(step["at"]), step["attempt"], step["reason"]) for step in answer["history"]),

@@ -6,7 +6,8 @@ A released version is never changed: a new field with a default is allowed, anyt
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from enum import StrEnum
+from typing import Any, ClassVar, Final
 from uuid import UUID, uuid4
 
 from pydantic import Field
@@ -14,6 +15,30 @@ from pydantic import Field
 from contracts.base import Wire
 from contracts.callback import ArtifactInfo, Outcome
 from contracts.prediction import PredictionTask
+
+
+class EndCause(StrEnum):
+    """Why an attempt ended otherwise than well, for whoever decides whether it is tried again."""
+
+    CAPACITY = "capacity"  # the provider had no room in the time allowed
+    RECLAIMED = "reclaimed"  # the provider took its machine back (Spot)
+    INTERRUPTED = (
+        "interrupted"  # stopped by a signal that this platform did not send: a machine was shut down
+    )
+    LOST = "lost"  # the provider no longer knows it, and nothing was heard of it
+    HUNG = "hung"  # the provider says that it runs, and nothing was heard of it for too long
+    OUT_OF_MEMORY = "out_of_memory"
+    DATA = "data"
+    CODE = "code"  # the trainer's, a model's, or what they stand on
+    SETTINGS = "settings"
+    NEVER_STARTED = "never_started"  # refused by the provider; image, secrets, network, command
+    STOPPED = "stopped"  # by someone at the provider
+
+
+# Ends that are nobody's fault: the same attempt elsewhere or later may go well
+PASSING: Final = frozenset(
+    {EndCause.CAPACITY, EndCause.RECLAIMED, EndCause.INTERRUPTED, EndCause.LOST, EndCause.HUNG}
+)
 
 
 class Event(Wire):
@@ -101,6 +126,13 @@ class JobLaunchRequested(Event):
     max_seconds: int = Field(
         default=86_400, gt=0, description="run time after which the job is stopped as timed_out"
     )
+    ran_seconds: float = Field(
+        default=0, ge=0, description="how much of that run time earlier attempts have used up"
+    )
+    max_idle_seconds: int = Field(
+        default=0, ge=0, description="silence after which a running attempt is stopped as hung; 0: never"
+    )
+    delay_seconds: float = Field(default=0, ge=0, description="how long the launch has to wait")
 
 
 class JobCancelRequested(Event):
@@ -129,8 +161,26 @@ class JobStarted(Event):
     attempt: int
 
 
+class JobSilent(Event):
+    """Nothing is heard of an attempt that should run. Told again and again while that lasts, and never taken back."""
+
+    NAME = "job.silent.v1"
+    job_id: str
+    attempt: int
+    since: datetime = Field(description="nothing was heard from then on")
+    until: datetime = Field(description="after it this is old news, and must not be acted on")
+    everyone: bool = Field(
+        default=False,
+        description="the other jobs are not heard either, so that the fault may lie between them and this platform",
+    )
+
+
 class JobFinished(Event):
-    """An attempt ended; the first such event of an attempt counts."""
+    """An attempt ended; the first such event of an attempt counts.
+
+    One that was cancelled because it was INTERRUPTED is a trainer's own word: it was told to stop, and does not know by
+    whom or why. It ends the job where a cancellation was asked for; else what the launcher says counts.
+    """
 
     NAME = "job.finished.v1"
     job_id: str
@@ -139,15 +189,30 @@ class JobFinished(Event):
     reason: str = ""
     metrics: dict[str, float] = Field(default_factory=dict)
     artifacts: list[ArtifactInfo] = Field(default_factory=list)
+    cause: EndCause | None = Field(
+        default=None, description="None where it ended well, was cancelled or out of time"
+    )
+    ran_seconds: float = Field(default=0, ge=0, description="how long it ran, where the launcher tells of it")
 
 
 class JobLost(Event):
-    """The provider no longer knows the attempt, or it never gave a sign of life."""
+    """The provider no longer knows the attempt, and nothing is heard of it; its cause is LOST."""
 
     NAME = "job.lost.v1"
     job_id: str
     attempt: int
     reason: str
+    ran_seconds: float = Field(default=0, ge=0, description="how long it ran")
+
+
+class JobEnded(Event):
+    """A job came to its final state: no other attempt follows by itself."""
+
+    NAME = "job.ended.v1"
+    job_id: str
+    attempt: int
+    outcome: Outcome
+    reason: str = ""
 
 
 class PredictionRequested(Event):

@@ -125,8 +125,9 @@ class JobSpec(Wire):
         default="",
         description="s3://… or file:///… folder of torchvision's weight files by their own names, and of a sentence encoder in a sub-folder",
     )
-    resume_from: str = Field(
-        default="", description="s3://… or file:///… checkpoint of an earlier attempt, taken up where it fits"
+    resume_from: list[str] = Field(
+        default_factory=list,
+        description="s3://… or file:///… checkpoints of earlier attempts, one or a JSON list, latest first; the first that fits is taken up",
     )
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="of the split and of training")
     eval_steps: int = Field(default=1, ge=1, description="epochs between validation passes")
@@ -138,12 +139,17 @@ class JobSpec(Wire):
             raise ValueError(f"{value!r} is not an http:// or https:// URL")
         return value.rstrip("/")
 
-    @field_validator("artifacts_uri", "pretrained_uri", "resume_from")
+    @field_validator("artifacts_uri", "pretrained_uri")
     @classmethod
     def _object_uri(cls, value: str) -> str:
         if value and urlsplit(value).scheme not in {"s3", "file"}:
             raise ValueError(f"{value!r} is not an s3:// or file:// URI")
         return value.rstrip("/")
+
+    @field_validator("resume_from")
+    @classmethod
+    def _object_uris(cls, value: list[str]) -> list[str]:
+        return [cls._object_uri(uri) for uri in value]
 
     @field_validator("modality_columns")
     @classmethod
@@ -230,6 +236,8 @@ _INTEGERS = {"attempt", "callback_ttl", "epochs", "batch_size", "seed", "eval_st
 def _decode(name: str, raw: str) -> Any:
     if name in _JSON:
         return _json(raw)
+    if name == "resume_from":
+        return _json(raw) if raw.lstrip().startswith("[") else [raw.strip()]
     if name == "feature_columns":
         return (
             _json(raw)

@@ -33,6 +33,7 @@ from trainer.models import catalogue
 from trainer.settings import Settings, job_environment
 
 if TYPE_CHECKING:
+    from trainer.checkpoint import Checkpoints
     from trainer.reporter import HttpReporter, Reporter, SilentReporter
 
 log = logging.getLogger(__name__)
@@ -108,17 +109,22 @@ def _attempt(spec: JobSpec, settings: Settings, reporter: Reporter) -> int:
     from trainer.checkpoint import Checkpoints  # noqa: PLC0415 - as in _reporter
     from trainer.pipeline import run_job  # noqa: PLC0415 - as in _reporter
 
+    workdir = _workdir(spec, settings)
+    checkpoints = Checkpoints(
+        workdir,
+        spec.resume_from,
+        spec.destination,
+        # the first process keeps the state of all
+        save_seconds=settings.checkpoint_seconds if settings.process.first else math.inf,
+        store_seconds=settings.checkpoint_store_seconds,
+    )
     try:
         model = catalogue.find(spec.model, catalogue.folders(settings.models_path))
         params = model.params(spec.model_params)
-        workdir = _workdir(spec, settings)
-        # the first process keeps the state of all
-        seconds = settings.checkpoint_seconds if settings.process.first else math.inf
-        checkpoints = Checkpoints(workdir, spec.resume_from, seconds)
         metrics, artifacts = run_job(spec, model, params, reporter, workdir, checkpoints, settings)
     except Cancelled:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it would cut the checkpoint off
-        return _end(reporter, Outcome.CANCELLED, _stopped(spec, settings), EXIT_CANCELLED)
+        return _end(reporter, Outcome.CANCELLED, _stopped(checkpoints), EXIT_CANCELLED)
     except KeyboardInterrupt:
         return _end(reporter, Outcome.CANCELLED, "interrupted from the keyboard", EXIT_INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - logged there
@@ -129,11 +135,9 @@ def _attempt(spec: JobSpec, settings: Settings, reporter: Reporter) -> int:
     return EXIT_OK
 
 
-def _stopped(spec: JobSpec, settings: Settings) -> str:
-    from trainer.checkpoint import store  # noqa: PLC0415 - as in _reporter
-
+def _stopped(checkpoints: Checkpoints) -> str:
     try:
-        kept = store(_workdir(spec, settings), spec)
+        kept = checkpoints.store()
     except DataError as error:
         log.warning("the checkpoint is lost: %s", error)
         kept = False

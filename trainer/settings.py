@@ -51,6 +51,12 @@ class Settings(BaseModel):
     checkpoint_seconds: float = Field(
         default=5, ge=0, le=3600, description="least time between two checkpoints kept on disk"
     )
+    checkpoint_store_seconds: float = Field(
+        default=300,
+        ge=1,
+        le=86_400,
+        description="least time between two checkpoints stored beside the artifacts, for an attempt whose machine is lost",
+    )
     explain_share: float = Field(
         default=0.25,
         ge=0,

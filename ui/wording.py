@@ -18,6 +18,7 @@ STATE_COLORS = {
     "failed": "red",
     "cancelled": "gray",
     "timed_out": "orange",
+    "interrupted": "orange",
     "uploading": "blue",
     "uploaded": "blue",
     "ready": "teal",

@@ -29,6 +29,14 @@ class Context:
     checks: Checks
     catalogue: Catalogue
 
+    @property
+    def limits(self) -> dict[str, int]:
+        """Give what counts for jobs that name nothing else."""
+        return {
+            "max_retries": self.settings.job_max_retries,
+            "max_idle_seconds": self.settings.job_max_idle_seconds,
+        }
+
     def page_size(self, asked: int) -> int:
         """Cap a page's size at the setting."""
         return min(asked, self.settings.max_page_size)

@@ -24,7 +24,7 @@ from contracts.events import (
 )
 from contracts.topology import LAUNCHER, SCHEMA
 from runtime.db import now
-from services.api import datasets, jobs, predictions
+from services.api import datasets, jobs, predictions, retries
 from services.api.models import Dataset, Job
 
 if TYPE_CHECKING:
@@ -41,9 +41,10 @@ if TYPE_CHECKING:
 class Handlers:
     """Handlers by event name, over the collaborators they need."""
 
-    def __init__(self, store: ObjectStore, spool_dir: Path) -> None:
+    def __init__(self, store: ObjectStore, spool_dir: Path, *, retry_pause_seconds: float = 60.0) -> None:
         self._store = store
         self._spool_dir = spool_dir
+        self._retry_pause_seconds = retry_pause_seconds
 
     def table(self) -> dict[str, Callable[[Any, Work], None]]:
         """Give the handler of each event on the api's queue."""
@@ -118,13 +119,13 @@ class Handlers:
                 jobs.move(session, job, "running", started_at=now())
 
     def job_finished(self, event: JobFinished, work: Work) -> None:
-        """End the job. The first end counts; details that only the trainer knows are added when they come second."""
+        """End the attempt. The first end counts; details that only the trainer knows are added when they come second."""
         with work.finish() as session:
             job = _of_attempt(session, event.job_id, event.attempt)
             if job is None:
                 return
-            jobs.move(session, job, event.outcome.value, event.reason or None)
-            if job.state == event.outcome.value:
+            self._settle(session, work, job, event)
+            if job.attempt == event.attempt and job.state == event.outcome.value:
                 job.metrics = job.metrics or dict(event.metrics)
                 job.artifacts = job.artifacts or [item.model_dump(mode="json") for item in event.artifacts]
 
@@ -133,7 +134,10 @@ class Handlers:
         with work.finish() as session:
             job = _of_attempt(session, event.job_id, event.attempt)
             if job is not None:
-                jobs.move(session, job, "failed", event.reason)
+                self._settle(session, work, job, event)
+
+    def _settle(self, session: Session, work: Work, job: Job, event: JobFinished | JobLost) -> None:
+        retries.settle(session, work.outbox, job, retries.End.of(event), self._retry_pause_seconds)
 
     def prediction_finished(self, event: PredictionFinished, work: Work) -> None:
         """End a prediction."""
@@ -157,7 +161,7 @@ class Handlers:
                 and (event.queue, event.event) == (LAUNCHER, JobLaunchRequested.NAME)
                 and event.job_attempt in {None, job.attempt}
             ):
-                jobs.move(session, job, "failed", f"could not be launched; {reason}")
+                jobs.finish(session, work.outbox, job, "failed", f"could not be launched; {reason}")
 
     def _track(self, dataset_id: str, work: Work, values: dict[str, Any]) -> None:
         """Change one track of a data set, and do what follows when both have ended."""
@@ -179,7 +183,7 @@ class Handlers:
                     jobs.launch_if_ready(session, work.outbox, job, dataset)
                 elif dataset.state == "rejected":
                     reason = dataset.schema_reason or dataset.staging_reason
-                    jobs.move(session, job, "failed", f"the data set was rejected: {reason}")
+                    jobs.finish(session, work.outbox, job, "failed", f"the data set was rejected: {reason}")
         if ended:
             datasets.drop_spool(self._spool_dir, dataset_id)
 

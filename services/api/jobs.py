@@ -1,6 +1,7 @@
 """Training jobs: create, start, cancel, retry, and every change of state, each guarded by compare-and-set.
 
-created → queued → launching → running → succeeded | failed | cancelled | timed_out. The last four are final.
+created → queued → launching → running → succeeded | failed | cancelled | timed_out. The last four are final. A job whose
+attempt ended by nobody's fault goes back to queued instead, as its next attempt (retries.py).
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import defer
 
-from contracts.events import JobCancelRequested, JobLaunchRequested
+from contracts.callback import Outcome
+from contracts.events import JobCancelRequested, JobEnded, JobLaunchRequested
 from runtime.db import now
 from runtime.errors import Conflict, NotFound
 from services.api import datasets
@@ -27,12 +29,13 @@ if TYPE_CHECKING:
     from runtime.outbox import Outbox
 
 FINAL = ("succeeded", "failed", "cancelled", "timed_out")
-STATES = ("created", "queued", "launching", "running", *FINAL)
+LIVE = ("queued", "launching", "running")
+STATES = ("created", *LIVE, *FINAL)
 _BEFORE = {
     "queued": ("created",),
     "launching": ("queued",),
     "running": ("queued", "launching"),
-    **dict.fromkeys(FINAL, ("created", "queued", "launching", "running")),
+    **dict.fromkeys(FINAL, ("created", *LIVE)),
 }
 
 
@@ -56,6 +59,7 @@ def create(
         settings=settings,
         state="created",
         attempt=1,
+        last_attempt=1 + settings["resources"].get("max_retries", 0),
         launch_requested=False,
         metrics={},
         artifacts=[],
@@ -135,13 +139,11 @@ def page(session: Session, wanted: Wanted, number: int, size: int) -> tuple[list
 
 
 def move(session: Session, job: Job, state: str, reason: str | None = None, **values: Any) -> bool:
-    """Change a job's state if its present one, of this attempt, allows it.
+    """Change a job's state if its present one, of this attempt, allows it; `finish` is for those that are final.
 
     Returns:
-        Whether it did; a final state never changes again.
+        Whether it did.
     """
-    if state in FINAL:
-        values["finished_at"] = now()
     moved = session.execute(
         update(Job)
         .where(Job.id == job.id, Job.attempt == job.attempt, Job.state.in_(_BEFORE[state]))
@@ -152,6 +154,21 @@ def move(session: Session, job: Job, state: str, reason: str | None = None, **va
         return False
     session.add(JobStep(job_id=job.id, attempt=job.attempt, state=state, reason=reason))
     session.refresh(job)
+    return True
+
+
+def finish(session: Session, outbox: Outbox, job: Job, state: str, reason: str | None = None) -> bool:
+    """End a job and tell of it, unless it has ended.
+
+    Returns:
+        Whether it did; a final state never changes again.
+    """
+    if not move(session, job, state, reason, finished_at=now()):
+        return False
+    outbox.emit(
+        session,
+        JobEnded(job_id=job.id, attempt=job.attempt, outcome=Outcome(state), reason=reason or ""),
+    )
     return True
 
 
@@ -171,8 +188,10 @@ def start(session: Session, outbox: Outbox, job: Job) -> None:
     launch_if_ready(session, outbox, job, dataset)
 
 
-def launch_if_ready(session: Session, outbox: Outbox, job: Job, dataset: Dataset) -> None:
-    """Ask for the launch of a queued job, once its data set is ready."""
+def launch_if_ready(
+    session: Session, outbox: Outbox, job: Job, dataset: Dataset, *, delay_seconds: float = 0.0
+) -> None:
+    """Ask for the launch of a queued job, once its data set is ready; the launcher does it after the delay."""
     if dataset.state != "ready" or job.state != "queued" or job.launch_requested:
         return
     job.launch_requested = True
@@ -186,6 +205,9 @@ def launch_if_ready(session: Session, outbox: Outbox, job: Job, dataset: Dataset
             cpus=resources["cpus"],
             memory_mb=resources["memory_mb"],
             max_seconds=resources["max_seconds"],
+            ran_seconds=job.ran_seconds,
+            max_idle_seconds=resources.get("max_idle_seconds", 0),
+            delay_seconds=delay_seconds,
         ),
     )
 
@@ -196,13 +218,16 @@ def cancel(session: Session, outbox: Outbox, job: Job) -> None:
     Raises:
         Conflict: It has ended otherwise.
     """
+    # Locked: were its attempt to end right now, and another to follow, that one would run uncancelled
+    session.refresh(job, with_for_update=True)
     if job.state == "cancelled":
         return
     if job.state in FINAL:
         raise Conflict(f"The job has ended ({job.state}); there is nothing to cancel.")
     if not job.launch_requested:
-        move(session, job, "cancelled", "cancelled before it was launched")
+        finish(session, outbox, job, "cancelled", "cancelled before it was launched")
         return
+    job.cancel_requested = True
     outbox.emit(session, JobCancelRequested(job_id=job.id, attempt=job.attempt))
 
 
@@ -213,15 +238,37 @@ def retry(session: Session, outbox: Outbox, job: Job) -> None:
         Conflict: It has not ended, or it has succeeded.
     """
     dataset = datasets.get(session, job.dataset_id, lock=True)
+    allowed = job.settings["resources"].get("max_retries", 0)
+    again = next_attempt(
+        session,
+        job,
+        ("failed", "cancelled", "timed_out"),
+        last_attempt=job.attempt + 1 + allowed,
+        ran_seconds=0.0,
+    )
+    if not again:
+        raise Conflict(
+            f"Only a job that failed, timed out or was cancelled can be retried; this one is {job.state}."
+        )
+    launch_if_ready(session, outbox, job, dataset)
+
+
+def next_attempt(
+    session: Session, job: Job, states: Sequence[str], reason: str | None = None, **values: Any
+) -> bool:
+    """Queue a job as its next attempt, if it is in one of some states.
+
+    Returns:
+        Whether it was.
+    """
     again = session.execute(
         update(Job)
-        .where(
-            Job.id == job.id, Job.attempt == job.attempt, Job.state.in_(("failed", "cancelled", "timed_out"))
-        )
+        .where(Job.id == job.id, Job.attempt == job.attempt, Job.state.in_(states))
         .values(
             state="queued",
             attempt=job.attempt + 1,
-            reason=None,
+            reason=reason,
+            cancel_requested=False,
             launch_requested=False,
             launcher=None,
             handle=None,
@@ -229,13 +276,12 @@ def retry(session: Session, outbox: Outbox, job: Job) -> None:
             finished_at=None,
             metrics={},
             artifacts=[],
+            **values,
         )
         .returning(Job.id)
     ).first()
     if again is None:
-        raise Conflict(
-            f"Only a job that failed, timed out or was cancelled can be retried; this one is {job.state}."
-        )
+        return False
     session.refresh(job)
-    session.add(JobStep(job_id=job.id, attempt=job.attempt, state="queued"))
-    launch_if_ready(session, outbox, job, dataset)
+    session.add(JobStep(job_id=job.id, attempt=job.attempt, state="queued", reason=reason))
+    return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Boolean, ForeignKey, Index, Integer, String, Text
+from sqlalchemy import JSON, BigInteger, Boolean, Float, ForeignKey, Index, Integer, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from runtime.db import UtcDateTime, now
@@ -79,6 +79,11 @@ class Job(Base):
     state: Mapped[str] = mapped_column(String(16), index=True)
     reason: Mapped[str | None] = mapped_column(Text, default=None)
     attempt: Mapped[int] = mapped_column(Integer, default=1)
+    # The attempt after which it is not tried again by itself
+    last_attempt: Mapped[int] = mapped_column(Integer, default=1)
+    # How long the attempts have run that ended since someone started or retried it
+    ran_seconds: Mapped[float] = mapped_column(Float, default=0.0)
+    cancel_requested: Mapped[bool] = mapped_column(Boolean, default=False)
     # True once the present attempt's launch was asked for; a queued job without it waits for its data set
     launch_requested: Mapped[bool] = mapped_column(Boolean, default=False)
     launcher: Mapped[str | None] = mapped_column(String(32), default=None)

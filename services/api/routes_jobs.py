@@ -122,7 +122,8 @@ def _check(context: Context, wish: dict[str, Any]) -> tuple[str, dict[str, Any],
     def look() -> tuple[str, dict[str, Any], Preflight]:
         with context.db.read() as session:
             dataset = datasets.get(session, wish["dataset_id"])
-            target, settings = specs.settle(dataset, context.catalogue, wish)
+            resources = context.limits | wish.get("resources", {})
+            target, settings = specs.settle(dataset, context.catalogue, {**wish, "resources": resources})
         found = context.checks.run(dataset, target, settings)
         return target, settings, preflight.settle(found, wish["ignore"])
 

@@ -67,6 +67,22 @@ class ApiSettings(Settings):
     fargate_usd_per_gb_hour: float = Field(
         default=0.004445, ge=0, description="ecs: price of a GB of memory for an hour, likewise"
     )
+    job_max_retries: int = Field(
+        default=3,
+        ge=0,
+        le=20,
+        description="how often a job that names no other number is tried again by itself, where it ended by nobody's fault",
+    )
+    job_max_idle_seconds: int = Field(
+        default=900,
+        ge=0,
+        description="silence after which a running job that names no other time is stopped as hung; 0: never",
+    )
+    job_retry_seconds: float = Field(
+        default=60,
+        ge=0,
+        description="pause before a job is tried again that found no capacity or lost it; doubles each time, up to half an hour",
+    )
     web_workers: int = Field(default=1, ge=1, description="processes that answer HTTP")
     web_threads: int = Field(default=16, ge=1, description="requests each of them answers at a time")
     worker_concurrency: int = Field(default=2, ge=1, description="events the api's worker handles at a time")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from services.api.models import Dataset, Job
 
 RESOURCES = {"cpus": 2.0, "memory_mb": 4096, "max_seconds": 86_400}  # of a job that asks for nothing else
+_RESUMED = 5  # earlier attempts whose checkpoints are looked for
 _PLAIN = (
     "epochs",
     "learning_rate",
@@ -115,7 +116,11 @@ def trainer_environment(job: Job, dataset: Dataset) -> dict[str, str]:
         job_id=job.id,
         attempt=job.attempt,
         artifacts_uri=f"{root}/jobs/{job.id}/{job.attempt}",
-        resume_from=f"{root}/jobs/{job.id}/{job.attempt - 1}/checkpoint.pt" if job.attempt > 1 else "",
+        # Not the one before alone: it may have ended before it had a checkpoint
+        resume_from=[
+            f"{root}/jobs/{job.id}/{attempt}/checkpoint.pt"
+            for attempt in range(job.attempt - 1, max(0, job.attempt - 1 - _RESUMED), -1)
+        ],
         assets=assets,
         target_col=job.target,
         feature_columns=settings["feature_columns"],

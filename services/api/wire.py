@@ -201,7 +201,20 @@ class Resources(Schema):
 
     cpus = fields.Float(validate=_CPUS)
     memory_mb = fields.Integer(validate=_MEMORY_MB)
-    max_seconds = fields.Integer(validate=validate.Range(min=10, max=30 * 86_400))
+    max_seconds = fields.Integer(
+        validate=validate.Range(min=10, max=30 * 86_400),
+        metadata={
+            "description": "run time after which it is stopped, attempts that follow by themselves included"
+        },
+    )
+    max_retries = fields.Integer(
+        validate=validate.Range(min=0, max=20),
+        metadata={"description": "how often it is tried again by itself where it ended by nobody's fault"},
+    )
+    max_idle_seconds = fields.Integer(
+        validate=validate.Range(min=0, max=30 * 86_400),
+        metadata={"description": "silence after which it is stopped as hung while it runs; 0: never"},
+    )
 
 
 class MachineQuery(Schema):
@@ -299,7 +312,9 @@ class Problem(Schema):
 class Step(Schema):
     """One state a job went through."""
 
-    state = fields.String()
+    state = fields.String(
+        metadata={"description": "also interrupted: an attempt ended that the next one follows by itself"}
+    )
     at = fields.DateTime()
     reason = fields.String(allow_none=True)
     attempt = fields.Integer()
@@ -317,6 +332,9 @@ class JobSummary(Schema):
     state = fields.String()
     reason = fields.String(allow_none=True)
     attempt = fields.Integer()
+    last_attempt = fields.Integer(
+        metadata={"description": "the attempt after which it is not tried again by itself"}
+    )
     created_at = fields.DateTime()
     started_at = fields.DateTime(allow_none=True)
     finished_at = fields.DateTime(allow_none=True)

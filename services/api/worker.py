@@ -26,8 +26,10 @@ def main() -> None:
         Bell(settings.redis_url),
         open_store(settings.objects_url),
     )
-    handlers = Handlers(store, settings.spool_dir).table()
-    consumer = Consumer(db, Outbox(bell.ring), API, handlers, work_max_seconds=settings.work_max_seconds)
+    handlers = Handlers(store, settings.spool_dir, retry_pause_seconds=settings.job_retry_seconds)
+    consumer = Consumer(
+        db, Outbox(bell.ring), API, handlers.table(), work_max_seconds=settings.work_max_seconds
+    )
     settings.spool_dir.mkdir(parents=True, exist_ok=True)
     sweeping = Loop(
         "upload sweeper",

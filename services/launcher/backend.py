@@ -6,9 +6,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+from runtime.errors import Transient
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
+
+
+class NoCapacity(Transient):
+    """The provider will not run this now, and has started nothing."""
 
 
 class Refused(Exception):
@@ -96,8 +102,9 @@ class Backend(Protocol):
         have been lost.
 
         Raises:
-            runtime.errors.Transient: Not now: no capacity, or the provider does not answer.
-            Refused: Never; the text says why.
+            NoCapacity: Not now; nothing was started.
+            runtime.errors.Transient: The provider does not answer; whether something was started is not known.
+            Refused: Never, and nothing was started; the text says why.
         """
         ...
 

@@ -7,6 +7,7 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from contracts.callback import Outcome
+from contracts.events import EndCause
 from services.launcher.backend import Cause
 
 if TYPE_CHECKING:
@@ -25,6 +26,34 @@ _MEANINGS = {
     127: "the trainer's command does not exist",
     130: "interrupted",
 }
+_BY_CAUSE = {
+    Cause.NEVER_STARTED: EndCause.NEVER_STARTED,
+    Cause.RECLAIMED: EndCause.RECLAIMED,
+    Cause.STOPPED: EndCause.STOPPED,
+    Cause.OUT_OF_MEMORY: EndCause.OUT_OF_MEMORY,
+}
+_BY_CODE = {
+    2: EndCause.DATA,
+    64: EndCause.SETTINGS,
+    126: EndCause.NEVER_STARTED,
+    127: EndCause.NEVER_STARTED,
+    128 + signal.SIGINT: EndCause.INTERRUPTED,
+    128 + signal.SIGTERM: EndCause.INTERRUPTED,
+    128 + signal.SIGKILL: EndCause.OUT_OF_MEMORY,
+}
+
+
+def cause_of(status: RunStatus) -> EndCause | None:
+    """Tell why a run ended that nobody had asked to stop; None where it ended well."""
+    if status.cause is not Cause.EXIT:
+        return _BY_CAUSE[status.cause]
+    match status.exit_code:
+        case None:
+            return EndCause.LOST  # nobody knows how it ended
+        case 0:
+            return None
+        case code:
+            return _BY_CODE.get(code, EndCause.CODE)
 
 
 def explain(status: RunStatus, tail: Sequence[str]) -> tuple[Outcome, str]:
@@ -38,7 +67,10 @@ def explain(status: RunStatus, tail: Sequence[str]) -> tuple[Outcome, str]:
         case Cause.NEVER_STARTED:
             return Outcome.FAILED, f"never started: {status.detail or 'the provider does not say why'}"
         case Cause.RECLAIMED:
-            return Outcome.FAILED, f"the provider took the machine back; retry it ({status.detail})"
+            return (
+                Outcome.FAILED,
+                f"the provider took the machine back ({status.detail or 'it does not say why'})",
+            )
         case Cause.STOPPED:
             return Outcome.FAILED, f"stopped at the provider, not by this platform: {status.detail}"
         case Cause.OUT_OF_MEMORY:
@@ -59,7 +91,7 @@ def _by_code(status: RunStatus, tail: Sequence[str]) -> tuple[Outcome, str]:
     if code == 128 + signal.SIGKILL:
         return Outcome.FAILED, f"exit 137: killed, probably out of memory{_limit(status)}"
     if code == 128 + signal.SIGTERM:
-        reason = "stopped by SIGTERM, but nobody cancelled the job: the machine or the platform was shut down; retry it"
+        reason = "stopped by SIGTERM, but nobody cancelled the job: its machine was shut down, or someone killed it"
         return Outcome.FAILED, f"exit {code}: {reason}"
     meaning = _MEANINGS.get(code) or _signal(code) or "the trainer failed"
     last = " | ".join(_plain(line) for line in tail[-_LINES:] if line.strip()) if code == 64 else _last(tail)  # noqa: PLR2004 - EX_USAGE, as in the table above

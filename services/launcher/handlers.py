@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from contracts.callback import Outcome
-from contracts.events import JobCancelRequested, JobFinished, JobLaunchRequested
+from contracts.events import EndCause, JobCancelRequested, JobFinished, JobLaunchRequested, JobSilent
 from runtime.db import unix_now
 from services.launcher import runs
 from services.launcher.models import ENDED, WAITING, Run
@@ -29,6 +29,7 @@ class Handlers:
         return {
             JobLaunchRequested.NAME: self.launch_requested,
             JobCancelRequested.NAME: self.cancel_requested,
+            JobSilent.NAME: self.job_silent,
             JobFinished.NAME: self.job_finished,
         }
 
@@ -60,12 +61,22 @@ class Handlers:
             run.cancel_requested = True
         self._wake()
 
+    def job_silent(self, event: JobSilent, work: Work) -> None:
+        """Keep that nothing is heard of an attempt; what follows from it depends on what the provider says."""
+        with work.finish() as session:
+            run = runs.locked(session, event.job_id, event.attempt)
+            if run is not None and run.state != ENDED:
+                runs.note_silence(run, event)
+
     def job_finished(self, event: JobFinished, work: Work) -> None:
-        """Note that the attempt's end has been told."""
+        """Note that the attempt's end has been told, unless its trainer was stopped and nobody has said why yet."""
         with work.finish() as session:
             run = runs.locked(session, event.job_id, event.attempt)
             if run is None or run.state == ENDED:
                 return
+            why_unknown = event.outcome is Outcome.CANCELLED and event.cause is EndCause.INTERRUPTED
+            if why_unknown and not run.cancel_requested:
+                return  # the provider knows more, and is asked
             if run.state == WAITING:
                 runs.end(run, reason=event.reason)
             if not run.reported:

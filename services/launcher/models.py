@@ -30,6 +30,10 @@ class Run(Base):
     cpus: Mapped[float] = mapped_column(Float, default=1.0)
     memory_mb: Mapped[int] = mapped_column(Integer, default=0)
     max_seconds: Mapped[int] = mapped_column(Integer, default=0)
+    # What earlier attempts have used of it
+    ran_seconds: Mapped[float] = mapped_column(Float, default=0.0)
+    # 0: may be silent for ever
+    max_idle_seconds: Mapped[int] = mapped_column(Integer, default=0)
     # The ids that were bound when the launch was asked for, for logs and events about the run
     correlation: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     requested_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
@@ -40,6 +44,12 @@ class Run(Base):
     launcher: Mapped[str | None] = mapped_column(String(32), default=None)
     handle: Mapped[str | None] = mapped_column(Text, default=None)
     launched_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    # When the trainer began to run, by the provider's clock
+    started_at: Mapped[float | None] = mapped_column(Float, default=None)
+    # What the metrics service told last of its silence: since when, good until when, and whether nobody else is heard
+    silent_since: Mapped[float | None] = mapped_column(Float, default=None)
+    silent_until: Mapped[float] = mapped_column(Float, default=0.0)
+    everyone_silent: Mapped[bool] = mapped_column(Boolean, default=False)
     cancel_requested: Mapped[bool] = mapped_column(Boolean, default=False)
     stop_reason: Mapped[str | None] = mapped_column(Text, default=None)
     # A job.finished.v1 about this attempt exists, by whomever: nothing is left to tell

@@ -3,53 +3,34 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from contracts.callback import Outcome
-from contracts.events import JobFinished, JobLaunched, JobLost
+from contracts.events import EndCause, JobFinished, JobLaunched, JobLost
 from runtime import log
 from runtime.db import unix_now
 from runtime.errors import Transient
 from services.launcher import runs
-from services.launcher.backend import UNKNOWN, Refused, RunSpec, RunState
-from services.launcher.exits import explain
+from services.launcher.backend import UNKNOWN, NoCapacity, Refused, RunSpec, RunState
+from services.launcher.exits import cause_of, explain
 from services.launcher.models import LAUNCHING, RUNNING, STOPPING, Run
+from services.launcher.verdicts import CANCELLED, began_at, is_over, ran_for, why_stop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
+
+    from sqlalchemy.orm import Session
 
     from runtime.db import Database
     from runtime.outbox import Outbox
     from services.launcher.backend import Backend, RunStatus
     from services.launcher.joblogs import JobLogs
+    from services.launcher.verdicts import Limits, Stop
 
 _EXPLAIN_BYTES = 4096  # of a log's end, for a reason
 _RETRY_SECONDS, _RETRY_AT_MOST = 5.0, 300.0
-_CANCELLED = "cancelled on request"
 _SILENT = "exit 0, but the trainer's own report has not arrived: figures and artifacts may be missing"
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What the reconciler allows.
-
-    Attributes:
-        max_running: Runs at a time.
-        launch_seconds: How long one launch may take before another launcher repeats it.
-        give_up_seconds: How long a launch is tried while the provider says "not now".
-        report_grace_seconds: How long an exited trainer's own report is waited for.
-        lost_grace_seconds: How long the provider may not know a run before it is lost.
-        linger_seconds: How long a trainer may live on after its final report.
-    """
-
-    max_running: int
-    launch_seconds: float = 60.0
-    give_up_seconds: float = 3600.0
-    report_grace_seconds: float = 5.0
-    lost_grace_seconds: float = 5.0
-    linger_seconds: float = 60.0
 
 
 class Reconciler:
@@ -78,7 +59,7 @@ class Reconciler:
             runtime.errors.Transient: The provider does not answer; what waits was still tried.
         """
         self._start_waiting()
-        self._look()
+        self.look()
 
     # --- starting
 
@@ -108,7 +89,7 @@ class Reconciler:
             )
             handle = self._backend.launch(spec)
         except Transient as error:
-            self._postpone(run, str(error))
+            self._postpone(run, str(error), started=not isinstance(error, NoCapacity))
         except Refused as error:
             self._refuse(run, f"could not be launched: {error}")
         except Exception as error:  # noqa: BLE001 - a defect must end the job with a reason, not stop the others
@@ -123,40 +104,57 @@ class Reconciler:
                     self._outbox.emit(session, launched)
             _log.info("launched", extra={"handle": handle})
 
-    def _postpone(self, run: Run, reason: str) -> None:
+    def _postpone(self, run: Run, reason: str, *, started: bool) -> None:
         tried_for = unix_now() - (run.first_tried_at or unix_now())
-        if tried_for > self._limits.give_up_seconds:
-            self._refuse(run, f"could not be launched in {tried_for:.0f} s: {reason}")
-            return
         pause = min(_RETRY_SECONDS * 2 ** (run.launch_tries - 1), _RETRY_AT_MOST)
         _log.warning("cannot launch now", extra={"error": reason, "pause_seconds": pause})
         with self._db.write() as session:
             row = runs.locked(session, run.job_id, run.attempt)
-            cancelled = row is not None and row.cancel_requested
-            if not cancelled:
-                runs.postpone(session, run, pause, reason)
-        if cancelled:
-            self._refuse(run, reason)
+            if row is None or row.state != LAUNCHING:
+                return
+            end = None
+            if row.cancel_requested:
+                end = _unlaunched(row)
+            elif tried_for > self._limits.give_up_seconds:
+                reason = f"could not be launched in {tried_for:.0f} s: {reason}"
+                end = _finished(row, Outcome.FAILED, reason, EndCause.CAPACITY)
+            if end is not None:
+                self._tell(session, row, end)
+            if end is not None and not started:
+                runs.end(row, reason=end.reason)
+            else:
+                # Even one that is told to have ended: only its handle can tell whether there is something to stop
+                runs.postpone(row, pause, reason, started=started)
 
     def _refuse(self, run: Run, reason: str) -> None:
         with self._db.write() as session:
             row = runs.locked(session, run.job_id, run.attempt)
             if row is None or row.state != LAUNCHING:
                 return
-            cancelled = row.cancel_requested
-            finished = _finished(
-                row,
-                Outcome.CANCELLED if cancelled else Outcome.FAILED,
-                "cancelled before it was launched" if cancelled else reason,
+            end = (
+                _unlaunched(row)
+                if row.cancel_requested
+                else _finished(row, Outcome.FAILED, reason, EndCause.NEVER_STARTED)
             )
-            runs.end(row, reason=finished.reason)
-            self._outbox.emit(session, finished)
+            runs.end(row, reason=end.reason)
+            self._tell(session, row, end)
+
+    def _tell(self, session: Session, row: Run, end: JobFinished | JobLost) -> None:
+        """Tell how an attempt ended whose row is locked, unless that was told before."""
+        if not row.reported:
+            row.reported, row.reported_at = True, unix_now()
+            self._outbox.emit(session, end)
 
     # --- looking
 
-    def _look(self) -> None:
+    def look(self, handles: Collection[str] | None = None) -> None:
+        """Look at what runs, or at some of it alone.
+
+        Raises:
+            runtime.errors.Transient: The provider does not answer.
+        """
         with self._db.read() as session:
-            found = runs.with_process(session, self._backend.name)
+            found = runs.with_process(session, self._backend.name, handles)
         if not found:
             return
         statuses = self._backend.status([run.handle for run in found if run.handle])
@@ -171,54 +169,45 @@ class Reconciler:
 
     def _settle(self, run: Run, status: RunStatus) -> None:
         if status.state in (RunState.PENDING, RunState.RUNNING):
-            if run.gone_at is not None:
-                self._set_gone(run, None)
+            self._note(run, status, gone_at=None)
             self._stop_if_due(run, status)
             return
-        if run.gone_at is None:
-            self._set_gone(run, unix_now())
-        limits = self._limits
-        grace = limits.report_grace_seconds if status.state == RunState.EXITED else limits.lost_grace_seconds
-        if run.reported or unix_now() - (run.gone_at or unix_now()) >= grace:
+        self._note(run, status, gone_at=run.gone_at or unix_now())
+        if is_over(run, status, self._limits, unix_now()):
             self._end(run, status)
 
-    def _set_gone(self, run: Run, at: float | None) -> None:
+    def _note(self, run: Run, status: RunStatus, gone_at: float | None) -> None:
+        """Keep when the trainer began to run, and since when it no longer does."""
+        started_at = run.started_at or began_at(run, status)
+        if (started_at, gone_at) == (run.started_at, run.gone_at):
+            return
         with self._db.write() as session:
             row = runs.locked(session, run.job_id, run.attempt)
             if row is not None:
-                row.gone_at = run.gone_at = at
+                row.started_at, row.gone_at = run.started_at, run.gone_at = started_at, gone_at
 
     def _stop_if_due(self, run: Run, status: RunStatus) -> None:
-        reason = run.stop_reason or self._why_stop(run, status)
-        if reason is None or run.handle is None:
+        if run.handle is None:
             return
-        if run.state == RUNNING:
-            self._set_stopping(run, reason)
+        reason = run.stop_reason
+        if reason is None:
+            stop = why_stop(run, status, self._limits, unix_now())
+            if stop is None:
+                return
+            reason = stop.reason
+            self._set_stopping(run, stop)
         # Asked for again every round, in case the provider lost it
         self._backend.stop(run.handle, reason)
 
-    def _why_stop(self, run: Run, status: RunStatus) -> str | None:
-        if run.cancel_requested:
-            return _CANCELLED
-        if run.reported_at is not None and unix_now() - run.reported_at > self._limits.linger_seconds:
-            return "lived on after its final report"
-        started_at = status.started_at or run.launched_at
-        if started_at is not None and unix_now() - started_at.timestamp() > run.max_seconds:
-            return (
-                f"stopped after {run.max_seconds} s, the longest it may run; raise max_seconds or train less"
-            )
-        return None
-
-    def _set_stopping(self, run: Run, reason: str) -> None:
+    def _set_stopping(self, run: Run, stop: Stop) -> None:
         with self._db.write() as session:
             row = runs.locked(session, run.job_id, run.attempt)
             if row is None or row.state != RUNNING:
                 return
-            row.state, row.stop_reason = STOPPING, reason
-            if not (row.cancel_requested or row.reported):
-                # Out of time. Told before the trainer can, which would only know that it was stopped
-                row.reported, row.reported_at = True, unix_now()
-                self._outbox.emit(session, _finished(run, Outcome.TIMED_OUT, reason))
+            row.state, row.stop_reason = STOPPING, stop.reason
+            if not row.cancel_requested:
+                # Told before the trainer can, which would only know that it was stopped
+                self._tell(session, row, _finished(run, stop.outcome, stop.reason, stop.cause))
 
     # --- ending
 
@@ -230,25 +219,34 @@ class Reconciler:
             if row is None or row.state not in (RUNNING, STOPPING):
                 return
             runs.end(row, status.exit_code, told.reason)
-            if not row.reported:
-                row.reported = True
-                self._outbox.emit(session, told)
+            self._tell(session, row, told)
         _log.info("ended", extra={"exit_code": status.exit_code, "reason": told.reason})
 
     def _verdict(self, run: Run, status: RunStatus) -> JobFinished | JobLost:
         if status.state == RunState.EXITED and status.exit_code == 0:
             return _finished(run, Outcome.SUCCEEDED, _SILENT)
         if run.cancel_requested:
-            return _finished(run, Outcome.CANCELLED, _CANCELLED)
-        if run.stop_reason:
-            return _finished(run, Outcome.TIMED_OUT, run.stop_reason)
+            return _finished(run, Outcome.CANCELLED, CANCELLED)
         if status.state == RunState.UNKNOWN:
-            reason = f"lost: {self._backend.name} no longer knows {run.handle}; it may have been removed by hand, or its machine died. Retry it"
-            return JobLost(job_id=run.job_id, attempt=run.attempt, reason=reason)
+            reason = f"lost: {self._backend.name} no longer knows {run.handle}, and nothing is heard of it; it may have been removed by hand, or its machine died"
+            return JobLost(
+                job_id=run.job_id, attempt=run.attempt, reason=reason, ran_seconds=ran_for(run, unix_now())
+            )
         tail = self._backend.logs(run.handle or "", _EXPLAIN_BYTES)
         outcome, reason = explain(status, tail)
-        return _finished(run, outcome, reason)
+        return _finished(run, outcome, reason, cause_of(status))
 
 
-def _finished(run: Run, outcome: Outcome, reason: str) -> JobFinished:
-    return JobFinished(job_id=run.job_id, attempt=run.attempt, outcome=outcome, reason=reason)
+def _unlaunched(run: Run) -> JobFinished:
+    return _finished(run, Outcome.CANCELLED, "cancelled before it was launched")
+
+
+def _finished(run: Run, outcome: Outcome, reason: str, cause: EndCause | None = None) -> JobFinished:
+    return JobFinished(
+        job_id=run.job_id,
+        attempt=run.attempt,
+        outcome=outcome,
+        reason=reason,
+        cause=cause,
+        ran_seconds=ran_for(run, unix_now()),
+    )

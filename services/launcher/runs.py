@@ -12,11 +12,11 @@ from runtime.db import now, unix_now
 from services.launcher.models import ENDED, LAUNCHING, RUNNING, STOPPING, WAITING, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from sqlalchemy.orm import Session
 
-    from contracts.events import JobLaunchRequested
+    from contracts.events import JobLaunchRequested, JobSilent
 
 ACTIVE = (LAUNCHING, RUNNING, STOPPING)
 LAUNCHED = (RUNNING, STOPPING)
@@ -35,6 +35,9 @@ def request(session: Session, event: JobLaunchRequested) -> None:
                 cpus=event.cpus,
                 memory_mb=event.memory_mb,
                 max_seconds=event.max_seconds,
+                ran_seconds=event.ran_seconds,
+                max_idle_seconds=event.max_idle_seconds,
+                due_at=unix_now() + event.delay_seconds,
                 correlation=log.context(),
             )
         )
@@ -101,13 +104,21 @@ def launched(session: Session, run: Run, handle: str) -> bool:
     return changed.first() is not None
 
 
-def postpone(session: Session, run: Run, seconds: float, reason: str) -> None:
-    """Put a run that could not be launched back into the queue."""
-    session.execute(
-        update(Run)
-        .where(Run.id == run.id, Run.state == LAUNCHING)
-        .values(state=WAITING, due_at=unix_now() + seconds, reason=reason)
-    )
+def postpone(run: Run, seconds: float, reason: str, *, started: bool) -> None:
+    """Have a run, whose row is locked, launched again later.
+
+    One that may have been started stays in a launcher's hands: it cannot just be dropped, and no other attempt may begin.
+    """
+    run.state = LAUNCHING if started else WAITING
+    run.due_at = unix_now() + seconds
+    run.reason = reason
+
+
+def note_silence(run: Run, event: JobSilent) -> None:
+    """Keep the latest that was told of the silence of a run whose row is locked, in whatever order it comes."""
+    if event.until.timestamp() > run.silent_until:
+        run.silent_since, run.silent_until = event.since.timestamp(), event.until.timestamp()
+        run.everyone_silent = event.everyone
 
 
 def end(run: Run, exit_code: int | None = None, reason: str | None = None) -> None:
@@ -118,7 +129,9 @@ def end(run: Run, exit_code: int | None = None, reason: str | None = None) -> No
     run.reason = reason
 
 
-def with_process(session: Session, launcher: str) -> Sequence[Run]:
-    """Give the runs that a back end was told to start and that have not ended."""
+def with_process(session: Session, launcher: str, handles: Collection[str] | None = None) -> Sequence[Run]:
+    """Give the runs that a back end was told to start and that have not ended; all, or those of some handles."""
     query = select(Run).where(Run.launcher == launcher, Run.state.in_(LAUNCHED))
+    if handles is not None:
+        query = query.where(Run.handle.in_(handles))
     return session.scalars(query.order_by(Run.id)).all()

@@ -53,7 +53,8 @@ class LauncherSettings(Settings):
     reconcile_seconds: float = Field(
         default=0,
         ge=0,
-        description="pause between two looks at what runs; 0: 1 (local), 15 (ecs), 10 (kubernetes)",
+        le=60,
+        description="pause between two looks at what runs, at most 60; 0: 1 (local), 15 (ecs), 10 (kubernetes)",
     )
     report_grace_seconds: float = Field(
         default=5, ge=0, description="how long an exited trainer's own final report is waited for"
@@ -61,13 +62,15 @@ class LauncherSettings(Settings):
     lost_grace_seconds: float = Field(
         default=0,
         ge=0,
-        description="how long the provider may not know a job before it is lost; 0: 5 (local), 120 (ecs), 60 (kubernetes)",
+        description="how long the provider may not know a job, which is not heard either, before it is lost; 0: 5 (local), 120 (ecs), 60 (kubernetes)",
     )
     linger_seconds: float = Field(
         default=60, gt=0, description="how long a trainer may live on after its final report"
     )
     launch_give_up_seconds: float = Field(
-        default=3600, ge=0, description="how long a launch is tried while the provider has no capacity"
+        default=3600,
+        ge=0,
+        description="how long a launch is tried while the provider has no capacity, and how long a job may be pending there",
     )
     log_seconds: float = Field(
         default=0,
@@ -108,6 +111,12 @@ class LauncherSettings(Settings):
     )
     ecs_capacity_provider: str = Field(
         default="", description="ecs: FARGATE_SPOT or another capacity provider; empty: launch type FARGATE"
+    )
+
+    ecs_events_queue_url: str = Field(
+        default="",
+        pattern=r"^(https?://.+)?$",
+        description="ecs: SQS queue that EventBridge puts `ECS Task State Change` events into, which hasten looks; empty: none",
     )
 
     kubernetes_namespace: str = Field(

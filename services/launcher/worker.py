@@ -18,8 +18,9 @@ from services.launcher.backends.local import LocalBackend
 from services.launcher.environment import Environments
 from services.launcher.handlers import Handlers
 from services.launcher.joblogs import JobLogs
-from services.launcher.reconciler import Limits, Reconciler
+from services.launcher.reconciler import Reconciler
 from services.launcher.settings import LauncherSettings
+from services.launcher.verdicts import Limits
 
 if TYPE_CHECKING:
     from runtime.storage import ObjectStore
@@ -51,19 +52,30 @@ def main() -> None:
     consumer = Consumer(
         db, outbox, LAUNCHER, Handlers(looking.wake).table(), work_max_seconds=settings.work_max_seconds
     )
+    loops = [looking, copying]
     checks = {
         "database": db.check,
         "objects": store.check,
         "reconciler": looking.check,
         "log copier": copying.check,
     }
-    looking.start()
-    copying.start()
+    if settings.launcher == "ecs" and settings.ecs_events_queue_url:
+        loops.append(listening(settings.ecs_events_queue_url, reconciler))  # of no weight for readiness
+    for loop in loops:
+        loop.start()
     try:
         worker.run(settings, LAUNCHER, consumer, bell, checks, concurrency=settings.worker_concurrency)
     finally:
-        looking.stop()
-        copying.stop()
+        for loop in loops:
+            loop.stop()
+
+
+def listening(queue_url: str, reconciler: Reconciler) -> Loop:
+    """Make the loop that hears of changed tasks; after an error it pauses for a second."""
+    from services.launcher.notices import TaskNotices, open_queue  # noqa: PLC0415 - boto3, as below
+
+    notices = TaskNotices(open_queue(), queue_url, reconciler.look)
+    return Loop("notices", notices.hear, seconds=1)
 
 
 def make_backend(settings: LauncherSettings, store: ObjectStore) -> Backend:

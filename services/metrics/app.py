@@ -14,6 +14,7 @@ from contracts.callback import CallbackBody, Refused
 from runtime import web
 from runtime.bus import Bell
 from runtime.db import Database
+from runtime.loop import Loop
 from runtime.outbox import Outbox
 from services.metrics.auth import Authenticator
 from services.metrics.history import History
@@ -21,6 +22,7 @@ from services.metrics.hub import Hub, TooManyStreams
 from services.metrics.intake import Intake
 from services.metrics.publisher import Publisher
 from services.metrics.routes import Parts, blueprint
+from services.metrics.silence import LOOKS, SilenceWatch
 from services.metrics.thinning import Digests
 
 if TYPE_CHECKING:
@@ -47,6 +49,11 @@ class Service:
             max_viewers=settings.events_max_streams,
             buffer_bytes=settings.events_buffer_bytes,
         )
+        outbox = Outbox(Bell(settings.redis_url).ring)
+        # In the process that takes callbacks: one that is down hears nobody, and tells nothing
+        watch = SilenceWatch(self.db, outbox, settings.silent_seconds)
+        self.watching = Loop("silence watch", watch.look, seconds=settings.silent_seconds / LOOKS)
+        self.watching.start()
         fixed = settings.callback_secret
         self.parts = Parts(
             settings=settings,
@@ -58,7 +65,7 @@ class Service:
             ),
             intake=Intake(
                 self.db,
-                Outbox(Bell(settings.redis_url).ring),
+                outbox,
                 self.publisher,
                 grace_seconds=settings.callback_grace_seconds,
             ),
@@ -72,6 +79,7 @@ class Service:
 
     def close(self) -> None:
         """Give everything back."""
+        self.watching.stop()
         self.hub.close()
         self.hub.join()
         self.publisher.close()

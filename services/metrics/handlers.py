@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from contracts import topology
 from contracts.callback import Outcome
-from contracts.events import JobFinished, JobLaunched, JobLaunchRequested, JobLost, WorkAbandoned
+from contracts.events import (
+    PASSING,
+    JobEnded,
+    JobFinished,
+    JobLaunched,
+    JobLaunchRequested,
+    JobLost,
+    WorkAbandoned,
+)
 from runtime.db import now
 from services.metrics import items, jobs
 
@@ -35,6 +43,7 @@ class Handlers:
             JobLaunched.NAME: self.launched,
             JobFinished.NAME: self.finished,
             JobLost.NAME: self.lost,
+            JobEnded.NAME: self.ended,
             WorkAbandoned.NAME: self.abandoned,
         }
 
@@ -54,24 +63,35 @@ class Handlers:
             job.launched = True
             jobs.begin_attempt(job, event.attempt)
             waits = job.attempt == event.attempt and job.state == items.QUEUED
+            if waits:
+                job.last_seen = now()  # its silence counts from here
             new = jobs.append(session, job, [jobs.move(job, items.LAUNCHING)] if waits else [])
         self._tell(job, new)
 
     def finished(self, event: JobFinished, work: Work) -> None:
-        """Append the end, unless the trainer's own report did."""
+        """Append the end, unless the trainer's own report did; one that another attempt may follow only interrupts."""
         with work.finish() as session:
             job = jobs.lock(session, event.job_id)
             drafts = []
             if event.artifacts:
                 drafts.append(items.artifacts(event.attempt, event.artifacts, now()))
-            new = _end(session, job, event.attempt, event.outcome.value, event.reason, event.metrics, drafts)
+            state = items.INTERRUPTED if event.cause in PASSING else event.outcome.value
+            new = _end(session, job, event.attempt, state, event.reason, event.metrics, drafts)
         self._tell(job, new)
 
     def lost(self, event: JobLost, work: Work) -> None:
-        """Append the end of an attempt the provider no longer knows."""
+        """Say that the provider no longer knows the attempt; another one may follow."""
         with work.finish() as session:
             job = jobs.lock(session, event.job_id)
-            new = _end(session, job, event.attempt, Outcome.FAILED.value, event.reason)
+            new = _end(session, job, event.attempt, items.INTERRUPTED, event.reason)
+        self._tell(job, new)
+
+    def ended(self, event: JobEnded, work: Work) -> None:
+        """Append the end of the job, unless its last attempt's was one: no other attempt follows."""
+        with work.finish() as session:
+            job = jobs.lock(session, event.job_id)
+            job.launched = True
+            new = _end(session, job, event.attempt, event.outcome.value, event.reason)
         self._tell(job, new)
 
     def abandoned(self, event: WorkAbandoned, work: Work) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from contracts.callback import CallbackBody, Heartbeat, Refused
-from contracts.events import JobFinished, JobStarted
+from contracts.callback import CallbackBody, Heartbeat, Outcome, Refused
+from contracts.events import EndCause, JobFinished, JobStarted
 from runtime import log
 from runtime.db import Database, now
 from runtime.errors import Conflict, Invalid
@@ -14,6 +14,7 @@ from services.metrics import items, jobs
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from contracts.callback import Final
     from runtime.outbox import Outbox
     from services.metrics.auth import Sender
     from services.metrics.items import Draft
@@ -73,28 +74,38 @@ class Intake:
 
     def _drafts(self, session: Session, job: Job, body: CallbackBody) -> list[Draft]:
         drafts = []
-        if not jobs.has_ended(job) and job.state != items.RUNNING:
+        if not jobs.has_ended(job) and job.state not in (items.RUNNING, items.INTERRUPTED):
             drafts.append(jobs.move(job, items.RUNNING))
             self._outbox.emit(session, JobStarted(job_id=job.job_id, attempt=job.attempt))
         drafts += [items.point(job.attempt, point) for point in body.points]
         drafts += [items.evaluation(job.attempt, evaluation, now()) for evaluation in body.evaluations]
         if body.final is not None and not jobs.has_ended(job):
-            final = body.final
-            if final.artifacts:
-                drafts.append(items.artifacts(job.attempt, final.artifacts, now()))
-            # Last, because a stream closes behind it
-            drafts.append(jobs.move(job, final.outcome.value, final.reason, final.metrics))
-            self._outbox.emit(
-                session,
-                JobFinished(
-                    job_id=job.job_id,
-                    attempt=job.attempt,
-                    outcome=final.outcome,
-                    reason=job.reason,
-                    metrics=final.metrics,
-                    artifacts=final.artifacts,
-                ),
-            )
+            drafts += self._end(session, job, body.final)
+        return drafts
+
+    def _end(self, session: Session, job: Job, final: Final) -> list[Draft]:
+        # A trainer that was told to stop does not know why: another attempt may follow, and viewers wait for it
+        interrupted = job.launched and final.outcome is Outcome.CANCELLED
+        if interrupted and job.state == items.INTERRUPTED:
+            return []
+        drafts = []
+        if final.artifacts:
+            drafts.append(items.artifacts(job.attempt, final.artifacts, now()))
+        # Last, because a stream closes behind it
+        state = items.INTERRUPTED if interrupted else final.outcome.value
+        drafts.append(jobs.move(job, state, final.reason, final.metrics))
+        self._outbox.emit(
+            session,
+            JobFinished(
+                job_id=job.job_id,
+                attempt=job.attempt,
+                outcome=final.outcome,
+                reason=job.reason,
+                metrics=final.metrics,
+                artifacts=final.artifacts,
+                cause=EndCause.INTERRUPTED if interrupted else None,
+            ),
+        )
         return drafts
 
 

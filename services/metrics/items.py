@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from contracts.callback import ArtifactInfo, Evaluation, Heartbeat, Point
 
-QUEUED, LAUNCHING, RUNNING = "queued", "launching", "running"
+# interrupted: the attempt is over, and whether another one follows is not told yet
+QUEUED, LAUNCHING, RUNNING, INTERRUPTED = "queued", "launching", "running", "interrupted"
 TERMINAL = frozenset(outcome.value for outcome in Outcome)
 
 POINT, EVALUATION, STATE, ARTIFACT, HEARTBEAT = "point", "evaluation", "state", "artifact", "heartbeat"

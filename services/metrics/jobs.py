@@ -52,6 +52,7 @@ def begin_attempt(job: Job, attempt: int) -> bool:
         return False
     job.attempt = attempt
     job.state, job.reason, job.ended_at, job.heartbeat = items.QUEUED, "", None, None
+    job.last_seen = job.silence_told_at = None
     return True
 
 

@@ -20,7 +20,7 @@ class Job(Base):
     __tablename__ = "metrics_jobs"
     job_id: Mapped[str] = mapped_column(String(64), primary_key=True)
     attempt: Mapped[int] = mapped_column(Integer, default=0)
-    state: Mapped[str] = mapped_column(String(16), default="")
+    state: Mapped[str] = mapped_column(String(16), default="", index=True)
     reason: Mapped[str] = mapped_column(Text, default="")
     # Launched by this platform: only version 2 callbacks are accepted from then on
     launched: Mapped[bool] = mapped_column(Boolean, default=False)
@@ -28,6 +28,7 @@ class Job(Base):
     last_seq: Mapped[int] = mapped_column(Integer, default=0)
     heartbeat: Mapped[str | None] = mapped_column(Text, default=None)
     last_seen: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    silence_told_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
 
 

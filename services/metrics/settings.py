@@ -41,6 +41,13 @@ class MetricsSettings(Settings):
         default=2.0, gt=0, le=60, description="after Redis failed, callbacks leave it alone for so long"
     )
 
+    silent_seconds: float = Field(
+        default=60,
+        gt=0,
+        le=600,
+        description="a running job that is not heard for so long is told to be silent; above HEARTBEAT_SECONDS and the 40 s a trainer may take to try again",
+    )
+
     history_max_items: int = Field(
         default=10_000, ge=1, le=100_000, description="most items in one answer of GET /api/metrics/"
     )

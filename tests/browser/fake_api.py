@@ -130,7 +130,7 @@ class FakePlatform:
         self.jobs[job_id] = {
             "id": job_id, "name": body.get("name") or f"{self.datasets[dataset_id]['name']} · {body['model']}",
             "dataset_id": dataset_id, "dataset_name": self.datasets[dataset_id]["name"], "model": body["model"],
-            "target": target, "state": "created", "reason": None, "attempt": 1, "created_at": _ago(0), "started_at": None,
+            "target": target, "state": "created", "reason": None, "attempt": 1, "last_attempt": 4, "created_at": _ago(0), "started_at": None,
             "finished_at": None, "metrics": {}, "settings": settings, "history": [], "launcher": "local", "handle": "4711",
             "findings": self.found(body),
         }  # fmt: skip

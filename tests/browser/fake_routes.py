@@ -24,7 +24,7 @@ SUMMARY = (
     "schema_state",
     "staging_state",
 )
-JOB_SUMMARY = ("id", "name", "dataset_id", "dataset_name", "model", "target", "state", "reason", "attempt",
+JOB_SUMMARY = ("id", "name", "dataset_id", "dataset_name", "model", "target", "state", "reason", "attempt", "last_attempt",
                "created_at", "started_at", "finished_at", "metrics")  # fmt: skip
 
 

@@ -49,3 +49,18 @@ def test_wrapping_keeps_the_correlation():
         {"request_id": "r"},
         event,
     )
+
+
+@pytest.mark.parametrize(
+    "old",
+    [
+        ("job.launch_requested.v1", {"job_id": "j", "attempt": 1, "spec": {}, "max_seconds": 60}),
+        ("job.finished.v1", {"job_id": "j", "attempt": 1, "outcome": "failed", "reason": "exit 2"}),
+        ("job.lost.v1", {"job_id": "j", "attempt": 1, "reason": "gone"}),
+    ],
+    ids=lambda old: old[0],
+)
+def test_what_was_sent_before_a_field_was_added_is_still_understood(old):
+    name, data = old
+    event = EVENTS[name].model_validate(data)
+    assert event.model_dump(mode="json").items() >= data.items()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from contracts.events import Envelope, JobCancelRequested, JobFinished, JobLaunchRequested
+from contracts.events import Envelope, JobCancelRequested, JobFinished, JobLaunchRequested, JobSilent
 from runtime.bus import Consumer
 from runtime.children import passed_on
+from runtime.db import now
 from runtime.outbox import HANDLED, Delivery, EventRow, Outbox
 from runtime.storage import open_store
 from services.launcher.backends.local import LocalBackend
@@ -16,7 +18,8 @@ from services.launcher.environment import Environments
 from services.launcher.handlers import Handlers
 from services.launcher.joblogs import JobLogs
 from services.launcher.models import Run
-from services.launcher.reconciler import Limits, Reconciler
+from services.launcher.reconciler import Reconciler
+from services.launcher.verdicts import Limits
 from support.wait import until
 
 if TYPE_CHECKING:
@@ -34,7 +37,7 @@ FOREVER = "import time\nprint('up', flush=True)\nwhile True: time.sleep(1)"
 class Launcher:
     """What one launcher process holds; `restarted()` gives another over the same database and folders."""
 
-    def __init__(self, db: Database, folder: Path, **limits: float) -> None:
+    def __init__(self, db: Database, folder: Path, backend: Backend | None = None, **limits: float) -> None:
         self.db, self.folder, self.limits = (
             db,
             folder,
@@ -42,7 +45,9 @@ class Launcher:
         )
         self.outbox = Outbox(lambda: None)
         self.store = open_store((folder / "objects").as_uri())
-        self.backend = LocalBackend(folder / "runs", COMMAND, passed_on(os.environ), grace_seconds=0.5)
+        self.backend = backend or LocalBackend(
+            folder / "runs", COMMAND, passed_on(os.environ), grace_seconds=0.5
+        )
         self.logs = JobLogs(db, self.backend, self.store, tail_bytes=2000)
         environments = Environments("http://platform:8080", "", ROOT_SECRET, "json", "INFO")
         self.reconciler = Reconciler(
@@ -87,6 +92,12 @@ class Launcher:
 
     def cancel(self, job_id: str) -> None:
         self.hear(JobCancelRequested(job_id=job_id, attempt=1))
+
+    def silent(self, job_id: str, attempt: int = 1, *, seconds: float = 3600, **values) -> None:
+        """Tell what the metrics service tells of a job that it has not heard for so long."""
+        at = now()
+        since, until_ = at - timedelta(seconds=seconds), at + timedelta(seconds=120)
+        self.hear(JobSilent(job_id=job_id, attempt=attempt, since=since, until=until_, **values))
 
     def round(self) -> None:
         self.reconciler.round()

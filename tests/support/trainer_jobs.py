@@ -94,7 +94,7 @@ def train(
     spec, data = prepared(folder, **changes)
     model = catalogue.find(spec.model, more)
     params = model.params(spec.model_params)
-    checkpoints = Checkpoints(folder, "", save_seconds=60)
+    checkpoints = Checkpoints(folder, [], "", save_seconds=60, store_seconds=math.inf)
     deadline = time.monotonic() + spec.time_budget if spec.time_budget else math.inf
     given = TrainParams(spec, params, data, reporter or SilentReporter(), folder, checkpoints, deadline)
     report, artifacts = model.load_train()(given)

@@ -66,6 +66,10 @@ window.triptych = window.triptych || {};
     if (state === "queued" || state === "launching") {
       triptych.setText("live-phase", state === "queued" ? "Waiting for a free place" : "Starting the trainer");
       progress(0);
+    } else if (state === "interrupted") {  // what follows, the API decides
+      triptych.setText("live-phase", "Interrupted");
+      triptych.setText("live-eta", "");
+      triptych.setText("live-message", item.data.reason);
     }
     page.settling = state + item.attempt;
     clearTimeout(page.settleTimer);

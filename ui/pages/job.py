@@ -93,7 +93,9 @@ def _shown(visible: bool) -> dict[str, str]:  # noqa: FBT001 - it is the only ar
 
 
 def _state(job: JSON) -> Node:
-    attempt = html.Span(f"attempt {job['attempt']}", className="quiet") if job["attempt"] > 1 else None
+    attempt = None
+    if job["attempt"] > 1:
+        attempt = html.Span(f"attempt {job['attempt']} of {job['last_attempt']}", className="quiet")
     return [
         state_badge(job["state"], size="lg"),
         html.Span(job["reason"] or "", className="reason", dir="auto"),

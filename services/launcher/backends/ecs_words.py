@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import Transient
-from services.launcher.backend import UNKNOWN, Cause, Refused, RunState, RunStatus
+from services.launcher.backend import UNKNOWN, Cause, NoCapacity, Refused, RunState, RunStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -81,7 +81,7 @@ def launch_failure(failures: Sequence[Mapping[str, Any]]) -> Transient | Refused
         " ".join(filter(None, (item.get("reason"), item.get("detail"), item.get("arn")))) for item in failures
     )
     if any(_PASSING.search(item.get("reason", "")) for item in failures):
-        return Transient(f"ECS has no capacity now: {told}")
+        return NoCapacity(f"ECS has no capacity now: {told}")
     return Refused(f"ECS refused the task: {told}")
 
 

@@ -166,7 +166,7 @@ def test_the_first_end_counts_and_details_that_come_second_are_kept(platform, st
 
 
 def test_news_of_an_earlier_attempt_change_nothing(platform, started):
-    platform.hear(JobLost(job_id=started, attempt=1, reason="gone"))
+    platform.hear(JobFinished(job_id=started, attempt=1, outcome=Outcome.FAILED, reason="broken"))
     assert act(platform, started, "retry").json["attempt"] == 2
     platform.hear(JobFinished(job_id=started, attempt=1, outcome=Outcome.SUCCEEDED))
     assert show(platform, started)["state"] == "queued"

@@ -7,18 +7,27 @@ import os
 import re
 import signal
 import threading
+import time
 
 import psutil
 import pytest
 
 from contracts.callback import Outcome, derive_secret
-from contracts.events import JobFinished, JobLaunched, JobLaunchRequested, JobLost
+from contracts.events import EndCause, JobFinished, JobLaunched, JobLaunchRequested, JobLost
 from runtime import log
-from runtime.errors import Transient
 from runtime.loop import Loop
-from services.launcher.backend import Refused
+from services.launcher.backend import NoCapacity, Refused
 from support.launcher import FOREVER, ROOT_SECRET
 from support.wait import until
+
+# What the metrics service tells when a trainer got SIGTERM, whoever sent it
+STOPPED = JobFinished(
+    job_id="a",
+    attempt=1,
+    outcome=Outcome.CANCELLED,
+    cause=EndCause.INTERRUPTED,
+    reason="stopped on request (SIGTERM)",
+)
 
 
 def started(launcher, job_id):
@@ -243,6 +252,11 @@ def test_a_run_that_vanished_is_lost(make_launcher):
     launcher.round()
     assert launcher.states() == {"a": "running"}, "the command lives on"
     os.kill(pid, signal.SIGKILL)
+    until(lambda: launcher.backend.status(["a/1"])["a/1"].state == "unknown", "the command to be gone")
+    launcher.round()
+    launcher.round()
+    assert launcher.states() == {"a": "running"}, "nobody has said that it is not heard"
+    launcher.silent("a", everyone=True)
     launcher.until_state("a", "ended")
     [lost] = launcher.events("a", JobLost)
     assert lost.reason.startswith("lost: local no longer knows a/1")
@@ -260,6 +274,83 @@ def test_a_cancelled_run_whose_supervisor_died_is_killed(make_launcher):
     launcher.until_state("a", "ended")
     assert launcher.finished("a").outcome is Outcome.CANCELLED
     until(lambda: not psutil.pid_exists(pid), "the command to go")
+
+
+def test_a_hung_run_is_told_first_and_stopped(launcher):
+    launcher.request("a", FOREVER, max_idle_seconds=1)
+    pid = started(launcher, "a")
+    launcher.silent("a", everyone=True)
+    launcher.round()
+    assert launcher.states() == {"a": "running"}, "perhaps nobody reaches the platform"
+    launcher.silent("a", seconds=60)
+    began = launcher.run("a").started_at
+    until(lambda: time.time() > began + 1, "it to be silent for a second")
+    launcher.round()
+    end = launcher.finished("a")
+    assert (end.outcome, end.cause) == (Outcome.FAILED, EndCause.HUNG)
+    assert end.ran_seconds >= 1
+    assert launcher.until_state("a", "ended").exit_code == 128 + signal.SIGTERM
+    assert launcher.finished("a") == end
+    assert not psutil.pid_exists(pid)
+
+
+def test_a_long_upload_is_not_silence(launcher):
+    """The trainer's heartbeats go on from a thread of their own, so nothing is told, however long it tells no points."""
+    launcher.request("a", FOREVER, max_idle_seconds=1)
+    started(launcher, "a")
+    began = launcher.run("a").started_at
+    until(lambda: time.time() > began + 1.1, "more than the longest silence")
+    launcher.round()
+    assert launcher.states() == {"a": "running"}
+    launcher.cancel("a")
+    launcher.until_state("a", "ended")
+
+
+def test_a_trainers_word_that_it_was_stopped_does_not_count_where_nobody_asked(launcher):
+    launcher.request("a", FOREVER)
+    pid = started(launcher, "a")
+    os.kill(pid, signal.SIGTERM)
+    launcher.hear(STOPPED)
+    launcher.until_state("a", "ended")
+    _, end = launcher.events("a", JobFinished)
+    assert (end.outcome, end.cause) == (Outcome.FAILED, EndCause.INTERRUPTED)
+
+
+def test_a_trainers_word_that_it_was_stopped_counts_where_someone_cancelled(launcher):
+    launcher.request("a", FOREVER)
+    started(launcher, "a")
+    launcher.cancel("a")
+    launcher.hear(STOPPED)
+    launcher.until_state("a", "ended")
+    assert launcher.finished("a") == STOPPED
+
+
+def test_a_launch_that_must_wait_is_done_later(launcher):
+    launcher.request("a", FOREVER, delay_seconds=3600)
+    launcher.round()
+    assert launcher.states() == {"a": "waiting"}
+
+
+def test_the_time_of_earlier_attempts_counts(launcher):
+    launcher.request("a", FOREVER, max_seconds=3600, ran_seconds=3600)
+    launcher.until_state("a", "ended")
+    assert launcher.finished("a").reason.startswith("stopped after 3600 s over all its attempts")
+
+
+def test_a_cancel_in_the_middle_of_a_launch_leaves_nothing_running(launcher):
+    launcher.request("a", FOREVER)
+    launch = launcher.backend.launch
+
+    def launch_and_cancel(spec):
+        handle = launch(spec)
+        launcher.cancel("a")
+        return handle
+
+    launcher.backend.launch = launch_and_cancel
+    launcher.round()
+    launcher.until_state("a", "ended")
+    assert launcher.finished("a").outcome is Outcome.CANCELLED
+    assert launcher.backend.status(["a/1"])["a/1"].state == "exited"
 
 
 def test_a_new_attempt_waits_for_the_process_of_the_one_before(launcher):
@@ -287,7 +378,7 @@ class Failing:
 @pytest.mark.parametrize("cancelled", [False, True])
 def test_a_launch_that_cannot_be_done_now_is_tried_again_unless_cancelled(launcher, cancelled):
     launcher.request("a")
-    launcher.reconciler._backend = Failing(Transient("no capacity"))
+    launcher.reconciler._backend = Failing(NoCapacity("no capacity"))
     if cancelled:
         failing = launcher.reconciler._backend.launch
         launcher.reconciler._backend.launch = lambda spec: (launcher.cancel("a"), failing(spec))
@@ -303,19 +394,19 @@ def test_a_launch_that_cannot_be_done_now_is_tried_again_unless_cancelled(launch
 
 
 @pytest.mark.parametrize(
-    ("error", "reason"),
+    ("error", "reason", "cause"),
     [
-        (Refused("20 processors are more than there are"), "could not be launched: 20 processors are more than there are"),
-        (KeyError("cluster"), "could not be launched: KeyError: 'cluster'"),
-        (Transient("no capacity"), r"could not be launched in \d+ s: no capacity"),
+        (Refused("20 processors are more than there are"), "could not be launched: 20 processors are more than there are", EndCause.NEVER_STARTED),
+        (KeyError("cluster"), "could not be launched: KeyError: 'cluster'", EndCause.NEVER_STARTED),
+        (NoCapacity("no capacity"), r"could not be launched in \d+ s: no capacity", EndCause.CAPACITY),
     ],
 )  # fmt: skip
-def test_a_launch_that_is_refused_ends_the_job_with_the_reason(make_launcher, error, reason):
+def test_a_launch_that_is_refused_ends_the_job_with_the_reason(make_launcher, error, reason, cause):
     launcher = make_launcher(give_up_seconds=-1)
     launcher.request("a")
     launcher.reconciler._backend = Failing(error)
     launcher.round()
-    assert launcher.finished("a").outcome is Outcome.FAILED
+    assert (launcher.finished("a").outcome, launcher.finished("a").cause) == (Outcome.FAILED, cause)
     assert re.fullmatch(reason, launcher.finished("a").reason)
 
 

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from integration.metrics.conftest import NO_REDIS
 from integration.metrics.running import body, final, points
 from integration.metrics.test_callbacks import kinds, send
 
 from contracts import topology
-from contracts.callback import ArtifactInfo
-from contracts.events import JobFinished, JobLaunched, JobLaunchRequested, JobLost, WorkAbandoned
+from contracts.callback import ArtifactInfo, Outcome, sign_token
+from contracts.events import (
+    EndCause,
+    JobEnded,
+    JobFinished,
+    JobLaunched,
+    JobLaunchRequested,
+    JobLost,
+    WorkAbandoned,
+)
 from runtime.bus import Consumer
-from runtime.outbox import HANDLED, Delivery, Outbox
+from runtime.outbox import HANDLED, Delivery, EventRow, Outbox
 from services.metrics.handlers import Handlers
 from services.metrics.models import Job
 from services.metrics.publisher import Publisher
@@ -21,6 +31,9 @@ REQUESTED = JobLaunchRequested(job_id="j", attempt=1, spec={})
 LAUNCHED = JobLaunched(job_id="j", attempt=1, launcher="local", handle="42")
 FAILED = JobFinished(job_id="j", attempt=1, outcome="failed", reason="exit 137")
 LOST = JobLost(job_id="j", attempt=1, reason="no sign of life")
+RECLAIMED = FAILED.model_copy(update={"cause": EndCause.RECLAIMED})
+ENDED = JobEnded(job_id="j", attempt=1, outcome="failed", reason="given up")
+AGAIN = REQUESTED.model_copy(update={"attempt": 2})
 
 
 @pytest.fixture
@@ -71,7 +84,14 @@ def test_every_event_on_the_queue_has_a_handler():
         ([REQUESTED, FAILED, LAUNCHED], ["queued", "failed"]),
         ([FAILED, REQUESTED], ["failed"]),
         ([FAILED, LOST], ["failed"]),
-        ([REQUESTED, LOST], ["queued", "failed"]),
+        ([REQUESTED, LOST], ["queued", "interrupted"]),
+        ([REQUESTED, LOST, LOST, RECLAIMED], ["queued", "interrupted"]),
+        ([REQUESTED, LOST, AGAIN], ["queued", "interrupted", "queued"]),
+        ([REQUESTED, AGAIN, LOST, ENDED], ["queued", "queued"]),
+        ([REQUESTED, RECLAIMED, ENDED], ["queued", "interrupted", "failed"]),
+        ([REQUESTED, ENDED, RECLAIMED], ["queued", "failed"]),
+        ([REQUESTED, FAILED, ENDED], ["queued", "failed"]),
+        ([ENDED], ["failed"]),
         ([REQUESTED, abandoned()], ["queued", "failed"]),
         ([abandoned()], []),
         ([REQUESTED, abandoned(queue=topology.METRICS)], ["queued"]),
@@ -99,6 +119,26 @@ def test_the_trainers_own_end_is_not_repeated(handle, client):
     handle(JobFinished(job_id="j", attempt=1, outcome="succeeded", artifacts=[MODEL]))
     handle(LOST)
     assert kinds(client) == ["running", "artifact", "succeeded"]
+
+
+def test_a_trainer_that_was_stopped_ends_nothing_until_it_is_known_why(handle, client, database):
+    handle(REQUESTED)
+    send(client, body(points=points(0)))
+    for _ in range(2):
+        assert send(client, body(final=final("cancelled", reason="SIGTERM"))).status_code == 204
+    send(client, body(points=points(1)))
+    assert kinds(client) == ["queued", "running", "point", "interrupted", "point"]
+    with database.read() as session:
+        names = [row.envelope["event"] for row in session.query(EventRow)]
+    assert names.count(JobFinished.NAME) == 1
+    handle(ENDED.model_copy(update={"outcome": Outcome.CANCELLED}))
+    assert kinds(client)[-1] == "cancelled"
+
+
+def test_a_job_of_elsewhere_ends_when_its_trainer_says_so(client):
+    headers = {"X-Callback-Token": sign_token("j", int(time.time()) + 60, "f" * 32)}
+    assert send(client, body(final=final("cancelled")), headers=headers).status_code == 204
+    assert kinds(client) == ["running", "cancelled"]
 
 
 def test_a_trainer_faster_than_the_queue_is_not_set_back(handle, client):

@@ -70,7 +70,7 @@ def test_states(last_status, state):
             stopped("SpotInterruption", "Your Spot Task was interrupted.", exitCode=143),
             Cause.RECLAIMED,
             Outcome.FAILED,
-            "the provider took the machine back; retry it (Your Spot Task was interrupted.)",
+            "the provider took the machine back (Your Spot Task was interrupted.)",
         ),
         (
             stopped("UserInitiated", "Task stopped by user", exitCode=143),

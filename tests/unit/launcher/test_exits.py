@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from contracts.callback import Outcome
+from contracts.events import PASSING, EndCause
 from services.launcher.backend import Cause, RunState, RunStatus
-from services.launcher.exits import explain
+from services.launcher.exits import cause_of, explain
 
 TAIL = ['{"message": "EPOCHS: 0 is less than 1", "level": "INFO"}', "MODEL: is required", ""]
 
@@ -69,3 +70,28 @@ def test_a_reason_stays_short():
 @pytest.mark.parametrize("line", ["[1, 2]", '{"message"', "null", '{"level": 1}'])
 def test_a_line_that_is_no_log_record_is_itself(line):
     assert explain(RunStatus(RunState.EXITED, 1), [line])[1].endswith(line)
+
+
+@pytest.mark.parametrize(
+    ("code", "cause", "told", "again"),
+    [
+        (0, Cause.EXIT, None, False),
+        (1, Cause.EXIT, EndCause.CODE, False),
+        (2, Cause.EXIT, EndCause.DATA, False),
+        (3, Cause.EXIT, EndCause.CODE, False),
+        (64, Cause.EXIT, EndCause.SETTINGS, False),
+        (127, Cause.EXIT, EndCause.NEVER_STARTED, False),
+        (137, Cause.EXIT, EndCause.OUT_OF_MEMORY, False),
+        (139, Cause.EXIT, EndCause.CODE, False),
+        (143, Cause.EXIT, EndCause.INTERRUPTED, True),
+        (None, Cause.EXIT, EndCause.LOST, True),
+        (143, Cause.RECLAIMED, EndCause.RECLAIMED, True),
+        (137, Cause.RECLAIMED, EndCause.RECLAIMED, True),
+        (1, Cause.OUT_OF_MEMORY, EndCause.OUT_OF_MEMORY, False),
+        (None, Cause.NEVER_STARTED, EndCause.NEVER_STARTED, False),
+        (143, Cause.STOPPED, EndCause.STOPPED, False),
+    ],
+)
+def test_what_is_nobodys_fault_is_tried_again(code, cause, told, again):
+    assert cause_of(RunStatus(RunState.EXITED, code, cause)) is told
+    assert (told in PASSING) is again

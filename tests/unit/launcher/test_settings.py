@@ -94,6 +94,7 @@ def test_a_command_line_is_split_as_a_shell_would(read):
         (LOCAL, {"TRAINER_API_BASE": ""}, "TRAINER_API_BASE is not set"),
         (LOCAL, {"CALLBACK_ROOT_SECRET": "short"}, "CALLBACK_ROOT_SECRET"),
         (LOCAL, {"MAX_RUNNING": "-1"}, "MAX_RUNNING"),
+        (LOCAL, {"RECONCILE_SECONDS": "61"}, "RECONCILE_SECONDS"),
         (LOCAL, {"LOG_TAIL_BYTES": "1"}, "LOG_TAIL_BYTES"),
         (ECS, {"ECS_CLUSTER": ""}, "ECS_CLUSTER"),
         (ECS, {"ECS_TASK_DEFINITION": ""}, "ECS_TASK_DEFINITION"),
@@ -107,6 +108,7 @@ def test_a_command_line_is_split_as_a_shell_would(read):
         (KUBERNETES, {"KUBERNETES_TOLERATIONS": '{"key": "gpu"}'}, "KUBERNETES_TOLERATIONS"),
         (KUBERNETES, {"KUBERNETES_USER": "-1"}, "KUBERNETES_USER"),
         (KUBERNETES, {"KUBERNETES_DISK_GB": "0"}, "KUBERNETES_DISK_GB"),
+        (ECS, {"ECS_EVENTS_QUEUE_URL": "notices"}, "ECS_EVENTS_QUEUE_URL"),
     ],
 )
 def test_a_mistake_is_named_by_its_variable(read, base, change, told):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 
 import numpy as np
@@ -53,7 +54,8 @@ def run(tmp_path):
         params = catalogue.find("dummy_model").params({})
         shutil.rmtree(folder / "out", ignore_errors=True)
         work = tmp_path / "work"
-        run_job(spec, model, params, SilentReporter(), work, Checkpoints(work, "", 60), Settings(**settings))
+        checkpoints = Checkpoints(work, [], "", save_seconds=60, store_seconds=math.inf)
+        run_job(spec, model, params, SilentReporter(), work, checkpoints, Settings(**settings))
         files = {path.name: path for path in (folder / "out").iterdir()}
         written = files.get("report.json")
         return written and reports.parse(json.loads(written.read_text())), files.keys()

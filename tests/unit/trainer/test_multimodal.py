@@ -61,7 +61,7 @@ def fit(folder, frame, columns, target, *, images=None, epochs=2, params=(), **s
     job = JobSpec.from_env(job_env(folder, EPOCHS=str(epochs), **spec))
     model = catalogue.find("multimodal")
     settings = model.params({**QUICK, **dict(params)})
-    checkpoints = Checkpoints(folder, "", 60)
+    checkpoints = Checkpoints(folder, [], "", save_seconds=60, store_seconds=math.inf)
     trained = TrainParams(job, settings, data, SilentReporter(), folder, checkpoints, math.inf)
     return *model.load_train()(trained), data
 

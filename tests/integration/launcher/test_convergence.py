@@ -1,0 +1,244 @@
+"""Whatever is late, repeated or in another order: two rounds later rows and reality agree, and each end was told once."""
+
+from __future__ import annotations
+
+import random
+from contextlib import suppress
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from contracts.callback import Outcome
+from contracts.events import EndCause, JobCancelRequested, JobFinished, JobLaunchRequested, JobLost
+from runtime.errors import Transient
+from runtime.outbox import HANDLED, Delivery, EventRow
+from services.launcher.backend import Cause
+from services.launcher.models import ENDED, RUNNING, Run
+from support.fake_backend import FakeBackend
+from support.launcher import Launcher
+
+JOBS = st.sampled_from(["a", "b", "c"])
+ENDS = st.sampled_from(
+    [(0, Cause.EXIT), (2, Cause.EXIT), (137, Cause.EXIT), (143, Cause.RECLAIMED), (None, Cause.NEVER_STARTED)]
+)
+
+
+class Machine(RuleBasedStateMachine):
+    """Two launchers, a provider, and what the other services tell them: in any order, late, or twice."""
+
+    database, folder = None, None
+
+    def __init__(self) -> None:
+        super().__init__()
+        with self.database.write() as session:
+            for table in (Run, Delivery, EventRow):
+                session.query(table).delete()
+        self.backend = FakeBackend()
+        limits = {"max_running": 100, "launch_seconds": -1.0, "lost_grace_seconds": 3600.0}
+        self.launchers = [Launcher(self.database, self.folder, self.backend, **limits) for _ in range(2)]
+        self.attempts = {}
+        self.said = []  # ends that trainers told themselves
+        self.cancelled = set()
+        self.emitted = []
+
+    # --- what api, metrics and trainers tell
+
+    @rule(job=JOBS)
+    def start_or_retry(self, job) -> None:
+        attempt = self.attempts.get(job, 0)
+        if attempt == 0 or (attempt < 3 and self.ends(job, attempt)):
+            self.attempts[job] = attempt + 1
+            self.tell(JobLaunchRequested(job_id=job, attempt=attempt + 1, spec={}, max_idle_seconds=900))
+
+    @precondition(lambda self: self.attempts)
+    @rule(job=JOBS)
+    def cancel(self, job) -> None:
+        if job in self.attempts:
+            self.cancelled.add((job, self.attempts[job]))
+            self.tell(JobCancelRequested(job_id=job, attempt=self.attempts[job]))
+
+    @precondition(lambda self: self.backend.alive)
+    @rule(data=st.data(), stopped=st.booleans())
+    def trainer_ends(self, data, stopped) -> None:
+        handle = data.draw(st.sampled_from(sorted(self.backend.alive)))
+        job, attempt = handle.split("/")
+        outcome, cause, code = (
+            (Outcome.CANCELLED, EndCause.INTERRUPTED, 143) if stopped else (Outcome.SUCCEEDED, None, 0)
+        )
+        end = JobFinished(job_id=job, attempt=int(attempt), outcome=outcome, cause=cause)
+        self.said.append(end)
+        self.tell(end)
+        self.backend.exit(handle, code)
+
+    @rule()
+    def metrics_hears_nothing_of_what_is_dead(self) -> None:
+        self.tell_silence()
+
+    @precondition(lambda self: self.emitted)
+    @rule(data=st.data())
+    def the_same_again(self, data) -> None:
+        self.tell(data.draw(st.sampled_from(self.emitted)))
+
+    @rule(seed=st.integers(0, 1000))
+    def some_messages_arrive(self, seed) -> None:
+        pending = self.pending()
+        random.Random(seed).shuffle(pending)
+        for number in pending[: 1 + seed % 4]:
+            self.launchers[0].consumer.receive(number)
+
+    # --- what happens at the provider
+
+    @rule(kind=st.sampled_from(["no capacity", "before", "after"]))
+    def the_next_launch_fails(self, kind) -> None:
+        self.backend.fails.append(kind)
+
+    @precondition(lambda self: self.backend.alive)
+    @rule(data=st.data(), how=ENDS)
+    def a_container_exits(self, data, how) -> None:
+        self.backend.exit(data.draw(st.sampled_from(sorted(self.backend.alive))), *how)
+
+    @precondition(lambda self: self.backend.alive)
+    @rule(data=st.data())
+    def a_container_vanishes(self, data) -> None:
+        self.backend.vanish(data.draw(st.sampled_from(sorted(self.backend.alive))))
+
+    @rule(hidden=st.booleans(), deaf=st.booleans())
+    def the_provider_forgets_or_ignores(self, hidden, deaf) -> None:
+        self.backend.hidden = set(self.backend.alive) if hidden else set()
+        self.backend.deaf = deaf
+
+    # --- what launchers do
+
+    @rule(which=st.integers(0, 1), handle=st.sampled_from([None, "a/1", "b/1", "nobody's"]))
+    def round(self, which, handle) -> None:
+        launcher = self.launchers[which]
+        with suppress(Transient):
+            launcher.reconciler.look([handle]) if handle else launcher.round()
+
+    @invariant()
+    def at_most_one_container_of_a_job_is_alive(self) -> None:
+        jobs = [handle.split("/")[0] for handle in self.backend.alive]
+        assert len(jobs) == len(set(jobs)), self.backend.alive
+
+    def teardown(self) -> None:
+        """Let everything arrive and the provider answer truly; then two rounds are enough."""
+        self.backend.hidden, self.backend.deaf, self.backend.fails = set(), False, []
+        self.tell_silence()
+        pending = self.pending()
+        random.Random(len(pending)).shuffle(pending)
+        for number in pending:
+            self.launchers[0].consumer.receive(number)
+        self.pass_time(Run.due_at, 3600)  # pauses are over
+        self.launchers[0].round()
+        self.pass_time(Run.gone_at, 3600)  # and so is the grace
+        self.launchers[0].round()
+        self.check()
+        told = self.told()
+        self.launchers[1].round()
+        assert self.told() == told, "a third round has nothing to tell"
+
+    def check(self) -> None:
+        with self.database.read() as session:
+            found = session.query(Run).all()
+        running = {run.handle for run in found if run.state == RUNNING}
+        assert {run.state for run in found} <= {RUNNING, ENDED}
+        assert self.backend.alive == running
+        assert not running & {f"{job}/{attempt}" for job, attempt in self.cancelled}
+        for run in found:
+            told = self.ends(run.job_id, run.attempt)
+            own = [end for end in told if end not in self.said]
+            assert len(own) <= 1, own
+            if run.state == ENDED:
+                assert any(
+                    getattr(end, "cause", None) is not EndCause.INTERRUPTED or end in own for end in told
+                )
+
+    # --- helpers
+
+    def pass_time(self, column, seconds) -> None:
+        with self.database.write() as session:
+            session.query(Run).update({column: column - seconds})
+
+    def told(self) -> int:
+        with self.database.read() as session:
+            return session.query(EventRow).count()
+
+    def tell(self, event) -> None:
+        self.emitted.append(event)
+        with self.database.write() as session:
+            self.launchers[0].outbox.emit(session, event)
+
+    def tell_silence(self) -> None:
+        for job, attempt in self.attempts.items():
+            if f"{job}/{attempt}" in self.backend.started - self.backend.alive:
+                self.launchers[0].silent(job, attempt)
+
+    def pending(self) -> list[int]:
+        with self.database.read() as session:
+            rows = session.query(Delivery.id).filter(Delivery.queue == "launcher", Delivery.state != HANDLED)
+            return [row.id for row in rows.order_by(Delivery.id)]
+
+    def ends(self, job, attempt) -> list:
+        events = self.launchers[0].events(job, JobFinished, JobLost)
+        return [event for event in events if event.attempt == attempt]
+
+
+def test_two_rounds_are_enough(database, tmp_path):
+    machine = type("Bound", (Machine,), {"database": database, "folder": tmp_path})
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=6,
+            stateful_step_count=15,
+            phases=[Phase.reuse, Phase.generate],  # a smaller example is not worth minutes of databases
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+def test_a_launch_whose_answer_was_lost_is_found_and_stopped(database, tmp_path):
+    """Its owner is told at once; no other attempt begins before it is certain that nothing runs."""
+    backend = FakeBackend()
+    launcher = Launcher(database, tmp_path, backend)
+    launcher.request("a")
+    backend.fails = ["after", "before"]
+    launcher.round()
+    launcher.cancel("a")
+    launcher.hear(JobLaunchRequested(job_id="a", attempt=2, spec={}))
+    for alive in ({"a/1"}, {"a/1"}):
+        with database.write() as session:
+            session.query(Run).update({Run.due_at: 0.0})
+        launcher.round()
+        assert backend.alive <= alive
+    launcher.round()
+    assert [end.outcome for end in launcher.events("a", JobFinished)] == [Outcome.CANCELLED]
+    assert "a/1" not in backend.alive
+    launcher.round()
+    assert backend.alive == {"a/2"}
+
+
+@pytest.mark.parametrize("when", ["before", "during", "after"])
+def test_a_cancel_leaves_nothing_running(database, tmp_path, when):
+    backend = FakeBackend()
+    launcher = Launcher(database, tmp_path, backend)
+    launcher.request("a")
+    if when == "before":
+        launcher.cancel("a")
+    if when == "during":
+        launch = backend.launch
+        backend.launch = lambda spec: (launcher.cancel("a"), launch(spec))[1]
+    launcher.round()
+    if when == "after":
+        launcher.cancel("a")
+    launcher.round()
+    launcher.round()
+    assert backend.alive == set()
+    assert launcher.finished("a").outcome is Outcome.CANCELLED
