@@ -37,6 +37,8 @@ def explain(status: RunStatus, tail: Sequence[str]) -> tuple[Outcome, str]:
     match status.cause:
         case Cause.NEVER_STARTED:
             return Outcome.FAILED, f"never started: {status.detail or 'the provider does not say why'}"
+        case Cause.NO_CAPACITY:
+            return Outcome.FAILED, f"the provider had no machine for it; retry it ({status.detail})"
         case Cause.RECLAIMED:
             return Outcome.FAILED, f"the provider took the machine back; retry it ({status.detail})"
         case Cause.STOPPED:

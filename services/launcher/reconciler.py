@@ -12,7 +12,7 @@ from runtime import log
 from runtime.db import unix_now
 from runtime.errors import Transient
 from services.launcher import runs
-from services.launcher.backend import UNKNOWN, Refused, RunSpec, RunState
+from services.launcher.backend import UNKNOWN, InDoubt, Refused, RunSpec, RunState
 from services.launcher.exits import explain
 from services.launcher.models import LAUNCHING, RUNNING, STOPPING, Run
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _EXPLAIN_BYTES = 4096  # of a log's end, for a reason
 _RETRY_SECONDS, _RETRY_AT_MOST = 5.0, 300.0
+_REPEAT_AT_MOST = 60.0  # a run whose launch is in doubt cannot be cancelled until it is settled
 _CANCELLED = "cancelled on request"
 _SILENT = "exit 0, but the trainer's own report has not arrived: figures and artifacts may be missing"
 _log = logging.getLogger(__name__)
@@ -83,11 +84,13 @@ class Reconciler:
     # --- starting
 
     def _start_waiting(self) -> None:
-        while (run := self._claim()) is not None:
+        run, in_doubt = self._claim()
+        while run is not None:
             with log.bound(**{**run.correlation, "job_id": run.job_id}):
-                self._launch(run)
+                self._launch(run, in_doubt=in_doubt)
+            run, in_doubt = self._claim()
 
-    def _claim(self) -> Run | None:
+    def _claim(self) -> tuple[Run | None, bool]:
         with self._db.write() as session:
             return runs.claim(
                 session,
@@ -96,10 +99,20 @@ class Reconciler:
                 seconds=self._limits.launch_seconds,
             )
 
-    def _launch(self, run: Run) -> None:
+    def _launch(self, run: Run, *, in_doubt: bool) -> None:
         try:
-            spec = RunSpec(run.job_id, run.attempt, self._environment(run), run.cpus, run.memory_mb)
+            spec = RunSpec(
+                run.job_id,
+                run.attempt,
+                self._environment(run),
+                run.cpus,
+                run.memory_mb,
+                launch=run.launch_tries,
+                in_doubt=in_doubt,
+            )
             handle = self._backend.launch(spec)
+        except InDoubt as error:
+            self._repeat_later(run, str(error))
         except Transient as error:
             self._postpone(run, str(error))
         except Refused as error:
@@ -112,9 +125,30 @@ class Reconciler:
                 job_id=run.job_id, attempt=run.attempt, launcher=self._backend.name, handle=handle
             )
             with self._db.write() as session:
-                if runs.launched(session, run, handle):
+                noted = runs.launched(session, run, handle)
+                if noted:
                     self._outbox.emit(session, launched)
-            _log.info("launched", extra={"handle": handle})
+                row = runs.locked(session, run.job_id, run.attempt)
+            if noted:
+                _log.info("launched", extra={"handle": handle})
+            elif row is not None and row.handle != handle:
+                self._stop_stray(handle)
+
+    def _stop_stray(self, handle: str) -> None:
+        """Stop what this launcher started while another one, which had taken the launch over, started it anew."""
+        _log.warning("started twice", extra={"handle": handle})
+        try:
+            self._backend.stop(handle, "another launcher has started this attempt")
+        except (Transient, Refused):
+            _log.exception("cannot stop it; stop it by hand", extra={"handle": handle})
+
+    def _repeat_later(self, run: Run, reason: str) -> None:
+        tried_for = unix_now() - (run.first_tried_at or unix_now())
+        # As long again as it has taken so far, so that tries grow apart
+        pause = min(max(_RETRY_SECONDS, tried_for), _REPEAT_AT_MOST)
+        _log.warning("a launch is in doubt", extra={"error": reason, "pause_seconds": pause})
+        with self._db.write() as session:
+            runs.keep_launching(session, run, pause, reason)
 
     def _postpone(self, run: Run, reason: str) -> None:
         tried_for = unix_now() - (run.first_tried_at or unix_now())
@@ -217,6 +251,7 @@ class Reconciler:
 
     def _end(self, run: Run, status: RunStatus) -> None:
         self._logs.copy(run)
+        self._forget(run)
         told = self._verdict(run, status)
         with self._db.write() as session:
             row = runs.locked(session, run.job_id, run.attempt)
@@ -227,6 +262,12 @@ class Reconciler:
                 row.reported = True
                 self._outbox.emit(session, told)
         _log.info("ended", extra={"exit_code": status.exit_code, "reason": told.reason})
+
+    def _forget(self, run: Run) -> None:
+        try:
+            self._backend.forget(run.job_id, run.attempt)
+        except (Transient, Refused) as error:
+            _log.warning("cannot remove what a run had read", extra={"error": str(error)})
 
     def _verdict(self, run: Run, status: RunStatus) -> JobFinished | JobLost:
         if status.state == RunState.EXITED and status.exit_code == 0:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runtime.db import Database
+    from services.launcher.backend import Backend
 
 ROOT_SECRET = "root-secret-of-the-tests"
 # Stands for the trainer: does what the spec's variable says
@@ -33,15 +34,18 @@ FOREVER = "import time\nprint('up', flush=True)\nwhile True: time.sleep(1)"
 class Launcher:
     """What one launcher process holds; `restarted()` gives another over the same database and folders."""
 
-    def __init__(self, db: Database, folder: Path, **limits: float) -> None:
+    def __init__(self, db: Database, folder: Path, backend: Backend | None = None, **limits: float) -> None:
         self.db, self.folder, self.limits = (
             db,
             folder,
             {"max_running": 2, "report_grace_seconds": 0.0, **limits},
         )
+        self._backend = backend  # that successors use, too; each has local processes of its own
         self.outbox = Outbox(lambda: None)
         self.store = open_store((folder / "objects").as_uri())
-        self.backend = LocalBackend(folder / "runs", COMMAND, passed_on(os.environ), grace_seconds=0.5)
+        self.backend = backend or LocalBackend(
+            folder / "runs", COMMAND, passed_on(os.environ), grace_seconds=0.5
+        )
         self.logs = JobLogs(db, self.backend, self.store, tail_bytes=2000)
         environments = Environments("http://platform:8080", "", ROOT_SECRET, "json", "INFO")
         self.reconciler = Reconciler(
@@ -52,7 +56,7 @@ class Launcher:
         self.successors: list[Launcher] = []
 
     def restarted(self) -> Launcher:
-        self.successors.append(Launcher(self.db, self.folder, **self.limits))
+        self.successors.append(Launcher(self.db, self.folder, self._backend, **self.limits))
         return self.successors[-1]
 
     def reap(self) -> None:
@@ -78,13 +82,21 @@ class Launcher:
             self.consumer.receive(number)
 
     def request(self, job_id: str, code: str = "", **values) -> None:
-        self.hear(JobLaunchRequested(job_id=job_id, attempt=1, spec={"TEST_CODE": code}, **values))
+        self.ask(job_id, {"TEST_CODE": code}, **values)
+
+    def ask(self, job_id: str, spec: dict[str, str], **values) -> None:
+        self.hear(JobLaunchRequested(job_id=job_id, attempt=1, spec=spec, **values))
 
     def cancel(self, job_id: str) -> None:
         self.hear(JobCancelRequested(job_id=job_id, attempt=1))
 
     def round(self) -> None:
         self.reconciler.round()
+
+    def hurry(self) -> None:
+        """Let pauses between two launches be over."""
+        with self.db.write() as session:
+            session.query(Run).update({Run.due_at: 0.0})
 
     def run(self, job_id: str) -> Run:
         with self.db.read() as session:
