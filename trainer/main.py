@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 from contracts.callback import Outcome
 from contracts.job import InvalidSpec, JobSpec
 from trainer import log as logs
+from trainer import objects
 from trainer.errors import (
     EXIT_CANCELLED,
     EXIT_DATA,
@@ -63,6 +64,8 @@ def main(arguments: list[str] | None = None) -> int:
     if settings.triptych_request_id:
         ids["request_id"] = settings.triptych_request_id
     logs.configure(ids, level=settings.log_level, form=settings.log_format)
+    if settings.job_spec_once and settings.process.count == 1:
+        _remove_spec(settings.job_spec_uri)
     reporter = _reporter(spec, settings)
     try:
         return _attempt(spec, settings, reporter)
@@ -87,6 +90,13 @@ def _read(environment: dict[str, str]) -> tuple[Settings, JobSpec]:
     if settings is None or spec is None:
         raise InvalidSpec(problems)
     return settings, spec
+
+
+def _remove_spec(uri: str) -> None:
+    try:
+        objects.remove(uri)
+    except DataError as error:
+        log.warning("the job's settings stay where they were read: %s", error)
 
 
 def _reporter(spec: JobSpec, settings: Settings) -> HttpReporter | SilentReporter:

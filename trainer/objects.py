@@ -113,6 +113,23 @@ def put(path: Path, uri: str) -> None:
         _s3().upload_file(str(path), bucket, key)
 
 
+def remove(uri: str) -> None:
+    """Remove an object; one that is not there is as good.
+
+    Raises:
+        DataError: It may not be removed.
+    """
+    if _is_file(uri):
+        try:
+            local_path(uri).unlink(missing_ok=True)
+        except OSError as error:
+            raise DataError(f"{uri} cannot be removed: {error.strerror}") from None
+        return
+    bucket, key = split_s3(uri)
+    with _Explained(uri):
+        _s3().delete_object(Bucket=bucket, Key=key)
+
+
 def local_path(uri: str) -> Path:
     """Give the path that a file:// URI names."""
     return Path(unquote(urlsplit(uri).path))

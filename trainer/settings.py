@@ -37,6 +37,14 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
+    job_spec_uri: str = Field(
+        default="",
+        description="s3://… or file:///… object with further variables, as JSON; the environment wins over it",
+    )
+    job_spec_once: bool = Field(
+        default=False,
+        description="true: remove that object once it is read, for it holds a secret; several processes leave it to the launcher",
+    )
     log_format: Literal["json", "text"] = Field(default="json", description="json, or text for people")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="least level logged"

@@ -183,9 +183,20 @@ def _artifacts(context: Context) -> Blueprint:
             item = next((item for item in job.artifacts if item["name"] == name), None)
         if item is None:
             raise NotFound(f"The job has no artifact {name!r}.")
-        return send(context.store, context.store.key_of(item["uri"]), name, item["size"])
+        return send(context.store, _artifact_key(context, job_id, item["uri"]), name, item["size"])
 
     return routes
+
+
+def _artifact_key(context: Context, job_id: str, uri: str) -> str:
+    """Give the key of an artifact. Its address is the trainer's word, so it must be one of the job's own objects."""
+    try:
+        key = context.store.key_of(uri)
+    except ValueError:
+        key = ""
+    if not key.startswith(f"jobs/{job_id}/"):
+        raise NotFound(f"{uri} is not among the objects of job {job_id}, so it is not served.")
+    return key
 
 
 def _models(context: Context) -> Blueprint:

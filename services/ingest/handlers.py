@@ -112,6 +112,9 @@ def staging_handlers(
             unstage(event.dataset_id, store)
             for job_id in event.job_ids:
                 store.delete_prefix(f"jobs/{job_id}")
+                store.delete_prefix(
+                    f"specs/{job_id}"
+                )  # gone already, unless a launcher died at the job's end
         _end(work, None)
 
     return {DatasetUploaded.NAME: uploaded, DatasetDeleted.NAME: deleted}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
-class NoCapacity(Transient):
-    """The provider will not run this now, and has started nothing."""
-
-
 class Refused(Exception):
     """The provider will not run this however often it is asked; the text is for the job's owner."""
+
+
+class InDoubt(Transient):
+    """The answer to a launch is missing, so it may have started something; only a repeat of the same launch can tell."""
 
 
 class RunState(StrEnum):
@@ -36,6 +36,7 @@ class Cause(StrEnum):
     EXIT = "exit"  # by itself: the exit code tells
     OUT_OF_MEMORY = "out_of_memory"
     NEVER_STARTED = "never_started"  # image, secrets, network, command
+    NO_CAPACITY = "no_capacity"  # accepted, but no machine was found for it in time
     RECLAIMED = "reclaimed"  # the provider took its capacity back
     STOPPED = "stopped"  # someone stopped it at the provider
 
@@ -47,18 +48,22 @@ class RunSpec:
     Attributes:
         job_id: The job.
         attempt: Its attempt, from 1.
-        env: The trainer's environment, but for what the provider adds.
+        env: The trainer's environment, but for what the provider adds. Holds the secret of its callbacks.
         cpus: Processors it may use.
         memory_mb: Memory it may use, MiB.
         max_seconds: How long it may run, for providers that see to it where no launcher lives; 0 for no limit.
+        launch: Number of the launch, from 1; a new one only after the provider has said that the last one started nothing.
+        in_doubt: Whether this launch was asked for before and its answer is missing.
     """
 
     job_id: str
     attempt: int
-    env: Mapping[str, str]
+    env: Mapping[str, str] = field(repr=False)
     cpus: float
     memory_mb: int
     max_seconds: int = 0
+    launch: int = 1
+    in_doubt: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,9 +107,9 @@ class Backend(Protocol):
         have been lost.
 
         Raises:
-            NoCapacity: Not now; nothing was started.
-            runtime.errors.Transient: The provider does not answer; whether something was started is not known.
-            Refused: Never, and nothing was started; the text says why.
+            InDoubt: No answer, or none yet that settles an earlier doubt: the same launch must be repeated.
+            runtime.errors.Transient: Not now, and nothing was started: no capacity, or the provider is not reached.
+            Refused: Never; the text says why. Nothing was started.
         """
         ...
 
@@ -133,5 +138,14 @@ class Backend(Protocol):
 
         Raises:
             runtime.errors.Transient: The provider does not answer.
+        """
+        ...
+
+    def forget(self, job_id: str, attempt: int) -> None:
+        """Remove what `launch` left outside of the run for it to read, now that the run has ended; a repeat does nothing.
+
+        Raises:
+            runtime.errors.Transient: The store does not answer.
+            Refused: It denies access.
         """
         ...

@@ -28,6 +28,7 @@ _MEANINGS = {
 }
 _BY_CAUSE = {
     Cause.NEVER_STARTED: EndCause.NEVER_STARTED,
+    Cause.NO_CAPACITY: EndCause.CAPACITY,
     Cause.RECLAIMED: EndCause.RECLAIMED,
     Cause.STOPPED: EndCause.STOPPED,
     Cause.OUT_OF_MEMORY: EndCause.OUT_OF_MEMORY,
@@ -66,6 +67,8 @@ def explain(status: RunStatus, tail: Sequence[str]) -> tuple[Outcome, str]:
     match status.cause:
         case Cause.NEVER_STARTED:
             return Outcome.FAILED, f"never started: {status.detail or 'the provider does not say why'}"
+        case Cause.NO_CAPACITY:
+            return Outcome.FAILED, f"the provider had no machine for it; retry it ({status.detail})"
         case Cause.RECLAIMED:
             return (
                 Outcome.FAILED,

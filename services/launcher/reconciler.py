@@ -11,7 +11,7 @@ from runtime import log
 from runtime.db import unix_now
 from runtime.errors import Transient
 from services.launcher import runs
-from services.launcher.backend import UNKNOWN, NoCapacity, Refused, RunSpec, RunState
+from services.launcher.backend import UNKNOWN, InDoubt, Refused, RunSpec, RunState
 from services.launcher.exits import cause_of, explain
 from services.launcher.models import LAUNCHING, RUNNING, STOPPING, Run
 from services.launcher.verdicts import CANCELLED, began_at, is_over, ran_for, why_stop
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 _EXPLAIN_BYTES = 4096  # of a log's end, for a reason
 _RETRY_SECONDS, _RETRY_AT_MOST = 5.0, 300.0
+_REPEAT_AT_MOST = (
+    60.0  # a run whose launch is in doubt may be running, and cannot be stopped until that is settled
+)
 _SILENT = "exit 0, but the trainer's own report has not arrived: figures and artifacts may be missing"
 _log = logging.getLogger(__name__)
 
@@ -64,11 +67,13 @@ class Reconciler:
     # --- starting
 
     def _start_waiting(self) -> None:
-        while (run := self._claim()) is not None:
+        run, in_doubt = self._claim()
+        while run is not None:
             with log.bound(**{**run.correlation, "job_id": run.job_id}):
-                self._launch(run)
+                self._launch(run, in_doubt=in_doubt)
+            run, in_doubt = self._claim()
 
-    def _claim(self) -> Run | None:
+    def _claim(self) -> tuple[Run | None, bool]:
         with self._db.write() as session:
             return runs.claim(
                 session,
@@ -77,7 +82,7 @@ class Reconciler:
                 seconds=self._limits.launch_seconds,
             )
 
-    def _launch(self, run: Run) -> None:
+    def _launch(self, run: Run, *, in_doubt: bool) -> None:
         try:
             spec = RunSpec(
                 run.job_id,
@@ -86,10 +91,12 @@ class Reconciler:
                 run.cpus,
                 run.memory_mb,
                 max_seconds=run.max_seconds,
+                launch=run.launch_tries,
+                in_doubt=in_doubt,
             )
             handle = self._backend.launch(spec)
         except Transient as error:
-            self._postpone(run, str(error), started=not isinstance(error, NoCapacity))
+            self._postpone(run, str(error), in_doubt=isinstance(error, InDoubt))
         except Refused as error:
             self._refuse(run, f"could not be launched: {error}")
         except Exception as error:  # noqa: BLE001 - a defect must end the job with a reason, not stop the others
@@ -100,14 +107,33 @@ class Reconciler:
                 job_id=run.job_id, attempt=run.attempt, launcher=self._backend.name, handle=handle
             )
             with self._db.write() as session:
-                if runs.launched(session, run, handle):
+                noted = runs.launched(session, run, handle)
+                if noted:
                     self._outbox.emit(session, launched)
-            _log.info("launched", extra={"handle": handle})
+                row = runs.locked(session, run.job_id, run.attempt)
+            if noted:
+                _log.info("launched", extra={"handle": handle})
+            elif row is not None and row.handle != handle:
+                self._stop_stray(handle)
 
-    def _postpone(self, run: Run, reason: str, *, started: bool) -> None:
+    def _stop_stray(self, handle: str) -> None:
+        """Stop what this launcher started while another one, which had taken the launch over, started it anew."""
+        _log.warning("started twice", extra={"handle": handle})
+        try:
+            self._backend.stop(handle, "another launcher has started this attempt")
+        except (Transient, Refused):
+            _log.exception("cannot stop it; stop it by hand", extra={"handle": handle})
+
+    def _postpone(self, run: Run, reason: str, *, in_doubt: bool) -> None:
         tried_for = unix_now() - (run.first_tried_at or unix_now())
-        pause = min(_RETRY_SECONDS * 2 ** (run.launch_tries - 1), _RETRY_AT_MOST)
-        _log.warning("cannot launch now", extra={"error": reason, "pause_seconds": pause})
+        if in_doubt:
+            # As long again as it has taken so far, so that tries grow apart
+            pause = min(max(_RETRY_SECONDS, tried_for), _REPEAT_AT_MOST)
+        else:
+            pause = min(_RETRY_SECONDS * 2 ** (run.launch_tries - 1), _RETRY_AT_MOST)
+        _log.warning(
+            "cannot launch now", extra={"error": reason, "in_doubt": in_doubt, "pause_seconds": pause}
+        )
         with self._db.write() as session:
             row = runs.locked(session, run.job_id, run.attempt)
             if row is None or row.state != LAUNCHING:
@@ -120,11 +146,11 @@ class Reconciler:
                 end = _finished(row, Outcome.FAILED, reason, EndCause.CAPACITY)
             if end is not None:
                 self._tell(session, row, end)
-            if end is not None and not started:
+            if end is not None and not in_doubt:
                 runs.end(row, reason=end.reason)
             else:
                 # Even one that is told to have ended: only its handle can tell whether there is something to stop
-                runs.postpone(row, pause, reason, started=started)
+                runs.postpone(row, pause, reason, in_doubt=in_doubt)
 
     def _refuse(self, run: Run, reason: str) -> None:
         with self._db.write() as session:
@@ -213,6 +239,7 @@ class Reconciler:
 
     def _end(self, run: Run, status: RunStatus) -> None:
         self._logs.copy(run)
+        self._forget(run)
         told = self._verdict(run, status)
         with self._db.write() as session:
             row = runs.locked(session, run.job_id, run.attempt)
@@ -221,6 +248,12 @@ class Reconciler:
             runs.end(row, status.exit_code, told.reason)
             self._tell(session, row, told)
         _log.info("ended", extra={"exit_code": status.exit_code, "reason": told.reason})
+
+    def _forget(self, run: Run) -> None:
+        try:
+            self._backend.forget(run.job_id, run.attempt)
+        except (Transient, Refused) as error:
+            _log.warning("cannot remove what a run had read", extra={"error": str(error)})
 
     def _verdict(self, run: Run, status: RunStatus) -> JobFinished | JobLost:
         if status.state == RunState.EXITED and status.exit_code == 0:

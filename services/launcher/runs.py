@@ -49,16 +49,20 @@ def locked(session: Session, job_id: str, attempt: int) -> Run | None:
     return session.scalars(query.with_for_update().execution_options(populate_existing=True)).first()
 
 
-def claim(session: Session, launcher: str, *, max_running: int, seconds: float) -> Run | None:
+def claim(session: Session, launcher: str, *, max_running: int, seconds: float) -> tuple[Run | None, bool]:
     """Take the oldest run that may start now: a waiting one where there is room, or one whose launch broke off.
 
-    A job whose earlier attempt still has a process waits for that to go.
+    A job whose earlier attempt still has a process waits for that to go. A launch that broke off keeps its number: it may
+    have started something, which only the same launch finds again.
 
     Args:
         session: A write transaction.
         launcher: Name of the claimer's back end.
         max_running: The most runs of that back end at a time, over all launchers.
         seconds: How long nobody else will take it.
+
+    Returns:
+        The run, if there is one, and whether its launch broke off.
     """
     if session.get_bind().dialect.name == "postgresql":  # SQLite has one writer at a time anyway
         session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SLOTS_KEY})
@@ -78,19 +82,21 @@ def claim(session: Session, launcher: str, *, max_running: int, seconds: float) 
         select(Run.id, Run.state, Run.due_at).where(wanted).order_by(Run.requested_at, Run.id).limit(1)
     ).first()
     if found is None:
-        return None
-    return session.scalars(
+        return None, False
+    in_doubt = found.state == LAUNCHING
+    run = session.scalars(
         update(Run)
         .where(Run.id == found.id, Run.state == found.state, Run.due_at == found.due_at)
         .values(
             state=LAUNCHING,
             launcher=launcher,
             due_at=clock + seconds,
-            launch_tries=Run.launch_tries + 1,
+            launch_tries=Run.launch_tries + (0 if in_doubt else 1),
             first_tried_at=func.coalesce(Run.first_tried_at, clock),
         )
         .returning(Run)
     ).first()
+    return run, in_doubt
 
 
 def launched(session: Session, run: Run, handle: str) -> bool:
@@ -104,12 +110,12 @@ def launched(session: Session, run: Run, handle: str) -> bool:
     return changed.first() is not None
 
 
-def postpone(run: Run, seconds: float, reason: str, *, started: bool) -> None:
+def postpone(run: Run, seconds: float, reason: str, *, in_doubt: bool) -> None:
     """Have a run, whose row is locked, launched again later.
 
     One that may have been started stays in a launcher's hands: it cannot just be dropped, and no other attempt may begin.
     """
-    run.state = LAUNCHING if started else WAITING
+    run.state = LAUNCHING if in_doubt else WAITING
     run.due_at = unix_now() + seconds
     run.reason = reason
 

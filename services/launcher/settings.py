@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from runtime.settings import Settings
@@ -17,6 +18,9 @@ Names = Annotated[tuple[str, ...], NoDecode]
 # From JSON, whose mistakes are reported like any other
 Labels = Annotated[dict[str, str], NoDecode]
 Tolerations = Annotated[tuple[dict[str, str | int], ...], NoDecode]
+_REVISION = re.compile(
+    r"(arn:aws[a-z-]*:ecs:[a-z0-9-]+:[0-9]{12}:task-definition/)?[A-Za-z0-9_-]{1,255}:[1-9][0-9]*", re.ASCII
+)
 # What depends on the back end: a process of this machine is cheap to look at, an API call is not
 _BY_LAUNCHER: dict[str, dict[str, float]] = {
     "local": {"reconcile_seconds": 1, "max_running": 2, "lost_grace_seconds": 5, "log_seconds": 2},
@@ -97,7 +101,9 @@ class LauncherSettings(Settings):
 
     ecs_cluster: str = Field(default="", validate_default=True, description="ecs: cluster name or ARN")
     ecs_task_definition: str = Field(
-        default="", validate_default=True, description="ecs: task definition, family:revision"
+        default="",
+        validate_default=True,
+        description="ecs: task definition, family:revision or its ARN; a family alone is refused, for it may change between two tries",
     )
     ecs_container: str = Field(default="trainer", description="ecs: the trainer's container in it")
     ecs_subnets: Names = Field(
@@ -188,6 +194,15 @@ class LauncherSettings(Settings):
     def _from_json(cls, value: Any) -> Any:
         return json.loads(value) if isinstance(value, str) else value
 
+    @field_validator("ecs_task_definition")
+    @classmethod
+    def _fixed(cls, value: str) -> str:
+        if value and not _REVISION.fullmatch(value):
+            raise ValueError(
+                f"{value!r} names no revision; family:revision or its ARN is allowed, e.g. trainer:7"
+            )
+        return value
+
     @field_validator(
         "runs_dir",
         "ecs_cluster",
@@ -204,6 +219,14 @@ class LauncherSettings(Settings):
         if not value and info.data.get("launcher") == kind:
             raise ValueError(f"is needed where LAUNCHER is {kind}")
         return value
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        if self.launcher == "ecs" and not self.objects_url.startswith("s3://"):
+            raise ValueError(
+                "OBJECTS_URL must be s3://… where LAUNCHER is ecs: its tasks read and write there"
+            )
+        return self
 
     def effective(self, name: str) -> float:
         """Give a setting whose default depends on the back end."""

@@ -83,8 +83,9 @@ def make_backend(settings: LauncherSettings, store: ObjectStore) -> Backend:
     if settings.launcher == "ecs":
         # boto3 takes half a second and 40 MB to import: only those who use it pay
         from services.launcher.backends.ecs import EcsBackend, from_settings  # noqa: PLC0415
+        from services.launcher.specs import SpecObjects  # noqa: PLC0415
 
-        backend: EcsBackend = from_settings(settings, store)
+        backend: EcsBackend = from_settings(settings, SpecObjects(store))
         return backend
     if settings.launcher == "kubernetes":
         try:

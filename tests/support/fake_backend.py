@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from runtime.errors import Transient
-from services.launcher.backend import UNKNOWN, Cause, NoCapacity, RunState, RunStatus
+from services.launcher.backend import UNKNOWN, Cause, InDoubt, RunState, RunStatus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,9 +33,9 @@ class FakeBackend:
             self.started.add(handle)
             self.tasks[handle] = RunStatus(RunState.RUNNING, started_at=datetime.now(UTC))
         if fails == "no capacity":
-            raise NoCapacity(fails)
+            raise Transient(fails)
         if fails:
-            raise Transient(f"the connection broke {fails} the start")
+            raise InDoubt(f"the connection broke {fails} the start")
         return handle
 
     def status(self, handles: Sequence[str]) -> dict[str, RunStatus]:
@@ -48,6 +48,9 @@ class FakeBackend:
 
     def logs(self, handle: str, tail_bytes: int) -> list[str]:  # noqa: ARG002 - the interface's
         return []
+
+    def forget(self, job_id: str, attempt: int) -> None:
+        pass
 
     def exit(self, handle: str, code: int | None, cause: Cause = Cause.EXIT, detail: str = "") -> None:
         began = self.tasks[handle].started_at

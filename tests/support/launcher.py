@@ -43,6 +43,7 @@ class Launcher:
             folder,
             {"max_running": 2, "report_grace_seconds": 0.0, **limits},
         )
+        self._backend = backend  # that successors use, too; each has local processes of its own
         self.outbox = Outbox(lambda: None)
         self.store = open_store((folder / "objects").as_uri())
         self.backend = backend or LocalBackend(
@@ -62,7 +63,7 @@ class Launcher:
         self.reconciler._backend = self.logs._backend = backend
 
     def restarted(self) -> Launcher:
-        self.successors.append(Launcher(self.db, self.folder, **self.limits))
+        self.successors.append(Launcher(self.db, self.folder, self._backend, **self.limits))
         return self.successors[-1]
 
     def reap(self) -> None:
@@ -88,7 +89,10 @@ class Launcher:
             self.consumer.receive(number)
 
     def request(self, job_id: str, code: str = "", **values) -> None:
-        self.hear(JobLaunchRequested(job_id=job_id, attempt=1, spec={"TEST_CODE": code}, **values))
+        self.ask(job_id, {"TEST_CODE": code}, **values)
+
+    def ask(self, job_id: str, spec: dict[str, str], **values) -> None:
+        self.hear(JobLaunchRequested(job_id=job_id, attempt=1, spec=spec, **values))
 
     def cancel(self, job_id: str) -> None:
         self.hear(JobCancelRequested(job_id=job_id, attempt=1))
@@ -101,6 +105,11 @@ class Launcher:
 
     def round(self) -> None:
         self.reconciler.round()
+
+    def hurry(self) -> None:
+        """Let pauses between two launches be over."""
+        with self.db.write() as session:
+            session.query(Run).update({Run.due_at: 0.0})
 
     def run(self, job_id: str) -> Run:
         with self.db.read() as session:

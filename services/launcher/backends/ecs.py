@@ -1,54 +1,55 @@
 """Runs trainers as tasks on ECS Fargate: one task definition for all, size and job per task by overrides.
 
-RunTask carries a client token made of job and attempt, so a repeated call gives the task of the first. The task
-definition is expected to hold one container that logs by awslogs.
+RunTask carries a client token made of job, attempt and launch, so a repeated call gives the task of the first. Whoever may
+call DescribeTasks or read CloudTrail sees a task's overrides; the trainer's environment is therefore an object, and the
+overrides say only where. The task definition is expected to hold one container that logs by awslogs.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
-from contextlib import contextmanager
+import re
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 from typing_extensions import override
 
 from contracts.fargate import TooLarge, fargate_size
 from runtime.errors import Transient
-from services.launcher.backend import UNKNOWN, Backend, Refused, RunStatus
-from services.launcher.backends.ecs_words import api_error, launch_failure, status_of
+from services.launcher.backend import UNKNOWN, Backend, InDoubt, Refused, RunStatus
+from services.launcher.backends.ecs_calls import Conflict, Unanswered, check_whole, explained
+from services.launcher.backends.ecs_logs import TaskLogs
+from services.launcher.backends.ecs_words import launch_failure, status_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Sequence
 
     from mypy_boto3_ecs import ECSClient
     from mypy_boto3_ecs.type_defs import RunTaskRequestTypeDef, TaskOverrideTypeDef
     from mypy_boto3_logs import CloudWatchLogsClient
-    from mypy_boto3_logs.type_defs import GetLogEventsRequestTypeDef
 
-    from runtime.storage import ObjectStore
     from services.launcher.backend import RunSpec
     from services.launcher.settings import LauncherSettings
+    from services.launcher.specs import SpecObjects
 
-OVERRIDES_LIMIT = 8192  # characters of the overrides' JSON
 DESCRIBE_LIMIT = 100  # tasks in one DescribeTasks
-_LOG_OPTIONS = {"awslogs-group", "awslogs-stream-prefix"}
-_PAGES = 20  # of a log's end, at most: each may hold little where the stream is sparse
+_TASK = re.compile(
+    r"arn:aws[a-z-]*:ecs:[a-z0-9-]+:[0-9]+:task/(?:(?P<cluster>[A-Za-z0-9_-]+)/)?[0-9A-Za-z-]+"
+)
 _log = logging.getLogger(__name__)
 
 
 class EcsBackend(Backend):
-    """Tasks of one cluster."""
+    """Tasks of one cluster; those that an earlier setting started in another one are still looked after."""
 
     def __init__(
         self,
         ecs: ECSClient,
         logs: CloudWatchLogsClient,
-        store: ObjectStore,
+        specs: SpecObjects,
         *,
         cluster: str,
         task_definition: str,
@@ -61,9 +62,9 @@ class EcsBackend(Backend):
         """Take the collaborators and where tasks run.
 
         Args:
-            ecs: Client of the ECS API.
+            ecs: Client of the ECS API; it must not retry by itself, or a launch's last error would hide an earlier one.
             logs: Client of CloudWatch Logs.
-            store: Where specs go that are too long for the overrides.
+            specs: Where trainers find their environment.
             cluster: Name or ARN.
             task_definition: family:revision.
             container: The trainer's container in it.
@@ -73,8 +74,8 @@ class EcsBackend(Backend):
             capacity_provider: FARGATE_SPOT or another; empty for the launch type FARGATE.
         """
         self._ecs = ecs
-        self._logs = logs
-        self._store = store
+        self._logs = TaskLogs(ecs, logs, task_definition, container)
+        self._specs = specs
         self._cluster = cluster
         self._task_definition = task_definition
         self._container = container
@@ -82,7 +83,6 @@ class EcsBackend(Backend):
         self._security_groups = list(security_groups)
         self._assign_public_ip = assign_public_ip
         self._capacity_provider = capacity_provider
-        self._log_place: tuple[str, str] | None = None
 
     @property
     @override
@@ -91,12 +91,39 @@ class EcsBackend(Backend):
 
     @override
     def launch(self, run: RunSpec) -> str:
+        try:
+            cpu, memory = fargate_size(run.cpus, run.memory_mb)
+        except TooLarge as error:
+            raise Refused(str(error)) from None
+        # A token is good for a day at most, and for an hour after its task's end; a task that runs is found without it
+        if run.in_doubt and (found := self._find(run)):
+            return found
+        try:
+            return self._start(run, self._request(run, cpu, memory))
+        except InDoubt:
+            raise
+        except Transient as error:
+            if run.in_doubt and not isinstance(error, _Nothing):
+                raise InDoubt(str(error)) from error
+            self._clear(run)
+            raise
+        except Refused:
+            self._clear(run)
+            raise
+
+    def _clear(self, run: RunSpec) -> None:
+        try:
+            self._specs.remove(run.job_id, run.attempt)
+        except (Transient, Refused) as error:
+            _log.warning("cannot remove a spec", extra={"error": str(error)})
+
+    def _request(self, run: RunSpec, cpu: int, memory: int) -> RunTaskRequestTypeDef:
         request: RunTaskRequestTypeDef = {
             "cluster": self._cluster,
             "taskDefinition": self._task_definition,
             "count": 1,
-            "clientToken": client_token(run.job_id, run.attempt),
-            "startedBy": f"triptych/{run.job_id}/{run.attempt}",
+            "clientToken": client_token(run),
+            "startedBy": started_by(run),
             "networkConfiguration": {
                 "awsvpcConfiguration": {
                     "subnets": self._subnets,
@@ -104,40 +131,17 @@ class EcsBackend(Backend):
                     "assignPublicIp": "ENABLED" if self._assign_public_ip else "DISABLED",
                 }
             },
-            "overrides": self._overrides(run),
+            "overrides": self._overrides(run, cpu, memory),
         }
         if self._capacity_provider:
             request["capacityProviderStrategy"] = [{"capacityProvider": self._capacity_provider, "weight": 1}]
         else:
             request["launchType"] = "FARGATE"
-        try:
-            with _explained():
-                answer = self._ecs.run_task(**request)
-        except _Conflict as conflict:
-            # The token's task was started with other parameters, by a launcher with other settings; it is ours all the same
-            _log.warning("adopting the task of an earlier launch", extra={"handle": conflict.arn})
-            return conflict.arn
-        if not answer["tasks"]:
-            raise launch_failure(answer["failures"])
-        return answer["tasks"][0]["taskArn"]
+        return request
 
-    def _overrides(self, run: RunSpec) -> TaskOverrideTypeDef:
-        try:
-            cpu, memory = fargate_size(run.cpus, run.memory_mb)
-        except TooLarge as error:
-            raise Refused(str(error)) from None
-        overrides = self._override_with(run.env, cpu, memory)
-        # As boto3 writes it, non-ASCII characters escaped
-        if len(json.dumps(overrides)) <= OVERRIDES_LIMIT:
-            return overrides
-        travelling = {"JOB_ID", "ATTEMPT", "CALLBACK_SECRET"}
-        spec = {name: value for name, value in run.env.items() if name != "CALLBACK_SECRET"}
-        key = f"jobs/{run.job_id}/{run.attempt}/spec.json"
-        self._store.put_bytes(key, json.dumps(spec).encode(), content_type="application/json")
-        short = {name: value for name, value in run.env.items() if name in travelling}
-        return self._override_with({**short, "JOB_SPEC_URI": self._store.uri(key)}, cpu, memory)
-
-    def _override_with(self, env: Mapping[str, str], cpu: int, memory: int) -> TaskOverrideTypeDef:
+    def _overrides(self, run: RunSpec, cpu: int, memory: int) -> TaskOverrideTypeDef:
+        # Of one length for every table: ECS allows 8,192 characters, which some hundred columns' names would exceed
+        shown = self._specs.put(run)
         return {
             "cpu": str(cpu),
             "memory": str(memory),
@@ -147,103 +151,126 @@ class EcsBackend(Backend):
                     # Its definition may hold less, which would limit it whatever the task has
                     "cpu": cpu,
                     "memory": memory,
-                    "environment": [{"name": name, "value": value} for name, value in sorted(env.items())],
+                    "environment": [{"name": name, "value": value} for name, value in sorted(shown.items())],
                 }
             ],
         }
 
+    def _start(self, run: RunSpec, request: RunTaskRequestTypeDef) -> str:
+        try:
+            with explained():
+                answer = self._ecs.run_task(**request)
+                check_whole(answer, "tasks", "failures")
+        except Conflict as conflict:
+            # The token's task was started with other parameters, by a launcher with other settings; it is ours all the same
+            _log.warning("adopting the task of an earlier launch", extra={"handle": conflict.arn})
+            return conflict.arn
+        except Unanswered as error:
+            raise InDoubt(str(error)) from error
+        if tasks := answer.get("tasks"):
+            return tasks[0]["taskArn"]
+        failures = answer.get("failures", [])
+        if not failures and (found := self._find(run)):
+            return found
+        told = launch_failure(failures)
+        raise _Nothing(str(told)) if isinstance(told, Transient) else told
+
+    def _find(self, run: RunSpec) -> str | None:
+        """Look for a run's task among those that ECS means to run."""
+        try:
+            with explained():
+                answer = self._ecs.list_tasks(cluster=self._cluster, startedBy=started_by(run))
+                check_whole(answer, "taskArns")
+        except Transient as error:
+            raise InDoubt(str(error)) from error
+        except Refused as error:
+            # Its client token alone must then keep it from running twice
+            _log.warning("cannot look for a task", extra={"error": str(error)})
+            return None
+        return next(iter(answer["taskArns"]), None)
+
     @override
     def status(self, handles: Sequence[str]) -> dict[str, RunStatus]:
         found = dict.fromkeys(handles, UNKNOWN)
-        for start in range(0, len(handles), DESCRIBE_LIMIT):
-            batch = list(handles[start : start + DESCRIBE_LIMIT])
-            with _explained():
-                answer = self._ecs.describe_tasks(cluster=self._cluster, tasks=batch)
-            # A task that is not in the answer is among its failures, as MISSING
-            for task in answer["tasks"]:
-                if task["taskArn"] in found:
-                    found[task["taskArn"]] = status_of(task, self._container)
+        known = sorted(filter(_TASK.fullmatch, handles), key=self._cluster_of)
+        for cluster, group in groupby(known, key=self._cluster_of):
+            arns = list(group)
+            try:
+                for start in range(0, len(arns), DESCRIBE_LIMIT):
+                    found |= self._describe(cluster, arns[start : start + DESCRIBE_LIMIT])
+            except Refused as error:
+                # An earlier setting's cluster is gone, and must not hide what runs in the present one
+                if cluster == self._cluster or "ClusterNotFound" not in str(error):
+                    raise
+                _log.warning("tasks of a cluster that is gone", extra={"cluster": cluster})
         return found
+
+    def _describe(self, cluster: str, arns: list[str]) -> dict[str, RunStatus]:
+        with explained():
+            answer = self._ecs.describe_tasks(cluster=cluster, tasks=arns)
+            check_whole(answer, "tasks", "failures")
+        for failure in answer.get("failures", []):
+            # A task that is gone is not in the answer; anything else says nothing about the task
+            if failure.get("reason") != "MISSING":
+                raise Transient(f"ECS does not describe {failure.get('arn')}: {failure.get('reason')}")
+        return {
+            task["taskArn"]: status_of(task, self._container)
+            for task in answer.get("tasks", [])
+            if task["taskArn"] in arns
+        }
+
+    def _cluster_of(self, handle: str) -> str:
+        match = _TASK.fullmatch(handle)
+        named = match and match["cluster"]
+        return self._cluster if not named or self._cluster.endswith(f"/{named}") else named
 
     @override
     def stop(self, handle: str, reason: str) -> None:
         try:
-            with _explained():
-                self._ecs.stop_task(cluster=self._cluster, task=handle, reason=reason[:255])
+            with explained():
+                answer = self._ecs.stop_task(
+                    cluster=self._cluster_of(handle), task=handle, reason=reason[:255]
+                )
+                check_whole(answer, "task")
         except Refused as error:
-            if "not found" not in str(error):
+            if "task was not found" not in str(error):
                 raise
             _log.info("ECS has nothing to stop", extra={"handle": handle})
 
     @override
+    def forget(self, job_id: str, attempt: int) -> None:
+        self._specs.remove(job_id, attempt)
+
+    @override
     def logs(self, handle: str, tail_bytes: int) -> list[str]:
-        group, prefix = self._where_logs_are()
-        stream = f"{prefix}/{self._container}/{handle.rsplit('/', 1)[-1]}"
-        pages: list[list[str]] = []
-        size, token = 0, ""
-        for _ in range(_PAGES):
-            page = self._log_page(group, stream, token)
-            if page is None:
-                break
-            lines, following = page
-            pages.append(lines)
-            size += sum(len(line.encode()) + 1 for line in lines)
-            # CloudWatch gives the same token again at the stream's start; a page may be empty before that
-            if size >= tail_bytes or following == token:
-                break
-            token = following
-        return _last_lines([line for lines in reversed(pages) for line in lines], tail_bytes)
-
-    def _log_page(self, group: str, stream: str, token: str) -> tuple[list[str], str] | None:
         try:
-            request: GetLogEventsRequestTypeDef = {
-                "logGroupName": group,
-                "logStreamName": stream,
-                "startFromHead": False,
-            }
-            if token:
-                request["nextToken"] = token
-            answer = self._logs.get_log_events(**request)
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "ResourceNotFoundException":
-                return None  # nothing was written yet
-            raise _explain(error) from error
-        except BotoCoreError as error:
-            raise Transient(f"AWS does not answer: {error}") from error
-        return [event["message"] for event in answer["events"]], answer["nextBackwardToken"]
-
-    def _where_logs_are(self) -> tuple[str, str]:
-        if self._log_place is None:
-            with _explained():
-                answer = self._ecs.describe_task_definition(taskDefinition=self._task_definition)
-            for container in answer["taskDefinition"]["containerDefinitions"]:
-                options = container.get("logConfiguration", {}).get("options", {})
-                if container["name"] == self._container and set(options) >= _LOG_OPTIONS:
-                    self._log_place = options["awslogs-group"], options["awslogs-stream-prefix"]
-                    return self._log_place
-            raise Refused(
-                f"container {self._container} of {self._task_definition} does not log by awslogs with group and stream prefix"
-            )
-        return self._log_place
+            return self._logs.tail(handle, tail_bytes)
+        except Refused as error:
+            # Nothing may wait for a log, and whoever looks for it should read why it is not there
+            return [f"the log cannot be read: {error}"]
 
 
-def client_token(job_id: str, attempt: int) -> str:
-    """Make the idempotency token of a launch: 64 characters, the most there may be."""
-    return hashlib.sha256(f"{job_id}:{attempt}".encode()).hexdigest()
+def client_token(run: RunSpec) -> str:
+    """Make the idempotency token of a launch: 64 characters, the most there may be.
+
+    A launch that ECS has said "no" to gets another token when it is tried again, for an old one may give the old answer.
+    """
+    return hashlib.sha256(f"{run.job_id}:{run.attempt}:{run.launch}".encode()).hexdigest()
 
 
-def from_settings(settings: LauncherSettings, store: ObjectStore) -> EcsBackend:
+def started_by(run: RunSpec) -> str:
+    """Make what tasks of an attempt can be listed by: at most 128 letters, digits, -, _ and /."""
+    return f"triptych/{run.job_id}/{run.attempt}"
+
+
+def from_settings(settings: LauncherSettings, specs: SpecObjects) -> EcsBackend:
     """Make the back end with clients for the region and credentials that boto3 finds in the environment."""
-    config = Config(
-        connect_timeout=5,
-        read_timeout=30,
-        retries={"mode": "standard", "max_attempts": 4},
-        max_pool_connections=10,
-    )
+    config = Config(connect_timeout=5, read_timeout=30, max_pool_connections=10)
     return EcsBackend(
-        boto3.client("ecs", config=config),
-        boto3.client("logs", config=config),
-        store,
+        # The reconciler repeats what failed, and it knows what each failure leaves open
+        boto3.client("ecs", config=config.merge(Config(retries={"total_max_attempts": 1}))),
+        boto3.client("logs", config=config.merge(Config(retries={"mode": "standard", "max_attempts": 4}))),
+        specs,
         cluster=settings.ecs_cluster,
         task_definition=settings.ecs_task_definition,
         container=settings.ecs_container,
@@ -254,38 +281,5 @@ def from_settings(settings: LauncherSettings, store: ObjectStore) -> EcsBackend:
     )
 
 
-class _Conflict(Exception):
-    """The client token belongs to a task that was started with other parameters."""
-
-    def __init__(self, arn: str) -> None:
-        super().__init__(arn)
-        self.arn = arn
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    try:
-        yield
-    except ClientError as error:
-        raise _explain(error) from error
-    except BotoCoreError as error:
-        # No answer, no credentials yet: all of that may pass
-        raise Transient(f"AWS does not answer: {error}") from error
-
-
-def _explain(error: ClientError) -> Exception:
-    told = error.response["Error"]
-    arns = error.response.get("resourceIds")
-    if told.get("Code") == "ConflictException" and isinstance(arns, list) and arns:
-        return _Conflict(str(arns[0]))
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return api_error(told.get("Code", ""), told.get("Message", ""), status)
-
-
-def _last_lines(lines: list[str], tail_bytes: int) -> list[str]:
-    size = 0
-    for position in range(len(lines) - 1, -1, -1):
-        size += len(lines[position].encode()) + 1
-        if size > tail_bytes:
-            return lines[position + 1 :]
-    return lines
+class _Nothing(Transient):
+    """RunTask has answered that it started nothing, which settles any doubt about the launch."""

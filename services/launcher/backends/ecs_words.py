@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import Transient
-from services.launcher.backend import UNKNOWN, Cause, NoCapacity, Refused, RunState, RunStatus
+from services.launcher.backend import UNKNOWN, Cause, Refused, RunState, RunStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,12 +36,20 @@ _ADVICE = {
     "CannotPullContainerError": "check the image's name and that subnets reach its registry",
     "ResourceInitializationError": "check the task's execution role and that subnets reach ECR, S3, CloudWatch and Secrets Manager",
     "CannotStartContainerError": "check the container's command and its task definition",
+    "CannotCreateVolumeError": "check the volumes of its task definition",
+    "ContainerRuntimeTimeoutError": "retry it; if that does not help, check the container's command",
     "OutOfMemoryError": "",
 }
+# Why a task that was accepted found no machine in time; another attempt may find one
+_NO_MACHINE = re.compile(
+    r"capacity is unavailable|limit on the number|timeout waiting for .* provisioning|^InternalError",
+    re.IGNORECASE,
+)
 # Failures of RunTask that pass by themselves; the others are mistakes
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/api_failures_messages.html
 _PASSING = re.compile(
-    r"^RESOURCE:|^AGENT$|^EMPTY CAPACITY PROVIDER|capacity is unavailable|limit on the number|rate exceeded|PROVISIONING",
+    r"^RESOURCE:|^AGENT$|^EMPTY CAPACITY PROVIDER|capacity is unavailable|limit on the number|rate exceeded|PROVISIONING"
+    r"|service linked role",  # made at an account's first task, which it is too late for
     re.IGNORECASE,
 )
 _PASSING_ERRORS = {
@@ -51,21 +59,15 @@ _PASSING_ERRORS = {
     "RequestLimitExceeded",
     "TooManyRequestsException",
     "LimitExceededException",
-    "ServerException",
-    "InternalFailure",
-    "InternalError",
-    "ServiceUnavailable",
-    "ServiceUnavailableException",
     "RequestTimeout",
     "RequestExpired",
     "ExpiredTokenException",
 }
-_SERVER_ERROR = 500
 
 
-def api_error(code: str, message: str, http_status: int) -> Transient | Refused:
-    """Say whether an error answer may pass, and put it into words."""
-    passing = code in _PASSING_ERRORS or http_status >= _SERVER_ERROR or _PASSING.search(message)
+def api_error(code: str, message: str) -> Transient | Refused:
+    """Say whether a request that was answered with an error may pass later, and put it into words."""
+    passing = code in _PASSING_ERRORS or _PASSING.search(message)
     return (Transient if passing else Refused)(f"{code}: {message}")
 
 
@@ -81,7 +83,7 @@ def launch_failure(failures: Sequence[Mapping[str, Any]]) -> Transient | Refused
         " ".join(filter(None, (item.get("reason"), item.get("detail"), item.get("arn")))) for item in failures
     )
     if any(_PASSING.search(item.get("reason", "")) for item in failures):
-        return NoCapacity(f"ECS has no capacity now: {told}")
+        return Transient(f"ECS has no capacity now: {told}")
     return Refused(f"ECS refused the task: {told}")
 
 
@@ -108,6 +110,8 @@ def status_of(task: Mapping[str, Any], container: str) -> RunStatus:
         cause = Cause.OUT_OF_MEMORY
     elif exit_code is not None and cause is Cause.NEVER_STARTED:
         cause = Cause.EXIT
+    elif cause is Cause.NEVER_STARTED and _NO_MACHINE.search(stopped):
+        cause = Cause.NO_CAPACITY
     return RunStatus(
         state,
         exit_code=exit_code,

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from runtime.errors import Transient
-from services.launcher.backend import UNKNOWN, Backend, Refused, RunState, RunStatus
+from services.launcher.backend import UNKNOWN, Backend, InDoubt, Refused, RunState, RunStatus
 from services.launcher.backends import kubernetes_manifests as manifests
 from services.launcher.backends.kubernetes_api import AlreadyExists, KubernetesApi, connect
 from services.launcher.backends.kubernetes_words import (
@@ -79,10 +79,14 @@ class KubernetesBackend(Backend):
             )
         manifest = manifests.job(run, self._shape)
         name: str = manifest["metadata"]["name"]
-        try:
-            job = self._api.create("jobs", manifest)
-        except AlreadyExists:
-            job = self._adopt(name, run)
+        job = self._adopt(name, run) if run.in_doubt else None
+        if job is None:
+            try:
+                job = self._api.create("jobs", manifest)
+            except AlreadyExists:
+                job = self._adopt(name, run)
+        if job is None:
+            raise InDoubt(f"Job {name} existed a moment ago, and is gone")
         try:
             self._api.create("secrets", manifests.secret(job, spec))
         except AlreadyExists:
@@ -91,12 +95,14 @@ class KubernetesBackend(Backend):
             # The job ends with this error, and its Job would wait for the Secret until its deadline
             self.stop(name, "its Secret was refused")
             raise
+        except Transient as error:  # whatever it is, the Job is there
+            raise InDoubt(str(error)) from error
         return name
 
-    def _adopt(self, name: str, run: RunSpec) -> dict[str, Any]:
+    def _adopt(self, name: str, run: RunSpec) -> dict[str, Any] | None:
         job = self._api.get("jobs", name)
         if job is None:
-            raise Transient(f"Job {name} existed a moment ago, and is gone")
+            return None
         told = job["metadata"].get("annotations", {})
         if (told.get(manifests.JOB_ID), told.get(manifests.ATTEMPT)) != (run.job_id, str(run.attempt)):
             raise Refused(f"there is a Job {name} that is not this platform's")
@@ -171,6 +177,10 @@ class KubernetesBackend(Backend):
             count *= 8
         lines = data.decode("utf-8", "replace").splitlines()
         return lines[1:] if len(data) > tail_bytes and len(lines) > 1 else lines  # the first one is cut
+
+    @override
+    def forget(self, job_id: str, attempt: int) -> None:
+        """Do nothing: the Secret goes with its Job."""
 
     def _pod_name(self, handle: str) -> str | None:
         pod = _newest(self._api.list("pods", labelSelector=f"{manifests.RUN}={handle}")).get(handle)

@@ -17,6 +17,7 @@ from kubernetes.config import ConfigException, load_incluster_config, load_kube_
 
 from runtime.errors import Transient
 from runtime.settings import InvalidSettings
+from services.launcher.backend import InDoubt
 from services.launcher.backends.kubernetes_words import api_error
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ _PATHS = {
 _TIMEOUT = (5.0, 30.0)  # to connect, and between two bytes, seconds
 _PAGE = 500  # objects in one answer; a Job with its pod is some 15 KB
 _OK = range(200, 300)
+_SERVER_ERROR = 500
 _CONFLICT, _NOT_FOUND, _BAD_REQUEST = 409, 404, 400
 
 
@@ -55,12 +57,21 @@ class KubernetesApi:
 
         Raises:
             AlreadyExists: There is one of that name.
+            services.launcher.backend.InDoubt: No answer tells whether it was made.
         """
         # Strict: a field that the API does not know is an error, not dropped
-        status, answer = self._call("POST", kind, query={"fieldValidation": "Strict"}, body=manifest)
+        try:
+            status, answer = self._call("POST", kind, query={"fieldValidation": "Strict"}, body=manifest)
+        except Transient as error:
+            raise InDoubt(str(error)) from error
         if status == _CONFLICT and json.loads(answer).get("reason") == "AlreadyExists":
             raise AlreadyExists(manifest["metadata"]["name"])
-        return self._object(status, answer)
+        try:
+            return self._object(status, answer)
+        except Transient as error:
+            if status in _OK or status >= _SERVER_ERROR:
+                raise InDoubt(str(error)) from error
+            raise
 
     def get(self, kind: str, name: str) -> dict[str, Any] | None:
         """Give an object; None where there is none."""

@@ -24,8 +24,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 from typing_extensions import override
 
-from runtime.errors import Transient
-from services.launcher.backend import UNKNOWN, Backend, Cause, Refused, RunState, RunStatus
+from services.launcher.backend import UNKNOWN, Backend, Cause, InDoubt, Refused, RunState, RunStatus
 from services.launcher.backends import supervisor
 
 if TYPE_CHECKING:
@@ -104,7 +103,7 @@ class LocalBackend(Backend):
         with process.stdout as pipe:  # type: ignore[union-attr] # it is a pipe, see above
             ready, _, _ = select.select([pipe], [], [], _START_SECONDS)
         if not ready:
-            raise Transient(f"the supervisor did not start within {_START_SECONDS} s")
+            raise InDoubt(f"the supervisor did not start within {_START_SECONDS} s")
         if not (folder / supervisor.RUN).exists():
             lines = self.logs(f"{run.job_id}/{run.attempt}", 2000)
             raise Refused(f"the supervisor failed: {' '.join(lines[-3:])}")
@@ -167,6 +166,10 @@ class LocalBackend(Backend):
         except FileNotFoundError:
             return []
         return lines[1:] if start and len(lines) > 1 else lines  # the first one is cut
+
+    @override
+    def forget(self, job_id: str, attempt: int) -> None:
+        """Do nothing: the process got its variables when it was started, and its folder is the run's own."""
 
     def _folder(self, handle: str) -> Path | None:
         return self._runs_dir / handle if _HANDLE.fullmatch(handle) else None

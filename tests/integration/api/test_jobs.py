@@ -153,6 +153,20 @@ def test_it_goes_through_its_states_to_success(platform, started):
     assert platform.client.get(f"/api/artifacts/{started}/nope").status_code == 404
 
 
+@pytest.mark.parametrize(
+    "key", ["specs/{}/1/secret.json", "jobs/other/1/model.pt", "datasets/d/table.csv", None]
+)
+def test_only_a_jobs_own_objects_are_served_whatever_its_trainer_says(platform, started, key):
+    uri = platform.store.uri(key.format(started)) if key else "s3://elsewhere/model.pt"
+    if key:
+        platform.store.put_bytes(key.format(started), b"not for everyone")
+    artifact = ArtifactInfo(name="model.pt", uri=uri, size=3, sha256="a" * 64)
+    platform.hear(JobFinished(job_id=started, attempt=1, outcome=Outcome.SUCCEEDED, artifacts=[artifact]))
+    answer = platform.client.get(f"/api/artifacts/{started}/model.pt")
+    assert answer.status_code == 404
+    assert "is not among the objects of job" in answer.json["detail"]
+
+
 def test_the_first_end_counts_and_details_that_come_second_are_kept(platform, started):
     platform.hear(JobFinished(job_id=started, attempt=1, outcome=Outcome.SUCCEEDED))
     platform.hear(

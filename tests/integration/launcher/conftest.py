@@ -7,6 +7,7 @@ from contextlib import suppress
 import psutil
 import pytest
 
+from support.ecs import cloud as serve_cloud
 from support.launcher import Launcher
 
 
@@ -31,3 +32,20 @@ def make_launcher(database, tmp_path):
 @pytest.fixture
 def launcher(make_launcher):
     return make_launcher()
+
+
+@pytest.fixture(scope="session")
+def _cloud():
+    with serve_cloud() as made:
+        yield made
+
+
+@pytest.fixture
+def cloud(_cloud, monkeypatch):
+    """A fresh ECS cluster, with the environment in which object stores find its bucket."""
+    _cloud.renew()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", _cloud.moto)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    return _cloud

@@ -1,27 +1,23 @@
 """What every back end keeps to, over real processes, ECS as moto's server plays it, and Kubernetes as ours plays it.
 
 moto runs no container, so exit codes, output and times of a task are not shown here (test_ecs_words.py reads them
-from written-down answers; the test writes the log that a container would have written), nor are idempotency (it ignores
-clientToken), failures, capacity, permissions, and a task that does not exist (it answers 500); see test_ecs.py. What the
-Kubernetes server does not show stands in its docstring (support/kubernetes_server.py); more tests over it are in
-test_kubernetes.py.
+from written-down answers; the test writes the log that a container would have written), nor are permissions and a task that
+does not exist (it answers 500). Client tokens are kept by the proxy in front of it; see support/ecs.py, test_ecs_faults.py and
+docs/launchers.md, which says what is shown where. What the Kubernetes server does not show stands in its docstring
+(support/kubernetes_server.py); more tests over it are in test_kubernetes.py.
 """
 
 from __future__ import annotations
 
 import os
-import time
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
-import boto3
 import psutil
 import pytest
 
 from runtime.children import passed_on
 from runtime.storage import open_store
 from services.launcher.backend import RunSpec, RunState
-from services.launcher.backends.ecs import EcsBackend
 from services.launcher.backends.kubernetes import KubernetesBackend
 from services.launcher.backends.kubernetes_api import KubernetesApi, connect
 from services.launcher.backends.kubernetes_manifests import Shape
@@ -29,7 +25,6 @@ from services.launcher.backends.local import LocalBackend
 from support.kubernetes_cluster import NAMESPACE
 from support.kubernetes_server import kubernetes_server
 from support.launcher import COMMAND, FOREVER
-from support.s3_server import s3_server
 from support.wait import until
 
 
@@ -63,62 +58,16 @@ class Local:
 class Ecs:
     """moto's server."""
 
-    def __init__(self, endpoint, store):
-        # Its state is this process's, and outlives the server
-        urllib.request.urlopen(f"{endpoint}/moto-api/reset", data=b"").close()
-        self.clients = {name: boto3.client(name, endpoint_url=endpoint) for name in ("ecs", "logs", "ec2")}
-        ec2 = self.clients["ec2"]
-        subnet = ec2.describe_subnets()["Subnets"][0]
-        group = ec2.create_security_group(GroupName="jobs", Description="jobs", VpcId=subnet["VpcId"])
-        self.clients["ecs"].create_cluster(clusterName="jobs")
-        self.clients["logs"].create_log_group(logGroupName="/triptych")
-        self.clients["ecs"].register_task_definition(
-            family="trainer",
-            networkMode="awsvpc",
-            requiresCompatibilities=["FARGATE"],
-            cpu="1024",
-            memory="2048",
-            containerDefinitions=[
-                {
-                    "name": "trainer",
-                    "image": "trainer",
-                    # moto answers 500 without these two
-                    "cpu": 1024,
-                    "memory": 2048,
-                    "logConfiguration": {
-                        "logDriver": "awslogs",
-                        "options": {"awslogs-group": "/triptych", "awslogs-stream-prefix": "jobs"},
-                    },
-                }
-            ],
-        )
-        self.backend = EcsBackend(
-            self.clients["ecs"],
-            self.clients["logs"],
-            store,
-            cluster="jobs",
-            task_definition="trainer:1",
-            container="trainer",
-            subnets=[subnet["SubnetId"]],
-            security_groups=[group["GroupId"]],
-        )
+    def __init__(self, cloud, store):
+        self.cloud = cloud
+        self.backend = cloud.backend(store)
 
     def launch(self, job_id, lines=()):
-        handle = self.backend.launch(RunSpec(job_id, 1, {"JOB_ID": job_id}, 1, 2048))
+        env = {"JOB_ID": job_id, "CALLBACK_SECRET": "secret"}
+        handle = self.backend.launch(RunSpec(job_id, 1, env, 1, 2048))
         if lines:
-            where = {
-                "logGroupName": "/triptych",
-                "logStreamName": f"jobs/trainer/{handle.rsplit('/', 1)[-1]}",
-            }
-            self.clients["logs"].create_log_stream(**where)
-            now = int(time.time() * 1000)
-            events = [{"timestamp": now + number, "message": line} for number, line in enumerate(lines)]
-            self.clients["logs"].put_log_events(**where, logEvents=events)
+            self.cloud.write_log(handle, lines)
         return handle
-
-    def close(self):
-        for client in self.clients.values():
-            client.close()
 
 
 class Kubernetes:
@@ -144,14 +93,8 @@ def local(tmp_path):
 
 
 @pytest.fixture
-def ecs(tmp_path, monkeypatch):
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    with s3_server("unused") as endpoint:
-        provider = Ecs(endpoint, open_store(tmp_path.as_uri()))
-        yield provider
-        provider.close()
+def ecs(cloud, tmp_path):
+    return Ecs(cloud, open_store(tmp_path.as_uri()))
 
 
 @pytest.fixture
@@ -211,7 +154,19 @@ def test_a_run_without_output_has_no_log(provider):
     assert provider.backend.logs(provider.launch("a"), 1000) == []
 
 
-def test_a_second_launch_of_an_attempt_gives_the_first_one(local):
+def test_a_second_launch_of_an_attempt_gives_the_first_one(provider):
+    first = provider.launch("a")
+    assert provider.launch("a") == first
+    provider.backend.stop(first, "end of test")
+
+
+def test_what_was_left_for_a_run_can_be_removed_twice(provider):
+    provider.launch("a")
+    provider.backend.forget("a", 1)
+    provider.backend.forget("a", 1)
+
+
+def test_an_attempt_that_has_ended_is_not_started_again(local):
     first = local.launch("a", ["once"])
     until(lambda: local.backend.logs(first, 100), "its output")
     assert local.launch("a", ["twice"]) == first

@@ -9,6 +9,7 @@ import re
 import ssl
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from types import SimpleNamespace
 
 import kubernetes.config.incluster_config as incluster
@@ -22,7 +23,7 @@ from contracts.callback import Outcome
 from runtime.errors import Transient
 from runtime.settings import InvalidSettings
 from services.launcher import backends
-from services.launcher.backend import Cause, Refused, RunSpec, RunState
+from services.launcher.backend import Cause, InDoubt, Refused, RunSpec, RunState
 from services.launcher.backends import kubernetes_api
 from services.launcher.backends.kubernetes import KubernetesBackend
 from services.launcher.backends.kubernetes_api import KubernetesApi, connect
@@ -229,9 +230,9 @@ def test_a_launch_that_breaks_off_is_taken_up(kubernetes, call, lost):
         kubernetes.server.lose_answer(call)
     else:
         kubernetes.server.fail(call, 503, "ServiceUnavailable", "apiserver is shutting down")
-    with pytest.raises(Transient):
+    with pytest.raises(InDoubt):
         kubernetes.backend.launch(SPEC)
-    assert kubernetes.backend.launch(SPEC) == NAME
+    assert kubernetes.backend.launch(replace(SPEC, in_doubt=True)) == NAME
     assert len(kubernetes.cluster.objects["pods"]) == 1
     kubernetes.cluster.start(NAME)
     assert kubernetes.status().state is RunState.RUNNING
@@ -239,7 +240,7 @@ def test_a_launch_that_breaks_off_is_taken_up(kubernetes, call, lost):
 
 def test_a_launch_that_nobody_takes_up_leaves_nothing_for_ever(kubernetes):
     kubernetes.server.fail("POST secrets", 503, "ServiceUnavailable", "apiserver is shutting down")
-    with pytest.raises(Transient):
+    with pytest.raises(InDoubt):
         kubernetes.backend.launch(SPEC)
     with pytest.raises(KeyError):  # its container has no Secret, without which no kubelet starts it
         kubernetes.cluster.start(NAME)

@@ -15,8 +15,9 @@ import pytest
 from contracts.callback import Outcome, derive_secret
 from contracts.events import EndCause, JobFinished, JobLaunched, JobLaunchRequested, JobLost
 from runtime import log
+from runtime.errors import Transient
 from runtime.loop import Loop
-from services.launcher.backend import NoCapacity, Refused
+from services.launcher.backend import Refused
 from support.launcher import FOREVER, ROOT_SECRET
 from support.wait import until
 
@@ -378,7 +379,7 @@ class Failing:
 @pytest.mark.parametrize("cancelled", [False, True])
 def test_a_launch_that_cannot_be_done_now_is_tried_again_unless_cancelled(launcher, cancelled):
     launcher.request("a")
-    launcher.reconciler._backend = Failing(NoCapacity("no capacity"))
+    launcher.reconciler._backend = Failing(Transient("no capacity"))
     if cancelled:
         failing = launcher.reconciler._backend.launch
         launcher.reconciler._backend.launch = lambda spec: (launcher.cancel("a"), failing(spec))
@@ -398,7 +399,7 @@ def test_a_launch_that_cannot_be_done_now_is_tried_again_unless_cancelled(launch
     [
         (Refused("20 processors are more than there are"), "could not be launched: 20 processors are more than there are", EndCause.NEVER_STARTED),
         (KeyError("cluster"), "could not be launched: KeyError: 'cluster'", EndCause.NEVER_STARTED),
-        (NoCapacity("no capacity"), r"could not be launched in \d+ s: no capacity", EndCause.CAPACITY),
+        (Transient("no capacity"), r"could not be launched in \d+ s: no capacity", EndCause.CAPACITY),
     ],
 )  # fmt: skip
 def test_a_launch_that_is_refused_ends_the_job_with_the_reason(make_launcher, error, reason, cause):

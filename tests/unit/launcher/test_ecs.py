@@ -2,7 +2,7 @@
 
 It shows what is sent and how answers are read, for answers that moto never gives (failures, throttling, a token in
 use, missing tasks, paging). It does not show that ECS gives these answers at these occasions: they are written down
-from its documentation.
+from its documentation. See docs/launchers.md for what is shown where.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from botocore.stub import ANY, Stubber
 
 from runtime.errors import Transient
 from runtime.storage import open_store
-from services.launcher.backend import Refused, RunSpec, RunState
-from services.launcher.backends.ecs import DESCRIBE_LIMIT, OVERRIDES_LIMIT, EcsBackend, client_token
+from services.launcher.backend import InDoubt, Refused, RunSpec, RunState
+from services.launcher.backends.ecs import DESCRIBE_LIMIT, EcsBackend, client_token
+from services.launcher.specs import SpecObjects
 
 ARN = "arn:aws:ecs:eu-west-1:123456789012:task/jobs/{}"
 ENV = {"JOB_ID": "j1", "ATTEMPT": "2", "CALLBACK_SECRET": "s3cret", "EPOCHS": "3"}
@@ -38,7 +39,7 @@ class Aws:
         self.backend = EcsBackend(
             ecs,
             logs,
-            self.store,
+            SpecObjects(self.store),
             cluster="jobs",
             task_definition="trainer:7",
             container="trainer",
@@ -77,12 +78,13 @@ def started(number=1):
     return {"tasks": [{"taskArn": ARN.format(number)}], "failures": []}
 
 
-def test_one_task_is_asked_for_with_token_size_network_and_environment(aws):
+def test_one_task_is_asked_for_with_token_size_network_and_where_its_environment_is(aws):
+    shown = {"ATTEMPT": "2", "JOB_ID": "j1", "JOB_SPEC_ONCE": "true", "JOB_SPEC_URI": ANY}
     expected = {
         "cluster": "jobs",
         "taskDefinition": "trainer:7",
         "count": 1,
-        "clientToken": client_token("j1", 2),
+        "clientToken": client_token(spec()),
         "startedBy": "triptych/j1/2",
         "launchType": "FARGATE",
         "networkConfiguration": {
@@ -100,13 +102,15 @@ def test_one_task_is_asked_for_with_token_size_network_and_environment(aws):
                     "name": "trainer",
                     "cpu": 1024,
                     "memory": 3072,
-                    "environment": [{"name": name, "value": value} for name, value in sorted(ENV.items())],
+                    "environment": [{"name": name, "value": value} for name, value in shown.items()],
                 }
             ],
         },
     }
     aws.ecs.add_response("run_task", started(), expected)
     assert aws.backend.launch(spec()) == ARN.format(1)
+    [stored] = aws.store.list("specs/j1/2")
+    assert json.loads(aws.store.get_bytes(stored.key)) == ENV
 
 
 def test_a_capacity_provider_takes_the_place_of_the_launch_type(make_aws):
@@ -122,9 +126,14 @@ def test_a_capacity_provider_takes_the_place_of_the_launch_type(make_aws):
     assert sent[0]["networkConfiguration"]["awsvpcConfiguration"]["assignPublicIp"] == "ENABLED"
 
 
-def test_the_token_tells_jobs_and_attempts_apart_and_keeps_to_its_limit():
-    tokens = {client_token(job, attempt) for job in ("j1", "j11") for attempt in (1, 2, 11)}
-    assert len(tokens) == 6
+def test_the_token_tells_jobs_attempts_and_launches_apart_and_keeps_to_its_limit():
+    tokens = {
+        client_token(RunSpec(job, attempt, ENV, 1, 512, launch=launch))
+        for job in ("j1", "j11")
+        for attempt in (1, 2, 11)
+        for launch in (1, 2, 11)
+    }
+    assert len(tokens) == 18
     assert {len(token) for token in tokens} == {64}
 
 
@@ -147,9 +156,12 @@ def test_a_token_in_use_gives_the_task_it_started(aws):
         ("AGENT", Transient),
         ("Capacity is unavailable at this time. Please try again later or in a different availability zone", Transient),
         ("You've reached the limit on the number of tasks you can run concurrently", Transient),
+        ("You've reached the limit on the number of vCPUs you can run concurrently", Transient),
+        ("EMPTY CAPACITY PROVIDER", Transient),
         ("ATTRIBUTE", Refused),
         ("MISSING", Refused),
         ("INACTIVE", Refused),
+        ("The requested CPU configuration is above your limit", Refused),
     ],
 )  # fmt: skip
 def test_a_failure_says_whether_it_may_pass(aws, reason, kind):
@@ -157,80 +169,77 @@ def test_a_failure_says_whether_it_may_pass(aws, reason, kind):
     with pytest.raises(kind, match="why") as raised:
         aws.backend.launch(spec())
     assert reason in str(raised.value)
+    assert not isinstance(raised.value, InDoubt)
 
 
-def test_an_answer_without_task_and_failure_is_tried_again(aws):
-    aws.ecs.add_response("run_task", {"tasks": [], "failures": []})
+def test_an_answer_without_task_and_failure_is_a_failure_unless_a_list_has_the_task(aws):
+    for listed in ([], [ARN.format(4)]):
+        aws.ecs.add_response("run_task", {"tasks": [], "failures": []})
+        aws.ecs.add_response(
+            "list_tasks", {"taskArns": listed}, {"cluster": "jobs", "startedBy": "triptych/j1/2"}
+        )
     with pytest.raises(Transient, match="neither"):
         aws.backend.launch(spec())
+    assert aws.backend.launch(spec()) == ARN.format(4)
 
 
 @pytest.mark.parametrize(
     ("code", "message", "status", "kind"),
     [
         ("ThrottlingException", "Rate exceeded", 400, Transient),
-        ("ServerException", "Service Unavailable. Please try again later.", 500, Transient),
-        ("Unheard", "of", 503, Transient),
+        ("ClientException", "too many tasks in the PROVISIONING state", 400, Transient),
+        ("InvalidParameterException", "Unable to assume the service linked role.", 400, Transient),
+        ("ServerException", "Service Unavailable. Please try again later.", 500, InDoubt),
+        ("Unheard", "of", 503, InDoubt),
         ("ExpiredTokenException", "The security token is expired", 400, Transient),
         ("AccessDeniedException", "not authorized to perform: ecs:RunTask", 400, Refused),
+        ("BlockedException", "Your account was blocked", 400, Refused),
+        ("ClientException", "TaskDefinition is inactive", 400, Refused),
         ("ClusterNotFoundException", "Cluster not found.", 400, Refused),
         ("InvalidParameterException", "The specified capacity provider was not found.", 400, Refused),
+        ("PlatformUnknownException", "The specified platform does not exist.", 400, Refused),
+        ("UnsupportedFeatureException", "The task isn't supported in this Region.", 400, Refused),
     ],
 )
-def test_an_error_answer_says_whether_it_may_pass(aws, code, message, status, kind):
+def test_an_error_answer_says_whether_it_may_pass_and_whether_it_leaves_a_doubt(
+    aws, code, message, status, kind
+):
+    aws.ecs.add_client_error("run_task", code, message, status)
+    with pytest.raises(kind, match=message) as raised:
+        aws.backend.launch(spec())
+    assert isinstance(raised.value, InDoubt) == (kind is InDoubt)
     for call, use in (
-        ("run_task", lambda: aws.backend.launch(spec())),
         ("describe_tasks", lambda: aws.backend.status([ARN.format(1)])),
+        ("stop_task", lambda: aws.backend.stop(ARN.format(1), "over")),
     ):
         aws.ecs.add_client_error(call, code, message, status)
-        with pytest.raises(kind, match=message):
+        with pytest.raises(Refused if kind is Refused else Transient, match=message):
             use()
 
 
-def test_no_answer_is_tried_again(tmp_path):
-    nowhere = boto3.client(
-        "ecs",
-        endpoint_url="http://127.0.0.1:9",
-        region_name="eu-west-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        config=boto3.session.Config(retries={"total_max_attempts": 1}),
-    )
+def test_without_credentials_nothing_is_sent_and_so_nothing_is_in_doubt(tmp_path, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    ecs = boto3.session.Session(region_name="eu-west-1").client("ecs")
     backend = EcsBackend(
-        nowhere, client("logs"), open_store(tmp_path.as_uri()), cluster="c", task_definition="t", container="c",
+        ecs, client("logs"), SpecObjects(open_store(tmp_path.as_uri())), cluster="c", task_definition="t:1", container="c",
         subnets=["s"], security_groups=["g"],
     )  # fmt: skip
-    with pytest.raises(Transient, match="does not answer"):
+    with pytest.raises(Transient, match="not reached: Unable to locate credentials") as raised:
         backend.launch(spec())
+    assert not isinstance(raised.value, InDoubt)
 
 
-def test_a_spec_too_long_for_the_overrides_travels_as_an_object_without_its_secret(aws):
-    sent = []
-    aws.backend._ecs.meta.events.register(
-        "provide-client-params.ecs.RunTask", lambda params, **_: sent.append(params)
-    )
-    columns = json.dumps({f"column {number}": "numeric" for number in range(2000)})
-    aws.ecs.add_response("run_task", started())
-    aws.backend.launch(spec({**ENV, "COLUMN_TYPES": columns}))
-    overrides = sent[0]["overrides"]
-    env = {item["name"]: item["value"] for item in overrides["containerOverrides"][0]["environment"]}
-    assert len(json.dumps(overrides)) <= OVERRIDES_LIMIT
-    assert set(env) == {"JOB_ID", "ATTEMPT", "CALLBACK_SECRET", "JOB_SPEC_URI"}
-    stored = json.loads(aws.store.get_bytes(aws.store.key_of(env["JOB_SPEC_URI"])))
-    assert stored == {"JOB_ID": "j1", "ATTEMPT": "2", "EPOCHS": "3", "COLUMN_TYPES": columns}
-
-
-@pytest.mark.parametrize("filler", ["x", "ü", '"'])
-def test_the_overrides_never_exceed_their_limit_as_they_are_sent(aws, filler):
-    sent = []
-    aws.backend._ecs.meta.events.register(
-        "provide-client-params.ecs.RunTask", lambda params, **_: sent.append(params["overrides"])
-    )
-    for length in range(500, 9000, 500):
-        aws.ecs.add_response("run_task", started())
-        aws.backend.launch(spec({**ENV, "TARGET_COL": filler * length}))
-    assert max(len(json.dumps(overrides)) for overrides in sent) <= OVERRIDES_LIMIT
-    assert {"TARGET_COL" in json.dumps(overrides) for overrides in sent} == {True, False}
+def test_a_request_that_boto3_takes_for_wrong_is_refused(tmp_path):
+    backend = EcsBackend(
+        client("ecs"), client("logs"), SpecObjects(open_store(tmp_path.as_uri())), cluster="c", task_definition=7, container="c",
+        subnets=["s"], security_groups=["g"],
+    )  # fmt: skip
+    with pytest.raises(Refused, match="Invalid type for parameter taskDefinition"):
+        backend.launch(spec())
 
 
 def test_status_asks_in_batches_and_a_missing_task_is_unknown(aws):
@@ -251,19 +260,33 @@ def test_status_asks_in_batches_and_a_missing_task_is_unknown(aws):
     assert len(found) == 250
 
 
-def test_nothing_is_asked_about_no_runs(aws):
+def test_nothing_is_asked_about_no_runs_and_about_what_is_no_task(aws):
     assert aws.backend.status([]) == {}
+    assert aws.backend.status(["a/1"])["a/1"].state is RunState.UNKNOWN
+
+
+def test_a_failure_to_describe_is_no_sign_that_a_task_is_gone(aws):
+    aws.ecs.add_response(
+        "describe_tasks", {"tasks": [], "failures": [{"arn": ARN.format(1), "reason": "LATER"}]}
+    )
+    with pytest.raises(Transient, match="LATER"):
+        aws.backend.status([ARN.format(1)])
 
 
 def test_stop_says_why_and_takes_a_task_that_is_gone(aws):
     aws.ecs.add_response(
-        "stop_task", {}, {"cluster": "jobs", "task": ARN.format(1), "reason": "cancelled on request"}
+        "stop_task",
+        {"task": {}},
+        {"cluster": "jobs", "task": ARN.format(1), "reason": "cancelled on request"},
     )
     aws.backend.stop(ARN.format(1), "cancelled on request")
     aws.ecs.add_client_error(
         "stop_task", "InvalidParameterException", "The referenced task was not found.", 400
     )
     aws.backend.stop(ARN.format(1), "again")
+    aws.ecs.add_client_error("stop_task", "ClusterNotFoundException", "Cluster not found.", 400)
+    with pytest.raises(Refused, match="Cluster"):
+        aws.backend.stop(ARN.format(1), "again")
     aws.ecs.add_client_error("stop_task", "AccessDeniedException", "not authorized", 400)
     with pytest.raises(Refused, match="not authorized"):
         aws.backend.stop(ARN.format(1), "again")
@@ -319,10 +342,17 @@ def test_a_log_that_is_not_there_yet_is_empty(aws):
 
 
 @pytest.mark.parametrize("options", [{}, {"awslogs-group": "/triptych"}])
-def test_a_task_definition_without_awslogs_is_named(aws, options):
+def test_a_log_says_that_the_task_definition_has_no_awslogs(aws, options):
     aws.ecs.add_response("describe_task_definition", definition(options), {"taskDefinition": ANY})
-    with pytest.raises(Refused, match=r"trainer of trainer:7 .* awslogs"):
-        aws.backend.logs(ARN.format(42), 1000)
+    [line] = aws.backend.logs(ARN.format(42), 1000)
+    assert line.startswith("the log cannot be read: container trainer of trainer:7 does not log by awslogs")
+
+
+def test_a_log_says_that_it_may_not_be_read(aws):
+    aws.ecs.add_client_error("describe_task_definition", "AccessDeniedException", "not authorized", 400)
+    assert aws.backend.logs(ARN.format(42), 1000) == [
+        "the log cannot be read: AccessDeniedException: not authorized"
+    ]
 
 
 def test_a_job_larger_than_any_task_is_refused(aws):

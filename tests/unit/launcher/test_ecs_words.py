@@ -67,6 +67,18 @@ def test_states(last_status, state):
             "never started: ResourceInitializationError: unable to pull secrets; check the task's execution role",
         ),
         (
+            stopped("TaskFailedToStart", "Capacity is unavailable at this time. Please try again later or in a different availability zone"),
+            Cause.NO_CAPACITY,
+            Outcome.FAILED,
+            "the provider had no machine for it; retry it (Capacity is unavailable at this time.",
+        ),
+        (
+            stopped("TaskFailedToStart", "Timeout waiting for network interface provisioning to complete."),
+            Cause.NO_CAPACITY,
+            Outcome.FAILED,
+            "the provider had no machine for it; retry it (Timeout waiting for network interface provisioning",
+        ),
+        (
             stopped("SpotInterruption", "Your Spot Task was interrupted.", exitCode=143),
             Cause.RECLAIMED,
             Outcome.FAILED,

@@ -22,6 +22,7 @@ LOCAL = {**COMMON, "RUNS_DIR": "/runs"}
 ECS = {
     **COMMON,
     "LAUNCHER": "ecs",
+    "OBJECTS_URL": "s3://bucket",
     "ECS_CLUSTER": "jobs",
     "ECS_TASK_DEFINITION": "trainer:7",
     "ECS_SUBNETS": "subnet-1, subnet-2",
@@ -75,6 +76,27 @@ def test_kubernetes_defaults_lists_and_json(read):
     assert settings.kubernetes_tolerations == ({"key": "gpu", "operator": "Exists", "tolerationSeconds": 60},)
     assert settings.kubernetes_kubeconfig is None
     assert (settings.effective("max_running"), settings.effective("reconcile_seconds")) == (100, 10)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["trainer", "trainer:0", "trainer:latest", "arn:aws:ecs:eu-west-1:123456789012:task-definition/trainer"],
+)
+def test_a_task_definition_without_revision_is_refused(read, name):
+    with pytest.raises(InvalidSettings, match=r"ECS_TASK_DEFINITION.*names no revision; family:revision"):
+        read({**ECS, "ECS_TASK_DEFINITION": name})
+
+
+@pytest.mark.parametrize(
+    "name", ["trainer:7", "arn:aws:ecs:eu-west-1:123456789012:task-definition/trainer:12"]
+)
+def test_a_task_definition_is_a_family_or_an_arn_with_a_revision(read, name):
+    assert read({**ECS, "ECS_TASK_DEFINITION": name}).ecs_task_definition == name
+
+
+def test_tasks_cannot_read_a_folder_of_this_machine(read):
+    with pytest.raises(InvalidSettings, match="OBJECTS_URL must be s3://"):
+        read({**ECS, "OBJECTS_URL": "file:///o"})
 
 
 def test_a_command_line_is_split_as_a_shell_would(read):

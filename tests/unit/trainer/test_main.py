@@ -13,6 +13,7 @@ from contracts.callback import Outcome
 from support.trainer_jobs import job_env, tiny_dataset
 from trainer import main as entry
 from trainer import pipeline
+from trainer.errors import DataError
 from trainer.reporter import SilentReporter
 
 
@@ -156,6 +157,39 @@ def test_a_spec_object_is_read_and_the_environment_wins(run, dataset, listener, 
     assert run({"JOB_SPEC_URI": f"file://{tmp_path}/spec.json", "JOB_ID": "from-environment"}) == 0
     report = json.loads((dataset / "out" / "report.json").read_text())
     assert (report["job_id"], report["settings"]["epochs"]) == ("from-environment", 3)
+
+
+@pytest.mark.parametrize(
+    ("told", "left"),
+    [
+        ({}, True),
+        ({"JOB_SPEC_ONCE": "true"}, False),
+        ({"JOB_SPEC_ONCE": "true", "WORLD_SIZE": "2"}, True),  # the other process has not read it yet
+    ],
+)
+def test_a_spec_object_is_removed_once_it_is_read_where_that_is_asked_for(
+    run, dataset, listener, tmp_path, monkeypatch, told, left
+):
+    def stop(*_):
+        raise DataError("far enough")
+
+    monkeypatch.setattr(pipeline, "run_job", stop)
+    spec = tmp_path / "spec.json"
+    spec.write_text(json.dumps(job_env(dataset)))
+    assert run({"JOB_SPEC_URI": spec.as_uri(), **told}) == 2
+    assert spec.exists() == left
+
+
+def test_a_spec_object_that_may_not_be_removed_does_not_stop_the_job(
+    run, dataset, listener, tmp_path, monkeypatch, capsys
+):
+    def denied(uri):
+        raise DataError(f"{uri} may not be accessed with this job's credentials")
+
+    monkeypatch.setattr(entry.objects, "remove", denied)
+    (tmp_path / "spec.json").write_text(json.dumps(job_env(dataset)))
+    assert run({"JOB_SPEC_URI": f"file://{tmp_path}/spec.json", "JOB_SPEC_ONCE": "true"}) == 0
+    assert "may not be accessed" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

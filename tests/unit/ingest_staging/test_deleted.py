@@ -1,0 +1,26 @@
+"""What is removed with a data set."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+from contracts.events import DatasetDeleted
+from runtime.storage import open_store
+from services.ingest.handlers import staging_handlers
+from services.ingest.staging import Limits
+
+
+class Work:
+    def finish(self):
+        return nullcontext()
+
+
+def test_the_objects_of_its_jobs_go_with_it_and_no_others(tmp_path):
+    store = open_store((tmp_path / "objects").as_uri())
+    gone = ["datasets/d/table.csv", "jobs/a/1/model.pt", "jobs/a/2/log.txt", "specs/a/2/0123.json"]
+    kept = ["datasets/e/table.csv", "jobs/ab/1/model.pt", "specs/ab/1/4567.json"]
+    for key in gone + kept:
+        store.put_bytes(key, b"x")
+    handlers = staging_handlers(tmp_path / "spool", store, Limits(), 1.0)
+    handlers[DatasetDeleted.NAME](DatasetDeleted(dataset_id="d", job_ids=["a"]), Work())
+    assert [item.key for item in store.list()] == sorted(kept)
