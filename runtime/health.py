@@ -1,4 +1,4 @@
-"""Liveness and readiness: /healthz says the process runs, /readyz says what it stands on answers."""
+"""Liveness and readiness: /healthz says the process runs, /readyz says what it stands on answers; beside them /metrics."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
+
+from runtime.metrics import CONTENT_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,8 +31,10 @@ def probe(checks: Checks) -> tuple[int, dict[str, str]]:
     return (200 if all(result == "ok" for result in results.values()) else 503), results
 
 
-def serve(host: str, port: int, checks: Checks) -> Callable[[], None]:
-    """Answer /healthz and /readyz from a thread, for a process that has no HTTP of its own; port 0 means none.
+def serve(
+    host: str, port: int, checks: Checks, *, metrics: Callable[[], bytes] = lambda: b""
+) -> Callable[[], None]:
+    """Answer /healthz, /readyz and /metrics from a thread, for a process that has no HTTP of its own; port 0 means none.
 
     Returns:
         What ends it.
@@ -40,13 +44,19 @@ def serve(host: str, port: int, checks: Checks) -> Callable[[], None]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if self.path == "/metrics":
+                self._answer(200, CONTENT_TYPE, metrics())
+                return
             if self.path not in {"/healthz", "/readyz"}:
                 self.send_error(404)
                 return
             status, body = probe(checks if self.path == "/readyz" else {})
             raw = json.dumps({"status": "ok" if status == 200 else "unavailable", "checks": body}).encode()  # noqa: PLR2004 - HTTP OK
+            self._answer(status, "application/json", raw)
+
+        def _answer(self, status: int, content_type: str, raw: bytes) -> None:
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", content_type)
             self.send_header("Content-Length", str(len(raw)))
             self.end_headers()
             self.wfile.write(raw)

@@ -15,16 +15,18 @@ import redis
 from sqlalchemy import select, update
 
 from contracts.events import Envelope
-from runtime import health, log
+from runtime import backlog, health, log
 from runtime.bus import TASK, Bell, bury, make_celery
 from runtime.db import Database, unix_now
 from runtime.outbox import PENDING, Delivery, EventRow, Lease, LeaseLost, Outbox
 from runtime.settings import Settings, load
+from runtime.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+PUBLISHED = ("triptych_published_total", "Messages put on the broker.", "queue")
 _MARK = "triptych:alive"
 _log = logging.getLogger(__name__)
 
@@ -157,14 +159,21 @@ def main() -> None:
     log.configure("relay", settings.log_level, settings.log_format)
     db, bell, app = Database(settings.database_url), Bell(settings.redis_url), make_celery(settings.redis_url)
 
+    mark = redis.Redis.from_url(settings.redis_url, socket_timeout=5, socket_connect_timeout=2)
+    telemetry = Telemetry.of("relay", settings)
+    telemetry.registry.read("database", backlog.DATABASE, lambda: backlog.of_database(db))
+    telemetry.registry.read("broker", backlog.BROKER, lambda: backlog.of_broker(mark))
+    published = telemetry.registry.counter(*PUBLISHED)
+
     def send(queue: str, delivery_id: int, envelope: dict[str, Any]) -> None:
         app.send_task(TASK, args=[delivery_id, envelope], queue=queue, retry=False)
+        published.labels(queue).inc()
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    health.serve(settings.health_host, settings.health_port, {"database": db.check, "redis": bell.check})
-    mark = redis.Redis.from_url(settings.redis_url, socket_timeout=5, socket_connect_timeout=2)
+    checks = {"database": db.check, "redis": bell.check}
+    health.serve(settings.health_host, settings.health_port, checks, metrics=telemetry.registry.text)
     _log.info("relay is up")
     run(Relay(db, Outbox(lambda: None), send), bell, mark, stop)
 

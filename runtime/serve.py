@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
+import shutil
+import tempfile
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
+
+from runtime.metrics import SHARED_DIR, forget_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +50,7 @@ def serve(
     bind: str,
     workers: int,
     threads: int,
-    stop_seconds: int = 10,
+    stop_seconds: int,
     worker_class: type[ThreadWorker] = ThreadWorker,
 ) -> None:
     """Serve until SIGTERM.
@@ -71,4 +76,9 @@ def serve(
         "logger_class": _RootLogger,
         "control_socket_disable": True,  # else gunicorn opens a socket under $HOME
     }
+    if workers > 1:
+        # A scrape reaches one of them, which then adds up what all have counted
+        os.environ[SHARED_DIR] = folder = tempfile.mkdtemp(prefix="triptych-metrics-")
+        options["child_exit"] = lambda _server, worker: forget_process(worker.pid)
+        options["on_exit"] = lambda _server: shutil.rmtree(folder, ignore_errors=True)
     _Server(make_app, options).run()

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from runtime.settings import Settings
+    from runtime.telemetry import Telemetry
 
 
 def run(
@@ -20,6 +21,7 @@ def run(
     consumer: Consumer,
     bell: Bell,
     checks: Mapping[str, Callable[[], object]],
+    telemetry: Telemetry,
     *,
     concurrency: int,
 ) -> None:
@@ -31,6 +33,7 @@ def run(
         consumer: What handles a delivery.
         bell: For the readiness probe of Redis.
         checks: Further readiness checks by name.
+        telemetry: What /metrics gives.
         concurrency: Deliveries handled at a time, in threads.
     """
     app = make_celery(settings.redis_url, (queue,))
@@ -42,7 +45,8 @@ def run(
     # Each receipt and success would be a line, the first with the whole message; ours say what was handled
     for noisy in ("celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    health.serve(settings.health_host, settings.health_port, {"redis": bell.check, **checks})
+    checks = {"redis": bell.check, **checks}
+    health.serve(settings.health_host, settings.health_port, checks, metrics=telemetry.registry.text)
     app.worker_main(
         [
             "--quiet",  # no banner among the log lines

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 from contracts.callback import Outcome
 from contracts.job import InvalidSpec, JobSpec
 from trainer import log as logs
+from trainer import tracing
 from trainer.errors import (
     EXIT_CANCELLED,
     EXIT_DATA,
@@ -34,6 +35,7 @@ from trainer.settings import Settings, job_environment
 
 if TYPE_CHECKING:
     from trainer.reporter import HttpReporter, Reporter, SilentReporter
+    from trainer.tracing import Trace
 
 log = logging.getLogger(__name__)
 
@@ -62,14 +64,17 @@ def main(arguments: list[str] | None = None) -> int:
     if settings.triptych_request_id:
         ids["request_id"] = settings.triptych_request_id
     logs.configure(ids, level=settings.log_level, form=settings.log_format)
-    reporter = _reporter(spec, settings)
+    trace = tracing.begin(spec, settings)
+    reporter = _reporter(spec, settings, trace)
     try:
-        return _attempt(spec, settings, reporter)
+        code = _attempt(spec, settings, reporter, trace)
     finally:
         # the largest of what lies in WORKDIR; unsent reports and artifacts that could not be uploaded stay
         for leftover in ("inputs", "cache"):
             shutil.rmtree(_workdir(spec, settings) / leftover, ignore_errors=True)
         reporter.close()
+    trace.close("" if code == EXIT_OK else f"exit {code}")
+    return code
 
 
 def _read(environment: dict[str, str]) -> tuple[Settings, JobSpec]:
@@ -88,7 +93,7 @@ def _read(environment: dict[str, str]) -> tuple[Settings, JobSpec]:
     return settings, spec
 
 
-def _reporter(spec: JobSpec, settings: Settings) -> HttpReporter | SilentReporter:
+def _reporter(spec: JobSpec, settings: Settings, trace: Trace) -> HttpReporter | SilentReporter:
     from trainer.delivery import Delivery  # noqa: PLC0415 - httpx, after the spec is known to be right
     from trainer.reporter import HttpReporter, SilentReporter  # noqa: PLC0415
     from trainer.spool import Spool  # noqa: PLC0415
@@ -97,14 +102,14 @@ def _reporter(spec: JobSpec, settings: Settings) -> HttpReporter | SilentReporte
         return SilentReporter()
     return HttpReporter(
         Spool(_workdir(spec, settings) / "spool", int(settings.spool_max_mb * 2**20)),
-        Delivery(spec),
+        Delivery(spec, trace=trace),
         attempt=spec.attempt,
         heartbeat_seconds=settings.heartbeat_seconds,
         flush_seconds=settings.flush_seconds,
     )
 
 
-def _attempt(spec: JobSpec, settings: Settings, reporter: Reporter) -> int:
+def _attempt(spec: JobSpec, settings: Settings, reporter: Reporter, trace: Trace) -> int:
     from trainer.checkpoint import Checkpoints  # noqa: PLC0415 - as in _reporter
     from trainer.pipeline import run_job  # noqa: PLC0415 - as in _reporter
 
@@ -115,7 +120,7 @@ def _attempt(spec: JobSpec, settings: Settings, reporter: Reporter) -> int:
         # the first process keeps the state of all
         seconds = settings.checkpoint_seconds if settings.process.first else math.inf
         checkpoints = Checkpoints(workdir, spec.resume_from, seconds)
-        metrics, artifacts = run_job(spec, model, params, reporter, workdir, checkpoints, settings)
+        metrics, artifacts = run_job(spec, model, params, reporter, workdir, checkpoints, settings, trace)
     except Cancelled:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it would cut the checkpoint off
         return _end(reporter, Outcome.CANCELLED, _stopped(spec, settings), EXIT_CANCELLED)

@@ -39,6 +39,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn is not typed
             "workers": self._settings.ui_workers,
             "threads": self._settings.ui_threads,
             "worker_class": "gthread",
+            "graceful_timeout": self._settings.ui_stop_seconds,
             "proc_name": "triptych-ui",
             "loglevel": self._settings.log_level.lower(),
             "logger_class": _RootLogger,

@@ -10,6 +10,8 @@ from runtime.loop import Loop
 from runtime.outbox import Outbox
 from runtime.settings import load
 from runtime.storage import open_store
+from runtime.telemetry import Telemetry
+from services.api import figures
 from services.api.handlers import Handlers
 from services.api.settings import ApiSettings
 from services.api.uploads import sweep
@@ -26,18 +28,20 @@ def main() -> None:
         Bell(settings.redis_url),
         open_store(settings.objects_url),
     )
-    handlers = Handlers(store, settings.spool_dir).table()
+    telemetry = Telemetry.of("api-worker", settings)
+    telemetry.registry.read("database", figures.GAUGES, lambda: figures.of(db))
+    handlers = telemetry.handlers(API, Handlers(store, settings.spool_dir).table())
     consumer = Consumer(db, Outbox(bell.ring), API, handlers)
     settings.spool_dir.mkdir(parents=True, exist_ok=True)
     sweeping = Loop(
         "upload sweeper",
-        lambda: sweep(db, settings.spool_dir, settings.upload_hours),
+        telemetry.rounds("upload sweeper", lambda: sweep(db, settings.spool_dir, settings.upload_hours)),
         seconds=_SWEEP_SECONDS,
     )
     checks = {"database": db.check, "objects": store.check, "upload sweeper": sweeping.check}
     sweeping.start()
     try:
-        worker.run(settings, API, consumer, bell, checks, concurrency=settings.worker_concurrency)
+        worker.run(settings, API, consumer, bell, checks, telemetry, concurrency=settings.worker_concurrency)
     finally:
         sweeping.stop()
 

@@ -14,12 +14,15 @@ from runtime.loop import Loop
 from runtime.outbox import Outbox
 from runtime.settings import load
 from runtime.storage import open_store
+from runtime.telemetry import Telemetry
+from services.launcher import figures
 from services.launcher.backends.local import LocalBackend
 from services.launcher.environment import Environments
 from services.launcher.handlers import Handlers
 from services.launcher.joblogs import JobLogs
 from services.launcher.reconciler import Limits, Reconciler
 from services.launcher.settings import LauncherSettings
+from services.launcher.watched import WatchedBackend
 
 if TYPE_CHECKING:
     from runtime.storage import ObjectStore
@@ -36,7 +39,9 @@ def main() -> None:
         open_store(settings.objects_url),
     )
     outbox = Outbox(bell.ring)
-    backend = make_backend(settings, store)
+    telemetry = Telemetry.of("launcher", settings)
+    backend = WatchedBackend(make_backend(settings, store), telemetry, settings.otel_exporter_otlp_endpoint)
+    telemetry.registry.read("database", figures.GAUGES, lambda: figures.of(db, backend.name))
     environments = Environments(
         settings.trainer_api_base,
         settings.pretrained_uri,
@@ -46,9 +51,13 @@ def main() -> None:
     )
     logs = JobLogs(db, backend, store, tail_bytes=settings.log_tail_bytes)
     reconciler = Reconciler(db, outbox, backend, environments.of, logs, limits(settings))
-    looking = Loop("reconciler", reconciler.round, seconds=settings.effective("reconcile_seconds"))
-    copying = Loop("log copier", logs.copy_all, seconds=settings.effective("log_seconds"))
-    consumer = Consumer(db, outbox, LAUNCHER, Handlers(looking.wake).table())
+    round_, copy = (
+        telemetry.rounds("reconciler", reconciler.round),
+        telemetry.rounds("log copier", logs.copy_all),
+    )
+    looking = Loop("reconciler", round_, seconds=settings.effective("reconcile_seconds"))
+    copying = Loop("log copier", copy, seconds=settings.effective("log_seconds"))
+    consumer = Consumer(db, outbox, LAUNCHER, telemetry.handlers(LAUNCHER, Handlers(looking.wake).table()))
     checks = {
         "database": db.check,
         "objects": store.check,
@@ -58,7 +67,9 @@ def main() -> None:
     looking.start()
     copying.start()
     try:
-        worker.run(settings, LAUNCHER, consumer, bell, checks, concurrency=settings.worker_concurrency)
+        worker.run(
+            settings, LAUNCHER, consumer, bell, checks, telemetry, concurrency=settings.worker_concurrency
+        )
     finally:
         looking.stop()
         copying.stop()

@@ -8,6 +8,7 @@ from runtime.bus import Bell, Consumer
 from runtime.db import Database
 from runtime.outbox import Outbox
 from runtime.settings import load
+from runtime.telemetry import Telemetry
 from services.metrics.handlers import Handlers
 from services.metrics.publisher import Publisher
 from services.metrics.settings import MetricsSettings
@@ -23,13 +24,16 @@ def main() -> None:
         timeout_seconds=settings.publish_timeout_seconds,
         pause_seconds=settings.publish_pause_seconds,
     )
-    consumer = Consumer(db, Outbox(bell.ring), topology.METRICS, Handlers(publisher).table())
+    telemetry = Telemetry.of("metrics-worker", settings)
+    table = telemetry.handlers(topology.METRICS, Handlers(publisher).table())
+    consumer = Consumer(db, Outbox(bell.ring), topology.METRICS, table)
     worker.run(
         settings,
         topology.METRICS,
         consumer,
         bell,
         {"database": db.check},
+        telemetry,
         concurrency=settings.metrics_worker_threads,
     )
 
