@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import redis
 
     from runtime.db import Database
-    from runtime.metrics import Figures
+    from runtime.metrics import ByLabels, Figures
 
 DATABASE: Final = (
     gauge("triptych_queue_depth", "Deliveries that are not handled yet, those at hand included.", "queue"),
@@ -36,7 +36,7 @@ BROKER: Final = (
 def of_database(db: Database) -> Figures:
     """Read the gauges of DATABASE."""
     now = unix_now()
-    every_queue = {(queue,): 0.0 for queue in QUEUES}
+    every_queue: ByLabels = {(queue,): 0.0 for queue in QUEUES}
     depth, oldest, dead = every_queue.copy(), every_queue.copy(), every_queue.copy()
     with db.read() as session:
         waiting = session.execute(

@@ -24,7 +24,8 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 SHARED_DIR: Final = "PROMETHEUS_MULTIPROC_DIR"
 QUICK: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 LONG: Final = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0)
-Figures = Mapping[str, Mapping[tuple[str, ...], float]]
+ByLabels = dict[tuple[str, ...], float]
+Figures = Mapping[str, ByLabels]
 _log = logging.getLogger(__name__)
 
 
@@ -65,7 +66,7 @@ class Registry:
         self._readings = _Readings(wait_seconds, keep_seconds)
         if self._shared:
             # prometheus_client chooses when it is imported; we know how many processes there are only later
-            values.ValueClass = values.MultiProcessValue()
+            values.ValueClass = values.MultiProcessValue()  # type: ignore[no-untyped-call] # partly typed, as below
         else:
             ProcessCollector(registry=self._registry)
         self._registry.register(self._readings)
@@ -105,7 +106,7 @@ class Registry:
         if not self._shared:
             return generate_latest(self._registry)
         together = CollectorRegistry()
-        MultiProcessCollector(together, path=self._shared)
+        MultiProcessCollector(together, path=self._shared)  # type: ignore[no-untyped-call]
         return generate_latest(together)
 
     def _describe(self, name: str, kind: str, text: str, labels: tuple[str, ...]) -> None:
@@ -115,7 +116,7 @@ class Registry:
 def forget_process(pid: int) -> None:
     """Drop the gauges of a process that served together with others and has ended; its counters still count."""
     if folder := os.environ.get(SHARED_DIR):
-        mark_process_dead(pid, folder)
+        mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]
 
 
 def gauge(name: str, text: str, *labels: str) -> Described:

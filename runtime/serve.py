@@ -30,6 +30,17 @@ class _RootLogger(Logger):  # type: ignore[misc] # gunicorn has no types
         self.error_log.setLevel(logging.INFO)
 
 
+class DrainingWorker(ThreadWorker):  # type: ignore[misc] # as above
+    """Refuses connections once it stops; gunicorn's own leaves them in the port's queue, to be reset when it has stopped."""
+
+    def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001 - gunicorn's signature
+        """Accept connections or not."""
+        super().set_accept_enabled(enabled)
+        if not self.alive:
+            for listener in self.sockets:
+                listener.close()
+
+
 class _Server(BaseApplication):  # type: ignore[misc] # as above
     def __init__(self, make_app: Callable[[], Flask], options: dict[str, Any]) -> None:
         self._make_app = make_app
@@ -51,7 +62,7 @@ def serve(
     workers: int,
     threads: int,
     stop_seconds: int,
-    worker_class: type[ThreadWorker] = ThreadWorker,
+    worker_class: type[DrainingWorker] = DrainingWorker,
 ) -> None:
     """Serve until SIGTERM.
 
@@ -61,7 +72,7 @@ def serve(
         workers: Processes.
         threads: Requests answered at a time by each; an open event stream takes one.
         stop_seconds: Time for requests at hand after SIGTERM.
-        worker_class: A ThreadWorker, for a service that has something to do when it is told to stop.
+        worker_class: Another, for a service that has something to do when it is told to stop.
     """
     options = {
         "bind": bind,

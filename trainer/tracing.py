@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from opentelemetry.trace import Span
 
@@ -26,8 +27,8 @@ _CLOSE_SECONDS = 3.0  # for spans at hand when the process ends; a collector tha
 class Trace(Protocol):
     """What is told of one attempt."""
 
-    def phase(self, name: str) -> object:
-        """Open a span for a block; a context manager."""
+    def phase(self, name: str) -> AbstractContextManager[None]:
+        """Open a span for a block."""
 
     def headers(self, *, final: bool) -> dict[str, str]:
         """Give the headers by which a callback joins the trace; the last report of an attempt always does."""

@@ -12,7 +12,7 @@ from services.api.models import Dataset, Job, Prediction
 
 if TYPE_CHECKING:
     from runtime.db import Database
-    from runtime.metrics import Figures
+    from runtime.metrics import ByLabels, Figures
 
 GAUGES: Final = (
     gauge("triptych_jobs", "Training jobs by state.", "state"),
@@ -32,7 +32,7 @@ def of(db: Database) -> Figures:
     read = {}
     with db.read() as session:
         for name, (table, states) in _STATES.items():
-            counts = {(state,): 0.0 for state in states}
+            counts: ByLabels = {(state,): 0.0 for state in states}
             for state, count in session.execute(select(table.state, func.count()).group_by(table.state)):
                 counts[(state,)] = count
             read[name] = counts
