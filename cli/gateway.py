@@ -8,6 +8,7 @@ import logging
 import re
 import signal
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -58,13 +59,28 @@ class Gateway:
         self._upstreams = {name: origin.rstrip("/") for name, origin in upstreams.items()}
         self._session = session
         self._stopping = asyncio.Event()
+        self._busy = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
 
-    async def stop_streams(self, _app: web.Application) -> None:
-        """End event streams and websockets, which would outlast every grace period; who reads them comes back."""
+    async def drain(self, seconds: float) -> None:
+        """Wait for the requests at hand, at most so long; streams end now, and who reads them comes back."""
         self._stopping.set()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), seconds)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer any request."""
+        self._busy += 1
+        self._idle.clear()
+        try:
+            return await self._answer(request)
+        finally:
+            self._busy -= 1
+            if not self._busy:
+                self._idle.set()
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
         if request.path == "/healthz":
             return web.json_response({"status": "ok"})
         if request.path == "/readyz":
@@ -174,6 +190,23 @@ class Gateway:
         )
 
 
+class _Runner(web.AppRunner):
+    """Drains the gateway before aiohttp's own clean-up, which makes connections deaf to the rest of an upload at once."""
+
+    def __init__(self, app: web.Application, stop_seconds: float) -> None:
+        # handler_cancellation: a client that goes away ends its request here and, with it, the one upstream
+        super().__init__(app, handler_cancellation=True, access_log=None, shutdown_timeout=1.0)
+        self._stop_seconds = stop_seconds
+        self.gateway: Gateway | None = None
+
+    async def cleanup(self) -> None:
+        for site in self.sites:
+            await site.stop()
+        if self.gateway is not None:
+            await self.gateway.drain(self._stop_seconds)
+        await super().cleanup()
+
+
 def client_session() -> aiohttp.ClientSession:
     """Make the client side: no limits, no timeouts but for connecting, nothing decoded, no cookies kept."""
     return aiohttp.ClientSession(
@@ -205,14 +238,12 @@ async def serve(
 
     async def session(_app: web.Application) -> Any:
         async with client_session() as opened:
-            gateway = Gateway(upstreams, opened)
-            app.router.add_route("*", "/{path:.*}", gateway.handle)
-            app.on_shutdown.append(gateway.stop_streams)
+            runner.gateway = Gateway(upstreams, opened)
+            app.router.add_route("*", "/{path:.*}", runner.gateway.handle)
             yield
 
     app.cleanup_ctx.append(session)
-    # handler_cancellation: a client that goes away ends its request here and, with it, the one upstream
-    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=stop_seconds)
+    runner = _Runner(app, stop_seconds)
     await runner.setup()
     await web.TCPSite(runner, host, port).start()
     return runner
