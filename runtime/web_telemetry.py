@@ -34,7 +34,8 @@ def watch(app: Flask, telemetry: Telemetry) -> None:
         g.began_at = time.perf_counter()
         if _route() in _QUIET:
             return
-        told = {"http.request.method": _method(), "http.route": _route()}
+        ids = {f"triptych.{name}": value for name, value in (request.view_args or {}).items()}
+        told = {"http.request.method": _method(), "http.route": _route(), **ids}
         g.span_scope = telemetry.tracer.span(
             f"{_method()} {_route()}", "server", told, parent=request.headers.get(PARENT, "")
         )

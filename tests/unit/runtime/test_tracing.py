@@ -135,6 +135,7 @@ def test_a_request_is_a_span_named_by_its_route(tracer, collector):
         "triptych.request_id": "r1",
         "http.request.method": "GET",
         "http.route": "/things/<name>/",
+        "triptych.name": "1",
         "http.response.status_code": 200,
     }
     assert ill.failed
