@@ -29,9 +29,8 @@ def of(db: Database, launcher: str) -> Figures:
         db: Where runs are.
         launcher: Name of this process's back end, whose states are told as 0 where there is none.
     """
-    counts: ByLabels = {("", WAITING): 0.0} | {
-        (launcher, state): 0.0 for state in (LAUNCHING, RUNNING, STOPPING)
-    }
+    counts: ByLabels = {("", WAITING): 0.0}
+    counts.update({(launcher, state): 0.0 for state in (LAUNCHING, RUNNING, STOPPING)})
     query = select(Run.launcher, Run.state, func.count()).where(Run.state != ENDED)
     with db.read() as session:
         for owner, state, count in session.execute(query.group_by(Run.launcher, Run.state)):
