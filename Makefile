@@ -50,9 +50,10 @@ bench: .venv/.dev ## Measure every speed claim (accuracy needs data: docs/benchm
 	for script in profile staging uploads preflight demo_signal csv_zoo throughput; do echo "== $$script"; $(BIN)/python "benchmarks/$$script.py"; done
 
 .PHONY: docs
-docs: .venv/.dev ## Write the README's table of environment variables and the table of a report's fields from the classes
+docs: .venv/.dev ## Write the tables of environment variables, of a report's fields and of metrics from the code
 	$(BIN)/python scripts/environment_table.py --write
 	$(BIN)/python scripts/report_fields.py --write
+	$(BIN)/python scripts/metrics_table.py --write
 
 .PHONY: clean
 clean: ## Remove the virtual environment and caches; data under var/ stays

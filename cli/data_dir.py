@@ -47,6 +47,7 @@ class DataDir:
         self.runs = self.root / "runs"
         self.database = self.root / "triptych.db"
         self.models = self.root / "models.json"
+        self.metrics_targets = self.root / "metrics-targets.json"
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in (self.logs, self.redis, self.spool, self.objects, self.runs):
             folder.mkdir(exist_ok=True)

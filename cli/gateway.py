@@ -8,6 +8,7 @@ import logging
 import re
 import signal
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -57,9 +58,29 @@ class Gateway:
         """
         self._upstreams = {name: origin.rstrip("/") for name, origin in upstreams.items()}
         self._session = session
+        self._stopping = asyncio.Event()
+        self._busy = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def drain(self, seconds: float) -> None:
+        """Wait for the requests at hand, at most so long; streams end now, and who reads them comes back."""
+        self._stopping.set()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), seconds)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer any request."""
+        self._busy += 1
+        self._idle.clear()
+        try:
+            return await self._answer(request)
+        finally:
+            self._busy -= 1
+            if not self._busy:
+                self._idle.set()
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
         if request.path == "/healthz":
             return web.json_response({"status": "ok"})
         if request.path == "/readyz":
@@ -92,8 +113,11 @@ class Gateway:
             )
             await response.prepare(request)
             try:
-                async for chunk in upstream.content.iter_any():
-                    await response.write(chunk)
+                if upstream.content_type == "text/event-stream":
+                    await self._copy_events(upstream, response)
+                else:
+                    async for chunk in upstream.content.iter_any():
+                        await response.write(chunk)
             except aiohttp.ClientError as error:
                 _log.warning("%s %s: the answer broke off: %r", request.method, request.path, error)
                 # An orderly end would pass half an answer off as a whole one
@@ -102,6 +126,21 @@ class Gateway:
                 return response
             await response.write_eof()
             return response
+
+    async def _copy_events(self, upstream: aiohttp.ClientResponse, response: web.StreamResponse) -> None:
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            while not stopping.done():
+                reading = asyncio.create_task(upstream.content.readany())
+                try:
+                    await asyncio.wait({reading, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                    if not reading.done() or not (chunk := reading.result()):
+                        return
+                finally:
+                    reading.cancel()
+                await response.write(chunk)
+        finally:
+            stopping.cancel()
 
     async def _websocket(self, request: web.Request, url: URL) -> web.StreamResponse:
         headers = _end_to_end(request.headers)
@@ -119,6 +158,7 @@ class Gateway:
             pumps = [
                 asyncio.create_task(_pump(client, upstream)),
                 asyncio.create_task(_pump(upstream, client)),
+                asyncio.create_task(self._stopping.wait()),
             ]
             try:
                 await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
@@ -150,6 +190,23 @@ class Gateway:
         )
 
 
+class _Runner(web.AppRunner):
+    """Drains the gateway before aiohttp's own clean-up, which makes connections deaf to the rest of an upload at once."""
+
+    def __init__(self, app: web.Application, stop_seconds: float) -> None:
+        # handler_cancellation: a client that goes away ends its request here and, with it, the one upstream
+        super().__init__(app, handler_cancellation=True, access_log=None, shutdown_timeout=1.0)
+        self._stop_seconds = stop_seconds
+        self.gateway: Gateway | None = None
+
+    async def cleanup(self) -> None:
+        for site in self.sites:
+            await site.stop()
+        if self.gateway is not None:
+            await self.gateway.drain(self._stop_seconds)
+        await super().cleanup()
+
+
 def client_session() -> aiohttp.ClientSession:
     """Make the client side: no limits, no timeouts but for connecting, nothing decoded, no cookies kept."""
     return aiohttp.ClientSession(
@@ -163,13 +220,16 @@ def client_session() -> aiohttp.ClientSession:
     )
 
 
-async def serve(upstreams: Mapping[str, str], host: str, port: int) -> web.AppRunner:
+async def serve(
+    upstreams: Mapping[str, str], host: str, port: int, *, stop_seconds: float = 1.0
+) -> web.AppRunner:
     """Start listening.
 
     Args:
         upstreams: Origin of each service by its name.
         host: Address to listen on; "localhost" means IPv4 and IPv6 loopback.
         port: Port to listen on.
+        stop_seconds: Time for requests at hand when the runner is cleaned up; event streams end at once.
 
     Returns:
         The runner, for its `cleanup`.
@@ -178,12 +238,12 @@ async def serve(upstreams: Mapping[str, str], host: str, port: int) -> web.AppRu
 
     async def session(_app: web.Application) -> Any:
         async with client_session() as opened:
-            app.router.add_route("*", "/{path:.*}", Gateway(upstreams, opened).handle)
+            runner.gateway = Gateway(upstreams, opened)
+            app.router.add_route("*", "/{path:.*}", runner.gateway.handle)
             yield
 
     app.cleanup_ctx.append(session)
-    # handler_cancellation: a client that goes away ends its request here and, with it, the one upstream
-    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1.0)
+    runner = _Runner(app, stop_seconds)
     await runner.setup()
     await web.TCPSite(runner, host, port).start()
     return runner
@@ -226,7 +286,7 @@ def _problem(status: int, detail: str, headers: Mapping[str, str] | None = None)
 
 async def _until_stopped(arguments: argparse.Namespace) -> None:
     upstreams = {"api": arguments.api, "metrics": arguments.metrics, "ui": arguments.ui}
-    runner = await serve(upstreams, arguments.host, arguments.port)
+    runner = await serve(upstreams, arguments.host, arguments.port, stop_seconds=arguments.stop_seconds)
     _log.info("gateway listens on %s:%s", arguments.host, arguments.port)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -240,6 +300,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m cli.gateway", description=__doc__)
     parser.add_argument("--host", default="localhost", help="address to listen on (0.0.0.0 for all)")
     parser.add_argument("--port", type=int, default=8080)
+    parser.add_argument(
+        "--stop-seconds", type=float, default=8, help="time for requests at hand after SIGTERM (%(default)s)"
+    )
     for name in ("api", "metrics", "ui"):
         parser.add_argument(f"--{name}", required=True, metavar="URL", help=f"origin of the {name} service")
     logging.basicConfig(

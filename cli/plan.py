@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from dataclasses import dataclass
@@ -134,6 +135,8 @@ def local_plan(data: DataDir, host: str, port: int, environ: Mapping[str, str]) 
         command = _python(module, "--bind", f"127.0.0.1:{ports[name]}")
         return _service(name, command, common | settings, ports[name], stage=2)
 
+    measured = {name: ports[name] for name in names if name != "redis"}
+    data.metrics_targets.write_text(_metrics_targets(measured))
     gateway = _python("cli.gateway", "--host", host, "--port", str(port))
     for name in ("api", "metrics", "ui"):
         gateway += (f"--{name}", f"http://127.0.0.1:{ports[name]}")
@@ -164,6 +167,15 @@ def local_plan(data: DataDir, host: str, port: int, environ: Mapping[str, str]) 
         failure = "Not every model of MODELS_PATH can be used"
         preparations.append(Preparation("models", listing, common, failure, needed=False))
     return Plan(tuple(services), tuple(preparations))
+
+
+def _metrics_targets(ports: Mapping[str, int]) -> str:
+    """Say where a Prometheus on this machine finds each process's metrics, as its file_sd_configs reads it."""
+    targets = [
+        {"targets": [f"127.0.0.1:{port}"], "labels": {"job": "triptych", "process": name}}
+        for name, port in ports.items()
+    ]
+    return json.dumps(targets, indent=1) + "\n"
 
 
 def _python(module: str, *arguments: str) -> tuple[str, ...]:

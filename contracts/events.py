@@ -263,7 +263,7 @@ class Envelope(Wire):
     event: str
     occurred_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
     correlation: dict[str, str] = Field(
-        default_factory=dict, description="request_id, dataset_id, job_id for the logs"
+        default_factory=dict, description="request_id, dataset_id, job_id, traceparent for logs and traces"
     )
     data: dict[str, Any]
 

@@ -187,6 +187,11 @@ class Consumer:
             bury(session, self._outbox, lease, self._queue, reason)
 
 
+def is_transient(error: Exception) -> bool:
+    """Tell whether a handler that raised this is called again."""
+    return isinstance(error, _TRANSIENT)
+
+
 def bury(session: Session, outbox: Outbox, lease: Lease, queue: str, reason: str) -> None:
     """Mark a delivery dead and tell it, so that the data set, job or prediction it was about ends with a reason.
 

@@ -1,4 +1,4 @@
-"""Liveness and readiness: /healthz says no restart is needed, /readyz says what the process stands on answers."""
+"""Liveness and readiness: /healthz says no restart is needed, /readyz says what the process stands on answers; beside them /metrics."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+from runtime.metrics import CONTENT_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,15 +33,21 @@ def probe(checks: Checks) -> tuple[int, dict[str, str]]:
 
 
 def serve(
-    host: str, port: int, checks: Checks, *, alive: Checks = MappingProxyType({})
+    host: str,
+    port: int,
+    checks: Checks,
+    *,
+    alive: Checks = MappingProxyType({}),
+    metrics: Callable[[], bytes] = lambda: b"",
 ) -> Callable[[], None]:
-    """Answer /healthz and /readyz from a thread, for a process that has no HTTP of its own; port 0 means none.
+    """Answer /healthz, /readyz and /metrics from a thread, for a process that has no HTTP of its own; port 0 means none.
 
     Args:
         host: Address to listen at.
         port: Port to listen at.
         checks: What /readyz asks.
         alive: What /healthz asks: things that only a restart mends.
+        metrics: Gives what /metrics answers.
 
     Returns:
         What ends it.
@@ -49,13 +57,19 @@ def serve(
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if self.path == "/metrics":
+                self._answer(200, CONTENT_TYPE, metrics())
+                return
             if self.path not in {"/healthz", "/readyz"}:
                 self.send_error(404)
                 return
             status, body = probe(checks if self.path == "/readyz" else alive)
             raw = json.dumps({"status": "ok" if status == 200 else "unavailable", "checks": body}).encode()  # noqa: PLR2004 - HTTP OK
+            self._answer(status, "application/json", raw)
+
+        def _answer(self, status: int, content_type: str, raw: bytes) -> None:
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", content_type)
             self.send_header("Content-Length", str(len(raw)))
             self.end_headers()
             self.wfile.write(raw)

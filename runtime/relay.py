@@ -16,17 +16,19 @@ import redis
 from sqlalchemy import select, update
 
 from contracts.events import Envelope
-from runtime import health, log, retention
+from runtime import backlog, health, log, retention
 from runtime.broker import TASK, make_celery
 from runtime.bus import Bell, bury
 from runtime.db import Database, unix_now
 from runtime.loop import Loop
 from runtime.outbox import PENDING, Delivery, EventRow, Lease, LeaseLost, Outbox
 from runtime.settings import RelaySettings, load
+from runtime.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+PUBLISHED = ("triptych_published_total", "Messages put on the broker.", "queue")
 _MARK = "triptych:alive"
 _CLEAN_SECONDS = 60.0
 _log = logging.getLogger(__name__)
@@ -210,20 +212,25 @@ def main() -> None:
     log.configure("relay", settings.log_level, settings.log_format)
     db, bell, app = Database(settings.database_url), Bell(settings.redis_url), make_celery(settings.redis_url)
 
+    mark = redis.Redis.from_url(settings.redis_url, socket_timeout=5, socket_connect_timeout=2)
+    telemetry = Telemetry.of("relay", settings)
+    telemetry.registry.read("database", backlog.DATABASE, lambda: backlog.of_database(db))
+    telemetry.registry.read("broker", backlog.BROKER, lambda: backlog.of_broker(mark))
+    published = telemetry.registry.counter(*PUBLISHED)
+
     def send(queue: str, delivery_id: int, envelope: dict[str, Any]) -> None:
         app.send_task(TASK, args=[delivery_id, envelope], queue=queue, retry=False)
+        published.labels(queue).inc()
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    cleaning = Loop(
-        "cleaner",
-        lambda: retention.clean(db, settings.events_keep_days, settings.dead_keep_days),
-        seconds=_CLEAN_SECONDS,
+    clean = telemetry.rounds(
+        "cleaner", lambda: retention.clean(db, settings.events_keep_days, settings.dead_keep_days)
     )
+    cleaning = Loop("cleaner", clean, seconds=_CLEAN_SECONDS)
     checks = {"database": db.check, "redis": bell.check, "cleaner": cleaning.check}
-    health.serve(settings.health_host, settings.health_port, checks)
-    mark = redis.Redis.from_url(settings.redis_url, socket_timeout=5, socket_connect_timeout=2)
+    health.serve(settings.health_host, settings.health_port, checks, metrics=telemetry.registry.text)
     cleaning.start()
     _log.info("relay is up")
     try:

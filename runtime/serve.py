@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
+import shutil
+import tempfile
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
+
+from runtime.metrics import SHARED_DIR, forget_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +28,17 @@ class _RootLogger(Logger):  # type: ignore[misc] # gunicorn has no types
         self.error_log.handlers.clear()
         self.error_log.propagate = True
         self.error_log.setLevel(logging.INFO)
+
+
+class DrainingWorker(ThreadWorker):  # type: ignore[misc] # as above
+    """Refuses connections once it stops; gunicorn's own leaves them in the port's queue, to be reset when it has stopped."""
+
+    def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001 - gunicorn's signature
+        """Accept connections or not."""
+        super().set_accept_enabled(enabled)
+        if not self.alive:
+            for listener in self.sockets:
+                listener.close()
 
 
 class _Server(BaseApplication):  # type: ignore[misc] # as above
@@ -45,8 +61,8 @@ def serve(
     bind: str,
     workers: int,
     threads: int,
-    stop_seconds: int = 10,
-    worker_class: type[ThreadWorker] = ThreadWorker,
+    stop_seconds: int,
+    worker_class: type[DrainingWorker] = DrainingWorker,
 ) -> None:
     """Serve until SIGTERM.
 
@@ -56,7 +72,7 @@ def serve(
         workers: Processes.
         threads: Requests answered at a time by each; an open event stream takes one.
         stop_seconds: Time for requests at hand after SIGTERM.
-        worker_class: A ThreadWorker, for a service that has something to do when it is told to stop.
+        worker_class: Another, for a service that has something to do when it is told to stop.
     """
     options = {
         "bind": bind,
@@ -71,4 +87,9 @@ def serve(
         "logger_class": _RootLogger,
         "control_socket_disable": True,  # else gunicorn opens a socket under $HOME
     }
+    if workers > 1:
+        # A scrape reaches one of them, which then adds up what all have counted
+        os.environ[SHARED_DIR] = folder = tempfile.mkdtemp(prefix="triptych-metrics-")
+        options["child_exit"] = lambda _server, worker: forget_process(worker.pid)
+        options["on_exit"] = lambda _server: shutil.rmtree(folder, ignore_errors=True)
     _Server(make_app, options).run()

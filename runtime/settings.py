@@ -30,7 +30,7 @@ class Settings(BaseSettings):
         default="json", description="json for machines, text for people"
     )
     health_port: int = Field(
-        default=0, ge=0, le=65535, description="port of /healthz and /readyz of a worker; 0: none"
+        default=0, ge=0, le=65535, description="port of /healthz, /readyz and /metrics of a worker; 0: none"
     )
     health_host: str = Field(
         default="0.0.0.0",  # noqa: S104 - an orchestrator probes from outside
@@ -51,6 +51,17 @@ class Settings(BaseSettings):
         default=120,
         gt=0,
         description="a worker that could take messages and took none for so long, not even a canary, fails /healthz",
+    )
+    scrape_wait_seconds: float = Field(
+        default=2.0, gt=0, le=60, description="longest wait of /metrics for figures from database and Redis"
+    )
+    scrape_keep_seconds: float = Field(
+        default=2.0, ge=0, le=60, description="such figures serve further scrapes for so long"
+    )
+    otel_exporter_otlp_endpoint: str = Field(
+        default="",
+        pattern=r"^(https?://.+)?$",
+        description="origin of an OTLP/HTTP collector that gets traces, e.g. http://collector:4318; empty: none are made",
     )
 
 

@@ -1,4 +1,4 @@
-"""What every Flask service shares: problem documents (RFC 9457), request ids, health routes."""
+"""What every Flask service shares: problem documents (RFC 9457), request ids, health routes, telemetry."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from uuid import uuid4
 from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from runtime import log
+from runtime import log, web_telemetry
 from runtime.errors import Conflict, DomainError, Invalid, NotFound
 from runtime.health import probe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
+
+    from runtime.telemetry import Telemetry
 
 _STATUS: dict[type[DomainError], int] = {NotFound: 404, Conflict: 409, Invalid: 422}
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
@@ -38,12 +40,13 @@ def problem(status: int, title: str, detail: str, **extra: object) -> Response:
     return response
 
 
-def install(app: Flask, checks: Mapping[str, Callable[[], object]]) -> None:
-    """Give an app its error mapping, request ids and probes.
+def install(app: Flask, checks: Mapping[str, Callable[[], object]], telemetry: Telemetry) -> None:
+    """Give an app its error mapping, request ids, probes and telemetry.
 
     Args:
         app: The Flask app.
         checks: Readiness checks by name.
+        telemetry: Of this process.
     """
 
     @app.errorhandler(DomainError)
@@ -81,6 +84,7 @@ def install(app: Flask, checks: Mapping[str, Callable[[], object]]) -> None:
         )
 
     _install_request_ids(app)
+    web_telemetry.watch(app, telemetry)
 
     @app.get("/healthz")
     def healthz() -> Response:

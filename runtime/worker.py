@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from runtime.bus import Bell, Consumer
     from runtime.settings import Settings
+    from runtime.telemetry import Telemetry
 
 _LAST_SECONDS = 2.0
 _log = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ def run(
     consumer: Consumer,
     bell: Bell,
     checks: Mapping[str, Callable[[], object]],
+    telemetry: Telemetry,
     *,
     concurrency: int,
 ) -> None:
@@ -41,6 +43,7 @@ def run(
         consumer: What handles a delivery.
         bell: For the readiness probe of Redis, and to look into the queue.
         checks: Further readiness checks by name.
+        telemetry: What /metrics gives.
         concurrency: Deliveries handled at a time, in threads.
 
     Raises:
@@ -93,6 +96,7 @@ def run(
         settings.health_port,
         {"redis": bell.check, **checks},
         alive={"canary": canary.check},
+        metrics=telemetry.registry.text,
     )
     beating.start()
     try:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import httpx
 
 from contracts.callback import signed_headers
+from trainer.tracing import NoTrace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from contracts.job import JobSpec
+    from trainer.tracing import Trace
 
 TRY_AGAIN = frozenset({408, 425, 429})  # of the 4xx; every 5xx is tried again too
 FIRST_WAIT = 0.5
@@ -42,16 +44,22 @@ class Delivery:
         timeout: float = 10,
         clock: Callable[[], float] = time.time,
         first_wait: float = FIRST_WAIT,
+        trace: Trace | None = None,
     ) -> None:
         self._spec = spec
         self._clock = clock
         self._first_wait = first_wait
+        self._trace = trace or NoTrace()
         self._failures = 0
         self._url = f"{spec.api_base}/api/training_jobs/{spec.job_id}/metrics/"
         self._client = httpx.Client(timeout=timeout)
 
-    def send(self, body: bytes) -> None:
+    def send(self, body: bytes, *, final: bool = False) -> None:
         """Send one body, signed now.
+
+        Args:
+            body: A CallbackBody as JSON.
+            final: Whether it tells the attempt's end.
 
         Raises:
             Away: The service could not be reached or asks to come back; ``wait`` says in how many seconds.
@@ -67,6 +75,7 @@ class Delivery:
             ttl=spec.callback_ttl,
         )
         headers["Content-Type"] = "application/json"
+        headers.update(self._trace.headers(final=final))
         try:
             answer = self._client.patch(self._url, content=body, headers=headers)
         except httpx.HTTPError as error:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 from contracts.callback import Outcome
 from contracts.job import InvalidSpec, JobSpec
 from trainer import log as logs
-from trainer import objects
+from trainer import objects, tracing
 from trainer.errors import (
     EXIT_CANCELLED,
     EXIT_DATA,
@@ -36,6 +36,7 @@ from trainer.settings import Settings, job_environment
 if TYPE_CHECKING:
     from trainer.checkpoint import Checkpoints
     from trainer.reporter import HttpReporter, Reporter, SilentReporter
+    from trainer.tracing import Trace
 
 log = logging.getLogger(__name__)
 
@@ -66,14 +67,17 @@ def main(arguments: list[str] | None = None) -> int:
     logs.configure(ids, level=settings.log_level, form=settings.log_format)
     if settings.job_spec_once and settings.process.count == 1:
         _remove_spec(settings.job_spec_uri)
-    reporter = _reporter(spec, settings)
+    trace = tracing.begin(spec, settings)
+    reporter = _reporter(spec, settings, trace)
     try:
-        return _attempt(spec, settings, reporter)
+        code = _attempt(spec, settings, reporter, trace)
     finally:
         # the largest of what lies in WORKDIR; unsent reports and artifacts that could not be uploaded stay
         for leftover in ("inputs", "cache"):
             shutil.rmtree(_workdir(spec, settings) / leftover, ignore_errors=True)
         reporter.close()
+    trace.close("" if code == EXIT_OK else f"exit {code}")
+    return code
 
 
 def _read(environment: dict[str, str]) -> tuple[Settings, JobSpec]:
@@ -99,7 +103,7 @@ def _remove_spec(uri: str) -> None:
         log.warning("the job's settings stay where they were read: %s", error)
 
 
-def _reporter(spec: JobSpec, settings: Settings) -> HttpReporter | SilentReporter:
+def _reporter(spec: JobSpec, settings: Settings, trace: Trace) -> HttpReporter | SilentReporter:
     from trainer.delivery import Delivery  # noqa: PLC0415 - httpx, after the spec is known to be right
     from trainer.reporter import HttpReporter, SilentReporter  # noqa: PLC0415
     from trainer.spool import Spool  # noqa: PLC0415
@@ -108,14 +112,14 @@ def _reporter(spec: JobSpec, settings: Settings) -> HttpReporter | SilentReporte
         return SilentReporter()
     return HttpReporter(
         Spool(_workdir(spec, settings) / "spool", int(settings.spool_max_mb * 2**20)),
-        Delivery(spec),
+        Delivery(spec, trace=trace),
         attempt=spec.attempt,
         heartbeat_seconds=settings.heartbeat_seconds,
         flush_seconds=settings.flush_seconds,
     )
 
 
-def _attempt(spec: JobSpec, settings: Settings, reporter: Reporter) -> int:
+def _attempt(spec: JobSpec, settings: Settings, reporter: Reporter, trace: Trace) -> int:
     from trainer.checkpoint import Checkpoints  # noqa: PLC0415 - as in _reporter
     from trainer.pipeline import run_job  # noqa: PLC0415 - as in _reporter
 
@@ -131,7 +135,7 @@ def _attempt(spec: JobSpec, settings: Settings, reporter: Reporter) -> int:
     try:
         model = catalogue.find(spec.model, catalogue.folders(settings.models_path))
         params = model.params(spec.model_params)
-        metrics, artifacts = run_job(spec, model, params, reporter, workdir, checkpoints, settings)
+        metrics, artifacts = run_job(spec, model, params, reporter, workdir, checkpoints, settings, trace)
     except Cancelled:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it would cut the checkpoint off
         return _end(reporter, Outcome.CANCELLED, _stopped(checkpoints), EXIT_CANCELLED)

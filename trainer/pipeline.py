@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from contracts.callback import Phase
+from trainer.tracing import NoTrace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from trainer.models.model import Model
     from trainer.reporter import Reporter
     from trainer.settings import Settings
+    from trainer.tracing import Trace
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +35,7 @@ def run_job(
     workdir: Path,
     checkpoints: Checkpoints,
     settings: Settings,
+    trace: Trace | None = None,
 ) -> tuple[dict[str, float], list[ArtifactInfo]]:
     """Train one model.
 
@@ -44,6 +47,7 @@ def run_job(
         workdir: A folder of this attempt's own.
         checkpoints: Where the model keeps its state, and finds that of an earlier attempt.
         settings: Say where to install what the model requires, and how much may be spent on explaining it.
+        trace: Told of each phase.
 
     Returns:
         The metrics of the best state, and the uploaded artifacts.
@@ -63,20 +67,21 @@ def run_job(
         return {}, []
     deadline = time.monotonic() + spec.time_budget if spec.time_budget else math.inf
     durations: dict[str, float] = {}
-    with _phase(Phase.DOWNLOADING, reporter, durations):
+    trace = trace or NoTrace()
+    with _phase(Phase.DOWNLOADING, reporter, durations, trace):
         inputs = fetch_inputs(spec, workdir / "inputs", reporter.progress)
-    with _phase(Phase.PREPARING, reporter, durations):
+    with _phase(Phase.PREPARING, reporter, durations, trace):
         data = prepare(spec, inputs)
         for note in data.notes:
             log.info("%s", note)
         model.install(settings.model_layers_dir)
         train = model.load_train()
-    with _phase(Phase.TRAINING, reporter, durations):
+    with _phase(Phase.TRAINING, reporter, durations, trace):
         everything = TrainParams(spec, params, data, reporter, workdir, checkpoints, deadline, process)
         report, artifacts = train(everything)
     if not process.first:
         return report.metrics, []
-    with _phase(Phase.EXPLAINING, reporter, durations):
+    with _phase(Phase.EXPLAINING, reporter, durations, trace):
         from trainer.explain import Limits, explain  # noqa: PLC0415 - what the first step need not wait for
 
         explanation = explain(
@@ -87,7 +92,7 @@ def run_job(
             training_seconds=durations[Phase.TRAINING],
             progress=reporter.progress,
         )
-    with _phase(Phase.UPLOADING, reporter, durations):
+    with _phase(Phase.UPLOADING, reporter, durations, trace):
         from trainer.report import write_report  # noqa: PLC0415 - as before
 
         folder = workdir / "artifacts"
@@ -100,8 +105,9 @@ def run_job(
 
 
 @contextmanager
-def _phase(phase: Phase, reporter: Reporter, durations: dict[str, float]) -> Iterator[None]:
+def _phase(phase: Phase, reporter: Reporter, durations: dict[str, float], trace: Trace) -> Iterator[None]:
     reporter.phase(phase)
     started = time.monotonic()
-    yield
+    with trace.phase(phase.value):
+        yield
     durations[phase.value] = time.monotonic() - started

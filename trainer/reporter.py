@@ -251,7 +251,7 @@ class HttpReporter:
 
     def _send(self, body: CallbackBody) -> None:
         try:
-            self._delivery.send(to_json(body))
+            self._delivery.send(to_json(body), final=body.final is not None)
         except Dropped as refusal:
             log.error("a report was refused and dropped: %s", refusal)  # noqa: TRY400 - its traceback tells nothing
 

@@ -90,6 +90,14 @@ class Settings(BaseModel):
         default=0, ge=0, description="number among those of this machine; torchrun sets it"
     )
     triptych_request_id: str = Field(default="", description="correlation id that logs carry")
+    otel_exporter_otlp_endpoint: str = Field(
+        default="",
+        pattern=r"^(https?://.+)?$",
+        description="origin of an OTLP/HTTP collector that gets the trainer's spans; the launcher sets it as it has it",
+    )
+    traceparent: str = Field(
+        default="", description="trace that they belong to (W3C Trace Context); the launcher sets it"
+    )
 
     @property
     def process(self) -> Process:

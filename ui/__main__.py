@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
+from gunicorn.workers.gthread import ThreadWorker
 from pythonjsonlogger.json import JsonFormatter
 
 from ui.app import create_app
@@ -27,6 +28,16 @@ class _RootLogger(Logger):  # type: ignore[misc]  # gunicorn is not typed
         self.error_log.propagate = True
 
 
+class _DrainingWorker(ThreadWorker):  # type: ignore[misc] # as above
+    """Refuses connections once it stops; gunicorn's own leaves them in the port's queue, to be reset when it has stopped."""
+
+    def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001 - gunicorn's signature
+        super().set_accept_enabled(enabled)
+        if not self.alive:
+            for listener in self.sockets:
+                listener.close()
+
+
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn is not typed
     def __init__(self, settings: UiSettings, bind: str) -> None:
         self._settings = settings
@@ -38,7 +49,8 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn is not typed
             "bind": self._bind,
             "workers": self._settings.ui_workers,
             "threads": self._settings.ui_threads,
-            "worker_class": "gthread",
+            "worker_class": _DrainingWorker,
+            "graceful_timeout": self._settings.ui_stop_seconds,
             "proc_name": "triptych-ui",
             "loglevel": self._settings.log_level.lower(),
             "logger_class": _RootLogger,

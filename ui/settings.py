@@ -23,6 +23,9 @@ class UiSettings(BaseSettings):
     )
     ui_workers: int = Field(default=1, ge=1, le=64, description="processes that answer HTTP")
     ui_threads: int = Field(default=8, ge=1, le=256, description="requests each of them answers at a time")
+    ui_stop_seconds: int = Field(
+        default=8, ge=1, le=300, description="time for requests at hand after SIGTERM"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="least level logged"
     )

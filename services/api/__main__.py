@@ -23,6 +23,7 @@ def main() -> None:
         bind=arguments.bind,
         workers=settings.web_workers,
         threads=settings.web_threads,
+        stop_seconds=settings.web_stop_seconds,
     )
 
 

@@ -12,6 +12,7 @@ from runtime.bus import Bell
 from runtime.db import Database
 from runtime.outbox import Outbox
 from runtime.storage import open_store
+from runtime.telemetry import Telemetry
 from services.api import routes_datasets, routes_deliveries, routes_jobs, routes_predictions, routes_uploads
 from services.api.catalogue import Catalogue
 from services.api.context import Context
@@ -70,9 +71,8 @@ def create_app(settings: ApiSettings) -> Flask:
         return jsonify(status="ok")
 
     # After flask-smorest, whose own error handler these replace
-    web.install(
-        app, {"database": db.check, "redis": bell.check, "objects": store.check, "spool": _writable(settings)}
-    )
+    checks = {"database": db.check, "redis": bell.check, "objects": store.check, "spool": _writable(settings)}
+    web.install(app, checks, Telemetry.of("api", settings))
     return app
 
 

@@ -85,4 +85,7 @@ class ApiSettings(Settings):
     )
     web_workers: int = Field(default=1, ge=1, description="processes that answer HTTP")
     web_threads: int = Field(default=16, ge=1, description="requests each of them answers at a time")
+    web_stop_seconds: int = Field(
+        default=8, ge=1, le=300, description="time for requests at hand after SIGTERM"
+    )
     worker_concurrency: int = Field(default=2, ge=1, description="events the api's worker handles at a time")

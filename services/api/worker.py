@@ -10,6 +10,8 @@ from runtime.loop import Loop
 from runtime.outbox import Outbox
 from runtime.settings import load
 from runtime.storage import open_store
+from runtime.telemetry import Telemetry
+from services.api import figures
 from services.api.handlers import Handlers
 from services.api.settings import ApiSettings
 from services.api.uploads import sweep
@@ -26,20 +28,26 @@ def main() -> None:
         Bell(settings.redis_url),
         open_store(settings.objects_url),
     )
+    telemetry = Telemetry.of("api-worker", settings)
+    telemetry.registry.read("database", figures.GAUGES, lambda: figures.of(db))
     handlers = Handlers(store, settings.spool_dir, retry_pause_seconds=settings.job_retry_seconds)
     consumer = Consumer(
-        db, Outbox(bell.ring), API, handlers.table(), work_max_seconds=settings.work_max_seconds
+        db,
+        Outbox(bell.ring),
+        API,
+        telemetry.handlers(API, handlers.table()),
+        work_max_seconds=settings.work_max_seconds,
     )
     settings.spool_dir.mkdir(parents=True, exist_ok=True)
     sweeping = Loop(
         "upload sweeper",
-        lambda: sweep(db, settings.spool_dir, settings.upload_hours),
+        telemetry.rounds("upload sweeper", lambda: sweep(db, settings.spool_dir, settings.upload_hours)),
         seconds=_SWEEP_SECONDS,
     )
     checks = {"database": db.check, "objects": store.check, "upload sweeper": sweeping.check}
     sweeping.start()
     try:
-        worker.run(settings, API, consumer, bell, checks, concurrency=settings.worker_concurrency)
+        worker.run(settings, API, consumer, bell, checks, telemetry, concurrency=settings.worker_concurrency)
     finally:
         sweeping.stop()
 

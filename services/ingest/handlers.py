@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from services.ingest.staging import Limits
 
 
+STAGED_BYTES = ("triptych_staging_bytes_total", "Bytes of data sets brought into the object store.")
+
+
 def schema_handlers(spool_dir: Path, store: ObjectStore) -> dict[str, Callable[[Any, Work], None]]:
     """Give the handlers of the queue ingest.schema.
 
@@ -73,7 +76,11 @@ def schema_handlers(spool_dir: Path, store: ObjectStore) -> dict[str, Callable[[
 
 
 def staging_handlers(
-    spool_dir: Path, store: ObjectStore, limits: Limits, progress_seconds: float
+    spool_dir: Path,
+    store: ObjectStore,
+    limits: Limits,
+    progress_seconds: float,
+    count: Callable[[float], None] = lambda _: None,
 ) -> dict[str, Callable[[Any, Work], None]]:
     """Give the handlers of the queue ingest.staging.
 
@@ -82,6 +89,7 @@ def staging_handlers(
         store: Where they go, under datasets/<id>/.
         limits: How they are packed.
         progress_seconds: Least time between two progress events.
+        count: Told of bytes that are there.
     """
 
     def uploaded(event: DatasetUploaded, work: Work) -> None:
@@ -89,7 +97,7 @@ def staging_handlers(
         if not folder.exists():
             _end(work, None)
             return
-        progress = _Progress(event.dataset_id, work, progress_seconds)
+        progress = _Progress(event.dataset_id, work, progress_seconds, count)
         try:
             with _trouble_may_pass():
                 staged = stage(folder, event.dataset_id, store, progress=progress, limits=limits)
@@ -138,15 +146,19 @@ def _end(work: Work, told: Event | None) -> None:
 class _Progress:
     """Tells of progress now and then: each telling is a row and a message. Called from several threads."""
 
-    def __init__(self, dataset_id: str, work: Work, seconds: float) -> None:
+    def __init__(self, dataset_id: str, work: Work, seconds: float, count: Callable[[float], None]) -> None:
         self._dataset_id = dataset_id
         self._work = work
+        self._count = count
+        self._most = 0  # bytes done fall when a part is sent again
         self._seconds = seconds
         self._next = time.monotonic() + seconds
         self._lock = threading.Lock()
 
     def __call__(self, done: int, total: int) -> None:
         with self._lock:
+            self._count(max(0, done - self._most))
+            self._most = max(done, self._most)
             if time.monotonic() < self._next:
                 return
             self._next = time.monotonic() + self._seconds

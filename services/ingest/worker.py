@@ -11,7 +11,8 @@ from runtime.db import Database
 from runtime.outbox import Outbox
 from runtime.settings import load
 from runtime.storage import open_store
-from services.ingest.handlers import schema_handlers, staging_handlers
+from runtime.telemetry import Telemetry
+from services.ingest.handlers import STAGED_BYTES, schema_handlers, staging_handlers
 from services.ingest.settings import IngestSettings
 from services.ingest.staging import Limits
 
@@ -28,6 +29,7 @@ def main() -> None:
         Bell(settings.redis_url),
         open_store(settings.objects_url),
     )
+    telemetry = Telemetry.of(queue, settings)
     if queue == SCHEMA:
         handlers = schema_handlers(settings.spool_dir, store)
         concurrency = settings.schema_concurrency
@@ -37,11 +39,20 @@ def main() -> None:
             shard_below_bytes=settings.shard_below_bytes,
             shard_bytes=settings.shard_bytes,
         )
-        handlers = staging_handlers(settings.spool_dir, store, limits, settings.progress_seconds)
+        staged = telemetry.registry.counter(*STAGED_BYTES)
+        handlers = staging_handlers(
+            settings.spool_dir, store, limits, settings.progress_seconds, count=staged.inc
+        )
         concurrency = settings.staging_concurrency
-    consumer = Consumer(db, Outbox(bell.ring), queue, handlers, work_max_seconds=settings.work_max_seconds)
+    consumer = Consumer(
+        db,
+        Outbox(bell.ring),
+        queue,
+        telemetry.handlers(queue, handlers),
+        work_max_seconds=settings.work_max_seconds,
+    )
     checks = {"database": db.check, "objects": store.check}
-    worker.run(settings, queue, consumer, bell, checks, concurrency=concurrency)
+    worker.run(settings, queue, consumer, bell, checks, telemetry, concurrency=concurrency)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ from runtime.loop import Loop
 from runtime.outbox import Outbox
 from runtime.settings import InvalidSettings, load
 from runtime.storage import open_store
+from runtime.telemetry import Telemetry
+from services.launcher import figures
 from services.launcher.backends.local import LocalBackend
 from services.launcher.environment import Environments
 from services.launcher.handlers import Handlers
@@ -21,6 +23,7 @@ from services.launcher.joblogs import JobLogs
 from services.launcher.reconciler import Reconciler
 from services.launcher.settings import LauncherSettings
 from services.launcher.verdicts import Limits
+from services.launcher.watched import WatchedBackend
 
 if TYPE_CHECKING:
     from runtime.storage import ObjectStore
@@ -37,7 +40,9 @@ def main() -> None:
         open_store(settings.objects_url),
     )
     outbox = Outbox(bell.ring)
-    backend = make_backend(settings, store)
+    telemetry = Telemetry.of("launcher", settings)
+    backend = WatchedBackend(make_backend(settings, store), telemetry, settings.otel_exporter_otlp_endpoint)
+    telemetry.registry.read("database", figures.GAUGES, lambda: figures.of(db, backend.name))
     environments = Environments(
         settings.trainer_api_base,
         settings.pretrained_uri,
@@ -47,10 +52,18 @@ def main() -> None:
     )
     logs = JobLogs(db, backend, store, tail_bytes=settings.log_tail_bytes)
     reconciler = Reconciler(db, outbox, backend, environments.of, logs, limits(settings))
-    looking = Loop("reconciler", reconciler.round, seconds=settings.effective("reconcile_seconds"))
-    copying = Loop("log copier", logs.copy_all, seconds=settings.effective("log_seconds"))
+    round_, copy = (
+        telemetry.rounds("reconciler", reconciler.round),
+        telemetry.rounds("log copier", logs.copy_all),
+    )
+    looking = Loop("reconciler", round_, seconds=settings.effective("reconcile_seconds"))
+    copying = Loop("log copier", copy, seconds=settings.effective("log_seconds"))
     consumer = Consumer(
-        db, outbox, LAUNCHER, Handlers(looking.wake).table(), work_max_seconds=settings.work_max_seconds
+        db,
+        outbox,
+        LAUNCHER,
+        telemetry.handlers(LAUNCHER, Handlers(looking.wake).table()),
+        work_max_seconds=settings.work_max_seconds,
     )
     loops = [looking, copying]
     checks = {
@@ -60,22 +73,24 @@ def main() -> None:
         "log copier": copying.check,
     }
     if settings.launcher == "ecs" and settings.ecs_events_queue_url:
-        loops.append(listening(settings.ecs_events_queue_url, reconciler))  # of no weight for readiness
+        loops.append(listening(settings.ecs_events_queue_url, reconciler, telemetry))  # of no weight for readiness
     for loop in loops:
         loop.start()
     try:
-        worker.run(settings, LAUNCHER, consumer, bell, checks, concurrency=settings.worker_concurrency)
+        worker.run(
+            settings, LAUNCHER, consumer, bell, checks, telemetry, concurrency=settings.worker_concurrency
+        )
     finally:
         for loop in loops:
             loop.stop()
 
 
-def listening(queue_url: str, reconciler: Reconciler) -> Loop:
+def listening(queue_url: str, reconciler: Reconciler, telemetry: Telemetry) -> Loop:
     """Make the loop that hears of changed tasks; after an error it pauses for a second."""
     from services.launcher.notices import TaskNotices, open_queue  # noqa: PLC0415 - boto3, as below
 
     notices = TaskNotices(open_queue(), queue_url, reconciler.look)
-    return Loop("notices", notices.hear, seconds=1)
+    return Loop("notices", telemetry.rounds("notices", notices.hear), seconds=1)
 
 
 def make_backend(settings: LauncherSettings, store: ObjectStore) -> Backend:

@@ -16,10 +16,12 @@ from runtime.bus import Bell
 from runtime.db import Database
 from runtime.loop import Loop
 from runtime.outbox import Outbox
+from runtime.telemetry import Telemetry
 from services.metrics.auth import Authenticator
 from services.metrics.history import History
 from services.metrics.hub import Hub, TooManyStreams
 from services.metrics.intake import Intake
+from services.metrics.measures import Measures
 from services.metrics.publisher import Publisher
 from services.metrics.routes import Parts, blueprint
 from services.metrics.silence import LOOKS, SilenceWatch
@@ -38,6 +40,8 @@ class Service:
     """What one process of the service holds, to be closed with it."""
 
     def __init__(self, settings: MetricsSettings) -> None:
+        self.telemetry = Telemetry.of("metrics", settings)
+        measures = Measures(self.telemetry.registry)
         self.db = Database(settings.database_url, pool_size=settings.metrics_database_connections)
         self.publisher = Publisher(
             settings.redis_url,
@@ -48,6 +52,7 @@ class Service:
             settings.redis_url,
             max_viewers=settings.events_max_streams,
             buffer_bytes=settings.events_buffer_bytes,
+            tell_viewers=measures.viewers.set,
         )
         outbox = Outbox(Bell(settings.redis_url).ring)
         # In the process that takes callbacks: one that is down hears nobody, and tells nothing
@@ -71,6 +76,7 @@ class Service:
             ),
             history=History(self.db, Digests(settings.history_kept_jobs)),
             hub=self.hub,
+            measures=measures,
         )
 
     def end_streams(self) -> None:
@@ -107,7 +113,7 @@ def create_app(settings: MetricsSettings) -> Flask:
     api.register_blueprint(blueprint(service.parts))
     # After Api, which installs an error page of its own. Redis is not among the checks: without it callbacks are
     # taken and viewers served, only later
-    web.install(app, {"database": service.db.check})
+    web.install(app, {"database": service.db.check}, service.telemetry)
     _install_errors(app)
     return app
 

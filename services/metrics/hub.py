@@ -6,7 +6,7 @@ import json
 import logging
 import threading
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import redis
 from redis.backoff import NoBackoff
@@ -14,6 +14,9 @@ from redis.retry import Retry
 
 from services.metrics import items
 from services.metrics.publisher import channel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # How soon a viewer of another job is subscribed; it reads the database first, so nobody waits for this
 _SUBSCRIBE_SECONDS = 0.1
@@ -107,12 +110,28 @@ class Mailbox:
 class Hub:
     """Passes what Redis tells to the viewers of this process. Its thread starts with the first viewer."""
 
-    def __init__(self, redis_url: str, *, max_viewers: int, buffer_bytes: int) -> None:
+    def __init__(
+        self,
+        redis_url: str,
+        *,
+        max_viewers: int,
+        buffer_bytes: int,
+        tell_viewers: Callable[[int], object] = lambda _: None,
+    ) -> None:
+        """Wire the hub.
+
+        Args:
+            redis_url: Where to subscribe.
+            max_viewers: The most at a time.
+            buffer_bytes: Live items kept for a slow one.
+            tell_viewers: Told how many there are, whenever that changes.
+        """
         self._redis = redis.Redis.from_url(
             redis_url, socket_timeout=5, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0)
         )
         self._max_viewers = max_viewers
         self._buffer_bytes = buffer_bytes
+        self._tell_viewers = tell_viewers
         self._lock = threading.Lock()
         self._mailboxes: dict[str, set[Mailbox]] = {}
         self._count = 0
@@ -135,6 +154,7 @@ class Hub:
             mailbox = Mailbox(job_id, self._buffer_bytes)
             self._mailboxes.setdefault(job_id, set()).add(mailbox)
             self._count += 1
+            self._tell_viewers(self._count)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="hub", daemon=True)
                 self._thread.start()
@@ -148,6 +168,7 @@ class Hub:
             if mailbox in those:
                 those.remove(mailbox)
                 self._count -= 1
+                self._tell_viewers(self._count)
             if not those:
                 self._mailboxes.pop(mailbox.job_id, None)
         self._viewers_changed.set()

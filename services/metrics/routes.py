@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from services.metrics.history import History, Page
     from services.metrics.hub import Hub
     from services.metrics.intake import Intake
+    from services.metrics.measures import Measures
     from services.metrics.settings import MetricsSettings
 
 _JOB_ID = r"^[A-Za-z0-9_-]{1,64}$"
@@ -44,6 +45,7 @@ class Parts:
     intake: Intake
     history: History
     hub: Hub
+    measures: Measures
 
 
 class HistoryQuery(ma.Schema):
@@ -108,11 +110,12 @@ def blueprint(parts: Parts) -> Blueprint:
     @blp.doc(**_CALLBACK_DOC)
     def receive_callback(job_id: str) -> Response:
         """Take a trainer's report."""
-        _check_job_id(job_id)
-        raw = request.get_data(cache=False)
-        sender = parts.authenticator.check(job_id, dict(request.headers), raw, now=time.time())
-        with log.bound(job_id=job_id):
-            parts.intake.accept(job_id, sender, parse(raw))
+        with parts.measures.callback():
+            _check_job_id(job_id)
+            raw = request.get_data(cache=False)
+            sender = parts.authenticator.check(job_id, dict(request.headers), raw, now=time.time())
+            with log.bound(job_id=job_id):
+                parts.intake.accept(job_id, sender, parse(raw))
         return Response(status=204)
 
     @blp.route("/api/metrics/", methods=["GET"])

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gunicorn.workers.gthread import ThreadWorker
-
-from runtime.serve import serve
+from runtime.serve import DrainingWorker, serve
 from services.metrics.app import EXTENSION, create_app
 
 if TYPE_CHECKING:
     from services.metrics.settings import MetricsSettings
 
 
-class StreamWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
+class StreamWorker(DrainingWorker):
     """Ends its streams on SIGTERM; they would outlast every grace period."""
 
     def handle_exit(self, sig: int, frame: Any) -> None:

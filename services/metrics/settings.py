@@ -91,7 +91,7 @@ class MetricsSettings(Settings):
         description="PostgreSQL connections kept by one process; as many again under load",
     )
     metrics_stop_seconds: int = Field(
-        default=10, ge=1, le=300, description="time for requests at hand after SIGTERM"
+        default=8, ge=1, le=300, description="time for requests at hand after SIGTERM"
     )
     metrics_worker_threads: int = Field(
         default=2, ge=1, le=64, description="deliveries the worker handles at a time"

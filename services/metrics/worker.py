@@ -8,6 +8,7 @@ from runtime.bus import Bell, Consumer
 from runtime.db import Database
 from runtime.outbox import Outbox
 from runtime.settings import load
+from runtime.telemetry import Telemetry
 from services.metrics.handlers import Handlers
 from services.metrics.publisher import Publisher
 from services.metrics.settings import MetricsSettings
@@ -23,11 +24,12 @@ def main() -> None:
         timeout_seconds=settings.publish_timeout_seconds,
         pause_seconds=settings.publish_pause_seconds,
     )
+    telemetry = Telemetry.of("metrics-worker", settings)
     consumer = Consumer(
         db,
         Outbox(bell.ring),
         topology.METRICS,
-        Handlers(publisher).table(),
+        telemetry.handlers(topology.METRICS, Handlers(publisher).table()),
         work_max_seconds=settings.work_max_seconds,
     )
     worker.run(
@@ -36,6 +38,7 @@ def main() -> None:
         consumer,
         bell,
         {"database": db.check},
+        telemetry,
         concurrency=settings.metrics_worker_threads,
     )
 

@@ -11,6 +11,7 @@ from runtime.children import passed_on
 from runtime.db import Database
 from runtime.outbox import Outbox
 from runtime.settings import load
+from runtime.telemetry import Telemetry
 from services.predictor.handlers import handlers
 from services.predictor.models import Models
 from services.predictor.process import ModelProcess
@@ -34,11 +35,12 @@ def main() -> None:
         load_seconds=settings.load_seconds,
         task_seconds=settings.prediction_seconds,
     )
+    telemetry = Telemetry.of("predictor", settings)
     consumer = Consumer(
         db,
         Outbox(bell.ring),
         PREDICTOR,
-        handlers(models.predict),
+        telemetry.handlers(PREDICTOR, handlers(models.predict)),
         work_max_seconds=settings.work_max_seconds,
     )
     try:
@@ -48,6 +50,7 @@ def main() -> None:
             consumer,
             bell,
             {"database": db.check},
+            telemetry,
             concurrency=settings.worker_concurrency,
         )
     finally:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.collector import Collector
 from support.platform import Platform
 from support.s3_server import s3_server
 
@@ -13,11 +14,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+@pytest.fixture(scope="module")
+def collector() -> Iterator[Collector]:
+    """Where the embedded platform sends its traces."""
+    made = Collector()
+    yield made
+    made.close()
+
+
 @pytest.fixture(scope="module", params=["embedded", "postgresql-and-s3"])
 def platform(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     folder = tmp_path_factory.mktemp("platform")
     if request.param == "embedded":
-        yield from _running(Platform(folder))
+        collector = request.getfixturevalue("collector")
+        traced = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "200"}
+        yield from _running(Platform(folder, **traced))
         return
     database = request.getfixturevalue("_postgres").create_database()
     with s3_server("triptych") as endpoint:

@@ -18,8 +18,9 @@ LONGEST = 60.0
 class World:
     """A gateway whose three services are one upstream, and a client."""
 
-    def __init__(self, origin: str, client: aiohttp.ClientSession) -> None:
-        self.origin = origin
+    def __init__(self, proxy: web.AppRunner, client: aiohttp.ClientSession) -> None:
+        self.proxy = proxy
+        self.origin = f"http://127.0.0.1:{proxy.addresses[0][1]}"
         self.client = client
 
 
@@ -33,10 +34,10 @@ async def world(*routes: web.RouteDef, dead: tuple[str, ...] = ()):
     await site.start()
     url = f"http://127.0.0.1:{upstream.addresses[0][1]}"
     upstreams = {name: "http://127.0.0.1:1" if name in dead else url for name in ("api", "metrics", "ui")}
-    proxy = await gateway.serve(upstreams, "127.0.0.1", 0)
+    proxy = await gateway.serve(upstreams, "127.0.0.1", 0, stop_seconds=LONGEST)
     try:
         async with aiohttp.ClientSession() as client:
-            yield World(f"http://127.0.0.1:{proxy.addresses[0][1]}", client)
+            yield World(proxy, client)
     finally:
         await proxy.cleanup()
         await upstream.cleanup()
@@ -294,5 +295,37 @@ def test_readiness_names_what_is_not_ready():
             assert checks["api"] == checks["metrics"] == "ok"
             assert "Cannot connect" in checks["ui"]
             assert (await there.client.get(there.origin + "/healthz")).status == 200
+
+    scenario(run())
+
+
+def test_a_stop_ends_event_streams_in_order_and_waits_for_other_requests():
+    async def run():
+        begun, go_on = asyncio.Event(), asyncio.Event()
+
+        async def events(request):
+            response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+            await response.prepare(request)
+            await response.write(b"data: 1\n\n")
+            await asyncio.Event().wait()
+
+        async def slow(_request):
+            begun.set()
+            await go_on.wait()
+            return web.Response(text="done")
+
+        routes = (web.get("/api/training_jobs/j/events/", events), web.get("/api/slow", slow))
+        async with world(*routes) as here:
+            stream = await here.client.get(f"{here.origin}/api/training_jobs/j/events/")
+            assert await stream.content.readline() == b"data: 1\n"
+            waiting = asyncio.create_task(here.client.get(f"{here.origin}/api/slow"))
+            await begun.wait()
+            stopping = asyncio.create_task(here.proxy.cleanup())
+            assert (
+                await stream.content.read() == b"\n"
+            )  # to an orderly end, though the upstream holds it open
+            go_on.set()
+            assert await (await waiting).text() == "done"
+            await stopping
 
     scenario(run())

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.mark.parametrize("script", ["environment_table", "report_fields"])
+@pytest.mark.parametrize("script", ["environment_table", "report_fields", "metrics_table"])
 def test_a_generated_table_is_up_to_date(script):
     subprocess.run([sys.executable, f"scripts/{script}.py"], cwd=ROOT, env={"PYTHONPATH": "."}, check=True)
 
