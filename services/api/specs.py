@@ -115,7 +115,9 @@ def trainer_environment(job: Job, dataset: Dataset) -> dict[str, str]:
         job_id=job.id,
         attempt=job.attempt,
         artifacts_uri=f"{root}/jobs/{job.id}/{job.attempt}",
-        resume_from=f"{root}/jobs/{job.id}/{job.attempt - 1}/checkpoint.pt" if job.attempt > 1 else "",
+        resume_from=f"{root}/jobs/{job.id}/{job.attempt - 1}/checkpoint.pt"
+        if job.attempt > job.checkpoints_from
+        else "",
         assets=assets,
         target_col=job.target,
         feature_columns=settings["feature_columns"],

@@ -18,12 +18,15 @@ from services.launcher.backends.local import LocalBackend
 from services.launcher.environment import Environments
 from services.launcher.handlers import Handlers
 from services.launcher.joblogs import JobLogs
+from services.launcher.leftovers import Leftovers
 from services.launcher.reconciler import Limits, Reconciler
 from services.launcher.settings import LauncherSettings
 
 if TYPE_CHECKING:
     from runtime.storage import ObjectStore
     from services.launcher.backend import Backend
+
+_SWEEP_SECONDS = 3600
 
 
 def main() -> None:
@@ -55,13 +58,18 @@ def main() -> None:
         "reconciler": looking.check,
         "log copier": copying.check,
     }
-    looking.start()
-    copying.start()
+    loops = [looking, copying]
+    if settings.runs_dir is not None and settings.launcher == "local":
+        leftovers = Leftovers(db, backend, settings.runs_dir, keep_days=settings.keep_runs_days)
+        loops.append(Loop("run sweeper", leftovers.sweep, seconds=_SWEEP_SECONDS))
+        checks["run sweeper"] = loops[-1].check
+    for loop in loops:
+        loop.start()
     try:
         worker.run(settings, LAUNCHER, consumer, bell, checks, concurrency=settings.worker_concurrency)
     finally:
-        looking.stop()
-        copying.stop()
+        for loop in loops:
+            loop.stop()
 
 
 def make_backend(settings: LauncherSettings, store: ObjectStore) -> Backend:
