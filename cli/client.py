@@ -76,6 +76,7 @@ class Client:
         begin: Callable[[int], object] = lambda _total: None,
         advance: Callable[[int], object] = lambda _bytes: None,
         pause: Callable[[float], object] = time.sleep,
+        say: Callable[[str], object] = lambda _text: None,
     ) -> JSON:
         """Upload a table and its images in chunks, through breaks.
 
@@ -87,6 +88,7 @@ class Client:
             begin: Told the total of bytes.
             advance: Told how many more bytes the platform has.
             pause: Waits some seconds after a break.
+            say: Told why it waits where the platform has no room.
 
         Returns:
             The data set.
@@ -96,7 +98,7 @@ class Client:
         """
         stream = Stream(sources(table, images))
         begin(stream.length)
-        return Sending(self._call, stream, advance, pause).run(name, resume=resume)
+        return Sending(self._call, stream, advance, pause, say).run(name, resume=resume)
 
     def download(
         self, url: str, target: Path, advance: Callable[[int], object] = lambda _bytes: None
@@ -178,4 +180,7 @@ def _refuse(answer: httpx.Response) -> None:
         problem = {}
     detail = str(problem.get("detail") or problem.get("title") or answer.reason_phrase)
     kind = ServerError if answer.is_server_error else ApiError
-    raise kind(answer.status_code, f"{detail} (HTTP {answer.status_code})", problem)
+    # As a date it would need our clock to agree with the platform's, which sends seconds only
+    wait = answer.headers.get("Retry-After", "")
+    retry_after = int(wait) if wait.isascii() and wait.isdigit() else None
+    raise kind(answer.status_code, f"{detail} (HTTP {answer.status_code})", problem, retry_after)

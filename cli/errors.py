@@ -22,10 +22,14 @@ class ApiError(CommandFailed):
 
     status = 4
 
-    def __init__(self, code: int, detail: str, problem: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, code: int, detail: str, problem: dict[str, Any] | None = None, retry_after: int | None = None
+    ) -> None:
+        """Take the answer; retry_after: seconds it asks to wait before another try, where it does."""
         super().__init__(detail)
         self.code = code
         self.problem = problem or {}
+        self.retry_after = retry_after
 
 
 class ServerError(ApiError):

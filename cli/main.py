@@ -12,6 +12,7 @@ from cli import dataset_commands, dead_letter_commands, job_commands
 from cli.data_dir import DataDir
 from cli.demo import demo as run_demo
 from cli.errors import CommandFailed
+from cli.limits_command import limits
 from cli.output import Output
 from cli.predict_command import predict
 from cli.session import Session, session_of
@@ -29,6 +30,7 @@ app.add_typer(job_commands.app)
 app.add_typer(dead_letter_commands.app)
 app.command()(train)
 app.command()(predict)
+app.command()(limits)
 app.command()(job_commands.logs)
 app.command()(job_commands.artifacts)
 

@@ -19,6 +19,10 @@ _TUS = {"Tus-Resumable": "1.0.0"}
 _PASSES = frozenset({423, 502, 503, 504})
 _TRIES = 8
 _LONGEST_PAUSE = 30.0  # seconds
+_TOO_MANY = 429
+_PATIENCE = (
+    900.0  # seconds in all that the platform may ask to wait for room; uploading may be repeated safely
+)
 
 
 class Sending:
@@ -30,6 +34,7 @@ class Sending:
         stream: Stream,
         advance: Callable[[int], object],
         pause: Callable[[float], object],
+        say: Callable[[str], object] = lambda _text: None,
     ) -> None:
         """Take what to send and how.
 
@@ -38,11 +43,14 @@ class Sending:
             stream: The files.
             advance: Told how many more bytes the platform has.
             pause: Waits some seconds.
+            say: Told why it waits for room.
         """
         self._call = call
         self._stream = stream
         self._advance = advance
         self._pause = pause
+        self._say = say
+        self._patience = _PATIENCE
         self._offset = 0
         self._begun = False
 
@@ -106,6 +114,17 @@ class Sending:
         self._offset = offset
 
     def _insist(self, make: Callable[[], Any]) -> Any:
+        while True:
+            try:
+                return self._through_breaks(make)
+            except ApiError as error:
+                if error.code != _TOO_MANY or not error.retry_after or error.retry_after > self._patience:
+                    raise
+                self._say(f"{error} Trying again in {error.retry_after} s …")
+                self._patience -= error.retry_after
+                self._pause(error.retry_after)
+
+    def _through_breaks(self, make: Callable[[], Any]) -> Any:
         for tried in range(1, _TRIES + 1):
             try:
                 return make()

@@ -35,6 +35,7 @@ def upload(
             resume=resume,
             begin=lambda total: progress.update(task, total=total),
             advance=lambda count: progress.advance(task, count),
+            say=output.say,
         )
 
 

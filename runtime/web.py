@@ -63,9 +63,10 @@ def install(app: Flask, checks: Mapping[str, Callable[[], object]], telemetry: T
         data = getattr(error, "data", None) or {}
         messages = data.get("messages") or {}
         detail = _flatten(messages) or str(data.get("message") or error.description or "")
-        response = problem(
-            error.code or 500, error.name, detail, **({"errors": messages} if messages else {})
-        )
+        members: dict[str, object] = getattr(error, "members", {})
+        if messages:
+            members = {**members, "errors": messages}
+        response = problem(error.code or 500, error.name, detail, **members)
         if error.code in {405, 413, 429}:
             response.headers.extend(
                 [

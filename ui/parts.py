@@ -86,6 +86,15 @@ def message(level: str, title: str, detail: Node = None, *, urgent: bool | None 
     return html.Div([html.Strong(title), html.Div(detail)], className=f"message {level}", role=role)
 
 
+_TITLES = {
+    404: "Not found",
+    409: "Not possible now",
+    422: "Not accepted",
+    429: "Full at the moment",
+    507: "No room left",
+}
+
+
 def failure(error: ApiError, *, retry: bool = False, back: str = "", again: str = "") -> Node:
     """Say what the API answered instead of what was asked for, and what to do now.
 
@@ -101,9 +110,7 @@ def failure(error: ApiError, *, retry: bool = False, back: str = "", again: str 
         title = "The platform does not answer"
     else:
         status = error.status if isinstance(error, ApiProblem) else 0
-        title = {404: "Not found", 409: "Not possible now", 422: "Not accepted"}.get(
-            status, "That did not work"
-        )
+        title = _TITLES.get(status, "That did not work")
         detail = [html.P(str(error))]
         if status == httpx.codes.NOT_FOUND and back:
             return message(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
+    from datetime import datetime
     from pathlib import Path
 
 Progress = Callable[[int], None]
@@ -138,6 +139,10 @@ class ObjectStore(Protocol):
         """Every object under a folder, in the order of their keys' bytes."""
         ...
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        """The names of the folders directly below a folder, in no promised order; S3: a request for each thousand."""
+        ...
+
     def delete(self, key: str) -> None:
         """Remove an object; nothing happens if there is none."""
         ...
@@ -147,6 +152,14 @@ class ObjectStore(Protocol):
 
         Raises:
             ValueError: For the empty prefix.
+        """
+        ...
+
+    def drop_unfinished(self, before: datetime) -> int:
+        """Remove what is left of writes that never ended and that nothing was added to since a moment; gives their number.
+
+        S3: a request for each thousand unfinished uploads, and two for each that began before the moment. A folder: a walk
+        through all of it.
         """
         ...
 

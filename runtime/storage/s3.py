@@ -28,6 +28,7 @@ from runtime.storage.crc32 import CheckedSource, Crc32
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from mypy_boto3_s3.client import S3Client
@@ -78,8 +79,8 @@ class S3Store(ObjectStore):
     tells neither has the object read back instead: that costs a download, yet unlike an ETag it also proves
     something for encrypted objects, where the ETag is no MD5.
 
-    Unfinished multipart uploads of a process that was killed cost money until they are aborted: `delete_prefix` does
-    so, and the bucket should have an AbortIncompleteMultipartUpload lifecycle rule.
+    Unfinished multipart uploads of a process that was killed cost money until they are aborted: `delete_prefix` and
+    `drop_unfinished` do so, and the bucket may have an AbortIncompleteMultipartUpload lifecycle rule besides.
 
     Args:
         client: boto3's client.
@@ -226,6 +227,15 @@ class S3Store(ObjectStore):
                         yield StoredObject(item["Key"].removeprefix(self._prefix), item["Size"])
 
     @override
+    def folders(self, prefix: str) -> Iterator[str]:
+        name = self._prefix + checked_prefix(prefix)
+        pages = self._client.get_paginator("list_objects_v2")
+        with self._errors(prefix):
+            for page in pages.paginate(Bucket=self._bucket, Prefix=name, Delimiter="/"):
+                for found in page.get("CommonPrefixes", []):
+                    yield found["Prefix"].removeprefix(name).removesuffix("/")
+
+    @override
     def delete(self, key: str) -> None:
         with self._errors(key):
             self._client.delete_object(Bucket=self._bucket, Key=self._name(key))
@@ -251,6 +261,19 @@ class S3Store(ObjectStore):
                 if names := [item["Key"] for item in page.get("Contents", [])]:
                     self._delete_all(names)
                     count += len(names)
+        return count
+
+    @override
+    def drop_unfinished(self, before: datetime) -> int:
+        count = 0
+        pages = self._client.get_paginator("list_multipart_uploads")
+        with self._errors(""):
+            for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix):
+                for upload in page.get("Uploads", []):
+                    if upload["Initiated"] < before and self._drop_upload(
+                        upload["Key"], upload["UploadId"], before
+                    ):
+                        count += 1
         return count
 
     @override
@@ -307,6 +330,20 @@ class S3Store(ObjectStore):
             for block in blocks:
                 read.update(block)
         return read.text()
+
+    def _drop_upload(self, name: str, upload_id: str, before: datetime) -> bool:
+        """Abort an upload unless a part came since; whether it did. One that ended as we looked is none of ours."""
+        pages = self._client.get_paginator("list_parts")
+        try:
+            for page in pages.paginate(Bucket=self._bucket, Key=name, UploadId=upload_id):
+                if any(part["LastModified"] >= before for part in page.get("Parts", [])):
+                    return False
+            self._client.abort_multipart_upload(Bucket=self._bucket, Key=name, UploadId=upload_id)
+        except ClientError as error:
+            if _code(error) == "NoSuchUpload":
+                return False
+            raise
+        return True
 
     def _delete_all(self, names: Sequence[str]) -> None:
         answer = self._client.delete_objects(

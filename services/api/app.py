@@ -11,13 +11,22 @@ from runtime import web
 from runtime.bus import Bell
 from runtime.db import Database
 from runtime.outbox import Outbox
+from runtime.pending import Backlog
 from runtime.storage import open_store
 from runtime.telemetry import Telemetry
-from services.api import routes_datasets, routes_deliveries, routes_jobs, routes_predictions, routes_uploads
+from services.api import (
+    routes_datasets,
+    routes_deliveries,
+    routes_jobs,
+    routes_maintenance,
+    routes_predictions,
+    routes_uploads,
+)
 from services.api.catalogue import Catalogue
 from services.api.context import Context
 from services.api.files import Files
 from services.api.preflight import Checks
+from services.api.quotas import Quotas
 from services.api.uploads import Uploads
 
 if TYPE_CHECKING:
@@ -36,6 +45,7 @@ def create_app(settings: ApiSettings) -> Flask:
         Bell(settings.redis_url),
         open_store(settings.objects_url),
     )
+    quotas = Quotas(db, Backlog(db), settings)
     files = Files(settings.spool_dir, store, settings.max_image_pixels)
     context = Context(
         settings=settings,
@@ -43,7 +53,8 @@ def create_app(settings: ApiSettings) -> Flask:
         outbox=Outbox(bell.ring),
         store=store,
         files=files,
-        uploads=Uploads(db, settings),
+        quotas=quotas,
+        uploads=Uploads(db, settings, quotas),
         checks=Checks(files, settings),
         catalogue=Catalogue.read(settings.models_file),
     )
@@ -63,6 +74,7 @@ def create_app(settings: ApiSettings) -> Flask:
     api.register_blueprint(routes_predictions.blueprint(context))
     api.register_blueprint(routes_uploads.blueprint(context))
     api.register_blueprint(routes_deliveries.blueprint(context))
+    api.register_blueprint(routes_maintenance.blueprint(context))
     for routes in routes_jobs.blueprints(context):
         api.register_blueprint(routes)
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from services.api.catalogue import Catalogue
     from services.api.files import Files
     from services.api.preflight import Checks
+    from services.api.quotas import Quotas
     from services.api.settings import ApiSettings
     from services.api.uploads import Uploads
 
@@ -25,6 +26,7 @@ class Context:
     outbox: Outbox
     store: ObjectStore
     files: Files
+    quotas: Quotas
     uploads: Uploads
     checks: Checks
     catalogue: Catalogue

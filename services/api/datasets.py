@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from services.api.intake import Upload
 
 ACTIVE = ("queued", "launching", "running")
+_ENDED = ("detected", "staged", "failed")  # of either track
+SETTLED = (
+    Dataset.schema_state.in_(_ENDED),
+    Dataset.staging_state.in_(_ENDED),
+)  # the spool is no longer needed
 
 
 def new_id() -> str:
@@ -199,7 +204,7 @@ def settle(dataset: Dataset) -> bool:
         dataset.state = "rejected"
     elif tracks == ("detected", "staged"):
         dataset.state = "ready"
-    return all(track in {"detected", "staged", "failed"} for track in tracks)
+    return all(track in _ENDED for track in tracks)
 
 
 def drop_spool(spool_dir: Path, dataset_id: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import stat
 import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, cast
@@ -124,7 +125,8 @@ def receive(stream: IO[bytes], boundary: bytes, length: int | None, folder: Path
         raise
     finally:
         for part in parts:
-            part.close()
+            with suppress(OSError):  # of a full disk, which was told already
+                part.close()
         shutil.rmtree(incoming, ignore_errors=True)
 
 
@@ -253,6 +255,7 @@ def _prepare(root: Path, name: str, taken: dict[str, int]) -> None:
 
 def _unpack(path: Path, filename: str, root: Path, limits: Limits, sizes: dict[str, int]) -> None:
     """Unpack a zip beside the files there are, entry by entry, counting bytes: sizes in a zip's directory may lie."""
+    made: list[Path] = []
     try:
         with zipfile.ZipFile(path) as archive:
             entries = [
@@ -270,11 +273,16 @@ def _unpack(path: Path, filename: str, root: Path, limits: Limits, sizes: dict[s
                     )
                 name = safe_name(entry.filename)
                 _prepare(root, name, sizes)
+                made.append(root / name)
                 cap = min(left, max(entry.compress_size, 1024) * limits.zip_ratio)
                 sizes[name] = _copy(archive, entry, root / name, cap, filename)
                 left -= sizes[name]
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
         raise Invalid(f"{filename!r} cannot be unpacked: {error}.") from None
+    except OSError:  # a full disk: half a zip would fill it until the next try
+        for half in made:
+            half.unlink(missing_ok=True)
+        raise
 
 
 def _junk(name: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Boolean, Float, ForeignKey, Index, Integer, String, Text
+from sqlalchemy import JSON, BigInteger, Boolean, Float, ForeignKey, Index, Integer, String, Text, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from runtime.db import UtcDateTime, now
@@ -19,8 +19,11 @@ class Dataset(Base):
     """A table with its files, and how far its two tracks are."""
 
     __tablename__ = "api_datasets"
-    # Lists are searched and paged in the index alone: a row's JSON may be long
-    __table_args__ = (Index("ix_api_datasets_list", "created_at", "id", "name"),)
+    # Lists are searched and paged, and bytes added up, in an index alone: a row's JSON may be long
+    __table_args__ = (
+        Index("ix_api_datasets_list", "created_at", "id", "name"),
+        Index("ix_api_datasets_bytes", "table_bytes", "file_bytes"),
+    )
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     name: Mapped[str] = mapped_column(String(300))
     state: Mapped[str] = mapped_column(String(16))  # uploaded, ready, rejected
@@ -86,6 +89,8 @@ class Job(Base):
     cancel_requested: Mapped[bool] = mapped_column(Boolean, default=False)
     # True once the present attempt's launch was asked for; a queued job without it waits for its data set
     launch_requested: Mapped[bool] = mapped_column(Boolean, default=False)
+    # The first attempt whose checkpoint a next one may go on from; those before were given up, see cleaning.py
+    checkpoints_from: Mapped[int] = mapped_column(Integer, default=1, server_default=text("1"))
     launcher: Mapped[str | None] = mapped_column(String(32), default=None)
     handle: Mapped[str | None] = mapped_column(Text, default=None)
     metrics: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
@@ -126,3 +131,20 @@ class Prediction(Base):
     notes: Mapped[list[str]] = mapped_column(JSON, default=list)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, index=True)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+
+
+class Garbage(Base):
+    """Objects that nothing refers to: found so, or given up. Removed once due, if nothing refers to them then either."""
+
+    __tablename__ = "api_garbage"
+    key: Mapped[str] = mapped_column(String(200), primary_key=True)  # of an object, or of a folder of them
+    why: Mapped[str] = mapped_column(Text)
+    due_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+
+
+class Chore(Base):
+    """Something that of several workers one does when it is due. Unix seconds."""
+
+    __tablename__ = "api_chores"
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    due_at: Mapped[float] = mapped_column(Float)

@@ -11,6 +11,7 @@ from flask import Response, request
 from flask_smorest import Blueprint
 from werkzeug.http import parse_options_header
 
+from contracts.events import DatasetUploaded
 from runtime import log
 from runtime.errors import Invalid
 from runtime.web import InsufficientStorage
@@ -43,6 +44,8 @@ def blueprint(context: Context) -> Blueprint:
     )
     def upload_and_detect() -> tuple[dict[str, Any], int]:
         """Upload a CSV with images or a zip; staging and full detection go on in the background."""
+        context.quotas.admit_event(DatasetUploaded.NAME)
+        context.quotas.admit_bytes(request.content_length or 0)
         dataset_id = datasets.new_id()
         with log.bound(dataset_id=dataset_id):
             upload = _receive(context, dataset_id)
@@ -153,10 +156,13 @@ def register(
 
     Raises:
         Invalid: The table cannot be read.
+        OverLimit: There are as many data sets as allowed.
+        OutOfRoom: They have as many bytes as allowed.
     """
     found = _detect_head(upload, context.settings.head_rows)
     first = preview.head(upload, found)
     with context.db.write() as session:
+        context.quotas.admit_dataset(session, upload.table_bytes + upload.file_bytes, dataset_id)
         dataset = datasets.register(session, context.outbox, dataset_id, upload, found, first)
         also(session)
     return dataset

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from flask_smorest import Blueprint
 
+from contracts.events import JobLaunchRequested
 from runtime import log
 from runtime.errors import NotFound
 from services.api import datasets, jobs, machines, preflight, specs, wire
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from services.api.context import Context
     from services.api.models import Job
 
+_FULL = "Too many jobs queue or run; see Retry-After"
 _LISTED = tuple(wire.JobSummary().fields.keys() - {"dataset_name"})
 
 
@@ -52,8 +54,11 @@ def _jobs(context: Context) -> Blueprint:
     @routes.alt_response(
         422, schema=wire.Problem, description="Settings are wrong, or the checks stop the job"
     )
+    @routes.alt_response(429, schema=wire.Problem, description=_FULL)
     def create(wish: dict[str, Any]) -> dict[str, Any]:
         """Create a training job, unless the checks of its data find an error that is not ignored."""
+        if wish["start"]:  # before the checks, which take seconds
+            context.quotas.admit_event(JobLaunchRequested.NAME)
         target, settings, found = _check(context, wish)
         preflight.refuse_errors(found)
         findings = [finding.model_dump(mode="json") for finding in found.findings]
@@ -70,6 +75,7 @@ def _jobs(context: Context) -> Blueprint:
             )
             with log.bound(job_id=job.id, dataset_id=dataset.id):
                 if wish["start"]:
+                    context.quotas.admit_job(session, job)
                     jobs.start(session, outbox, job)
             return view(session, job)
 
@@ -131,14 +137,21 @@ def _check(context: Context, wish: dict[str, Any]) -> tuple[str, dict[str, Any],
 
 
 def _verbs(routes: Blueprint, context: Context) -> None:
-    def act(verb: Callable[[Session, Outbox, Job], None], job_id: str) -> dict[str, Any]:
+    def act(
+        verb: Callable[[Session, Outbox, Job], None], job_id: str, *, more: bool = True
+    ) -> dict[str, Any]:
+        if more:
+            context.quotas.admit_event(JobLaunchRequested.NAME)
         with log.bound(job_id=job_id), context.db.write() as session:
             job = jobs.get(session, job_id)
+            if more:
+                context.quotas.admit_job(session, job)
             verb(session, context.outbox, job)
             return view(session, job)
 
     @routes.post("/<job_id>/start/")
     @routes.response(202, wire.JobDetail)
+    @routes.alt_response(429, schema=wire.Problem, description=_FULL)
     def start(job_id: str) -> dict[str, Any]:
         """Start a job; it runs as soon as its data set is ready and there is room."""
         return act(jobs.start, job_id)
@@ -147,10 +160,11 @@ def _verbs(routes: Blueprint, context: Context) -> None:
     @routes.response(202, wire.JobDetail)
     def cancel(job_id: str) -> dict[str, Any]:
         """Cancel a job."""
-        return act(jobs.cancel, job_id)
+        return act(jobs.cancel, job_id, more=False)
 
     @routes.post("/<job_id>/retry/")
     @routes.response(202, wire.JobDetail)
+    @routes.alt_response(429, schema=wire.Problem, description=_FULL)
     def retry(job_id: str) -> dict[str, Any]:
         """Run an ended job again, as its next attempt."""
         return act(jobs.retry, job_id)

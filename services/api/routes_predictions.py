@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Any
 from flask import Response, request
 from flask_smorest import Blueprint
 
+from contracts.events import PredictionRequested
 from runtime import log
 from runtime.errors import Conflict, Invalid
 from services.api import datasets, inline, jobs, predictions, wire
 from services.api.downloads import send
 from services.api.files import look_twice
+from services.api.routes_datasets import full_disk_is
 from tabular.images import ImageIndex
 
 if TYPE_CHECKING:
+    from runtime.storage import ObjectStore
     from services.api.context import Context
     from services.api.models import Prediction
 
@@ -35,10 +38,12 @@ def blueprint(context: Context) -> Blueprint:
     @routes.response(202, wire.Prediction)
     @routes.alt_response(409, schema=wire.Problem, description="The job has no model")
     @routes.alt_response(422, schema=wire.Problem, description="A column or image is not one")
+    @routes.alt_response(429, schema=wire.Problem, description="Too many wait; see Retry-After")
     def create(wish: dict[str, Any]) -> Prediction:
         """Predict rows sent along, or all rows of a data set, which may still be on its way."""
         if (wish["rows"] is None) == (wish["dataset_id"] is None):
             raise Invalid("Give either `rows` or `dataset_id`.")
+        context.quotas.admit_event(PredictionRequested.NAME)
         return _of_dataset(context, wish) if wish["rows"] is None else _of_rows(context, wish)
 
     @routes.get("/")
@@ -110,9 +115,8 @@ def _of_rows(context: Context, wish: dict[str, Any]) -> Prediction:
     # Into the store before anything is recorded: of a request that breaks off here, only objects are left, which go with the job
     prediction_id = datasets.new_id()
     folder = predictions.folder(wish["job_id"], prediction_id)
-    context.store.put_bytes(f"{folder}/table.csv", table.csv, content_type="text/csv")
-    for name, image in table.images.items():
-        context.store.put_bytes(f"{folder}/images/{name}", image)
+    with full_disk_is("There is no room for these rows on the server; nothing of them was kept."):
+        _put(context.store, folder, table)
     with log.bound(job_id=wish["job_id"]), context.db.write() as session:
         prediction = predictions.create(
             session,
@@ -134,6 +138,16 @@ def _of_rows(context: Context, wish: dict[str, Any]) -> Prediction:
         )
         session.flush()
         return prediction
+
+
+def _put(store: ObjectStore, folder: str, table: inline.InlineTable) -> None:
+    try:
+        store.put_bytes(f"{folder}/table.csv", table.csv, content_type="text/csv")
+        for name, image in table.images.items():
+            store.put_bytes(f"{folder}/images/{name}", image)
+    except OSError:  # a full disk, which what is there already should not fill further
+        store.delete_prefix(folder)
+        raise
 
 
 def _laid_out(context: Context, wish: dict[str, Any]) -> inline.InlineTable:

@@ -11,6 +11,7 @@ from flask import Response, request
 from flask_smorest import Blueprint
 from werkzeug.http import http_date
 
+from contracts.events import DatasetUploaded
 from runtime import log
 from runtime.web import problem
 from services.api import checksum, datasets, wire
@@ -45,8 +46,13 @@ def blueprint(context: Context) -> Blueprint:
     @routes.post("/")
     @routes.doc(requestBody=_BEGIN_BODY)
     @routes.response(201, wire.Upload, headers={"Location": _TEXT, "Upload-Expires": _TEXT})
+    @routes.alt_response(
+        429, schema=wire.Problem, description="A limit on number is reached; see Retry-After"
+    )
+    @routes.alt_response(507, schema=wire.Problem, description="There is no room for so many bytes")
     def begin() -> tuple[dict[str, Any], int, dict[str, str]]:
         """Say which files are to come; their bytes, one file after the other, are then sent by PATCH."""
+        context.quotas.admit_event(DatasetUploaded.NAME)
         with full_disk_is(_NO_ROOM):
             upload = uploads.begin(request.stream)
         location = f"/api/uploads/{upload.id}/"

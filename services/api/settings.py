@@ -33,7 +33,49 @@ class ApiSettings(Settings):
     upload_hours: float = Field(
         default=48, gt=0, description="an upload that nothing was added to for so long is removed"
     )
-    max_open_uploads: int = Field(default=100, ge=1, description="most resumable uploads under way at a time")
+    max_open_uploads: int = Field(
+        default=100, ge=0, description="most resumable uploads under way at a time; 0: no limit"
+    )
+    min_free_bytes: int = Field(
+        default=512 * MIB,
+        ge=0,
+        description="uploads that would leave the spool's disk less than this are refused",
+    )
+    quota_active_jobs: int = Field(
+        default=20_000, ge=0, description="most jobs queued or running at a time; 0: no limit"
+    )
+    quota_datasets: int = Field(
+        default=100_000, ge=0, description="most data sets, uploads under way among them; 0: no limit"
+    )
+    quota_bytes: int = Field(
+        default=10 * 1024 * GIB, ge=0, description="most bytes that all of these may have; 0: no limit"
+    )
+    max_queued: int = Field(
+        default=50_000,
+        ge=0,
+        description="messages waiting in a queue from which on requests that would add to it are refused; 0: no limit",
+    )
+    clean_seconds: float = Field(
+        default=3600, gt=0, description="pause between two looks for objects that nothing refers to"
+    )
+    orphan_hours: float = Field(
+        default=168,
+        gt=0,
+        description="objects that nothing refers to are removed once two looks so far apart found them so",
+    )
+    unfinished_hours: float = Field(
+        default=24,
+        gt=0,
+        description="unfinished writes to the object store that nothing was added to for so long are removed",
+    )
+    keep_checkpoints_days: float = Field(
+        default=30,
+        ge=0,
+        description="how long a job that failed or was stopped can go on from its checkpoint; 0: for ever",
+    )
+    keep_predictions_days: float = Field(
+        default=0, ge=0, description="how long ended predictions are kept; 0: as long as their job"
+    )
     head_rows: int = Field(default=2000, ge=10, description="rows read for the instant answer to an upload")
     max_page_size: int = Field(default=200, ge=1, description="most items in one page of a list")
     max_image_pixels: int = Field(

@@ -119,7 +119,7 @@ def trainer_environment(job: Job, dataset: Dataset) -> dict[str, str]:
         # Not the one before alone: it may have ended before it had a checkpoint
         resume_from=[
             f"{root}/jobs/{job.id}/{attempt}/checkpoint.pt"
-            for attempt in range(job.attempt - 1, max(0, job.attempt - 1 - _RESUMED), -1)
+            for attempt in range(job.attempt - 1, max(job.checkpoints_from, job.attempt - _RESUMED) - 1, -1)
         ],
         assets=assets,
         target_col=job.target,

@@ -15,12 +15,11 @@ from functools import lru_cache
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING
 
-from sqlalchemy import delete, func, select, update
-from werkzeug.exceptions import HTTPException, Locked, RequestEntityTooLarge, TooManyRequests
+from sqlalchemy import delete, select, update
+from werkzeug.exceptions import HTTPException, Locked, RequestEntityTooLarge
 
 from runtime.db import now
 from runtime.errors import Conflict, Invalid, NotFound
-from runtime.web import InsufficientStorage
 from services.api import datasets
 from services.api.intake import Limits, assemble
 from services.api.manifest import Manifest, declare
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from services.api import intake
     from services.api.checksum import Digest
     from services.api.manifest import Piece
+    from services.api.quotas import Quotas
     from services.api.settings import ApiSettings
 
 _BLOCK = 1024 * 1024
@@ -66,10 +66,11 @@ class ChecksumMismatch(HTTPException):
 class Uploads:
     """Uploads under way, over the database and the spool."""
 
-    def __init__(self, db: Database, settings: ApiSettings) -> None:
+    def __init__(self, db: Database, settings: ApiSettings, quotas: Quotas) -> None:
         self._db = db
         self._spool = settings.spool_dir
         self._settings = settings
+        self._quotas = quotas
         self._keep = timedelta(hours=settings.upload_hours)
         # A manifest never changes. Each of 200,000 files takes some 40 MB, hence few
         self._manifest: Callable[[str], Manifest] = lru_cache(maxsize=4)(self._read_manifest)
@@ -83,8 +84,8 @@ class Uploads:
         Raises:
             Invalid: They would be refused in the end.
             RequestEntityTooLarge: As Invalid, for a limit on size or number.
-            TooManyRequests: Too many uploads are under way.
-            InsufficientStorage: There is less room than they need.
+            OverLimit: Too many uploads are under way, or there are too many data sets.
+            InsufficientStorage: There is less room than they need, on the disk or within the limit on bytes.
         """
         settings = self._settings
         most = _MANIFEST_BYTES + _MANIFEST_BYTES_A_FILE * settings.max_files
@@ -94,11 +95,7 @@ class Uploads:
                 description=f"The list of files has more than {most} bytes; at most {settings.max_files} files are allowed (MAX_FILES)."
             )
         wish, manifest = declare(raw, most_files=settings.max_files, most_bytes=settings.max_upload_bytes)
-        free = shutil.disk_usage(self._spool).free
-        if manifest.length > free:
-            raise InsufficientStorage(
-                f"The upload has {manifest.length} bytes; the server has room for {free}."
-            )
+        self._quotas.admit_bytes(manifest.length)
         upload = OpenUpload(
             id=datasets.new_id(),
             name=(wish.name or "").strip() or None,
@@ -113,7 +110,7 @@ class Uploads:
             manifest.write(folder / "manifest.json")
             (folder / "lock").touch()
             with self._db.write() as session:
-                _see_room(session, settings.max_open_uploads)
+                self._quotas.admit_upload(session, manifest.length)
                 session.add(upload)
         except BaseException:
             datasets.drop_spool(self._spool, upload.id)
@@ -169,9 +166,11 @@ class Uploads:
             Misplaced: The upload has more or fewer bytes.
             RequestEntityTooLarge: The chunk has too many.
             ChecksumMismatch: It did not arrive as it was sent.
+            InsufficientStorage: The disk would be too full with it.
         """
         upload = self.get(upload_id)
         _expect(upload, offset)
+        self._quotas.admit_bytes(min(upload.length - offset, self._settings.upload_chunk_bytes))
         manifest = self.manifest(upload)
         folder = self._spool / upload_id
         try:
@@ -210,9 +209,9 @@ class Uploads:
             limits = Limits(settings.max_files, settings.max_unzipped_bytes, settings.max_zip_ratio)
             try:
                 yield assemble(folder, manifest, limits, upload.name)
-            except Invalid as error:
+            except (Invalid, RequestEntityTooLarge) as error:
                 with self._db.write() as session:
-                    _end(session, upload_id, "refused", str(error))
+                    _end(session, upload_id, "refused", getattr(error, "description", None) or str(error))
                 datasets.drop_spool(self._spool, upload_id)
                 raise
         for rest in (folder / "manifest.json", folder / "lock"):
@@ -330,15 +329,6 @@ def sweep(db: Database, spool_dir: Path, hours: float) -> int:
 
 def _known(session: Session, ids: set[str]) -> set[str]:
     return set(session.scalars(select(OpenUpload.id).where(OpenUpload.id.in_(ids))))
-
-
-def _see_room(session: Session, most: int) -> None:
-    query = select(func.count()).where(OpenUpload.state == "open", OpenUpload.expires_at > now())
-    if (session.scalar(query) or 0) >= most:
-        raise TooManyRequests(
-            f"{most} uploads are under way, which is the most allowed (MAX_OPEN_UPLOADS); "
-            "finish or cancel one of them, or wait."
-        )
 
 
 def _expect(upload: OpenUpload, offset: int) -> None:

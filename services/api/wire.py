@@ -296,6 +296,14 @@ class Preflight(Schema):
     findings = fields.List(fields.Nested(Finding))
 
 
+class Limit(Schema):
+    """A limit that the platform sets itself."""
+
+    setting = fields.String(metadata={"description": "the variable that sets it"})
+    most = fields.Integer(metadata={"description": "the most allowed; 0: no limit"})
+    used = fields.Integer(metadata={"description": "how much there is"})
+
+
 class Problem(Schema):
     """A problem document (RFC 9457)."""
 
@@ -307,6 +315,7 @@ class Problem(Schema):
     findings = fields.List(
         fields.Nested(Finding), metadata={"description": "where the checks before a job stop it"}
     )
+    limit = fields.Nested(Limit, metadata={"description": "where one is reached"})
 
 
 class Step(Schema):
@@ -497,3 +506,27 @@ class DeliveryPage(Schema):
     total = fields.Integer()
     page = fields.Integer()
     page_size = fields.Integer()
+
+
+class StandingLimit(Limit):
+    """A limit, and what it counts."""
+
+    counts = fields.String()
+
+
+class Removal(Schema):
+    """Something that will be removed from the object store, unless something refers to it by then."""
+
+    key = fields.String(metadata={"description": "of an object, or of a folder"})
+    why = fields.String()
+    due_at = fields.DateTime()
+
+
+class Maintenance(Schema):
+    """How full the platform is, and what it will remove."""
+
+    limits = fields.List(fields.Nested(StandingLimit))
+    free_bytes = fields.Integer(metadata={"description": "of the disk where uploads arrive"})
+    min_free_bytes = fields.Integer()
+    removals = fields.List(fields.Nested(Removal), metadata={"description": "the first to go first"})
+    removals_total = fields.Integer()

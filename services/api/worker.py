@@ -1,4 +1,4 @@
-"""`python -m services.api.worker`: hears what the other services did, and removes uploads that were given up."""
+"""`python -m services.api.worker`: hears what the other services did, and removes what nobody needs any more."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from runtime.settings import load
 from runtime.storage import open_store
 from runtime.telemetry import Telemetry
 from services.api import figures
+from services.api.cleaning import Cleaner
 from services.api.handlers import Handlers
 from services.api.settings import ApiSettings
 from services.api.uploads import sweep
 
 _SWEEP_SECONDS = 60
+_CLEANER_STALE_SECONDS = 6 * 3600
 
 
 def main() -> None:
@@ -44,12 +46,26 @@ def main() -> None:
         telemetry.rounds("upload sweeper", lambda: sweep(db, settings.spool_dir, settings.upload_hours)),
         seconds=_SWEEP_SECONDS,
     )
-    checks = {"database": db.check, "objects": store.check, "upload sweeper": sweeping.check}
+    cleaner = Cleaner(db, store, settings)
+    # Looks every minute whether a round is due: the worker that did the last one may be gone. A round may take long
+    cleaning = Loop(
+        "cleaner",
+        telemetry.rounds("cleaner", cleaner.round_if_due),
+        seconds=_SWEEP_SECONDS,
+        stale_seconds=_CLEANER_STALE_SECONDS,
+    )
+    checks = {
+        "database": db.check,
+        "objects": store.check,
+        "upload sweeper": sweeping.check,
+        "cleaner": cleaning.check,
+    }
     sweeping.start()
+    cleaning.start()
     try:
         worker.run(settings, API, consumer, bell, checks, telemetry, concurrency=settings.worker_concurrency)
     finally:
-        sweeping.stop()
+        sweeping.stop()  # not the cleaner: its round may be long, and one that is cut short loses nothing
 
 
 if __name__ == "__main__":

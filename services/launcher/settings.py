@@ -89,6 +89,9 @@ class LauncherSettings(Settings):
     runs_dir: Path | None = Field(
         default=None, validate_default=True, description="local: folder of the jobs' processes and their logs"
     )
+    keep_runs_days: float = Field(
+        default=7, ge=0, description="local: how long an ended job's folder in RUNS_DIR is kept; 0: for ever"
+    )
     trainer_command: str = Field(
         default="",
         description="local: command line of the trainer; empty: python -m trainer of this installation",

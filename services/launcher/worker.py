@@ -20,6 +20,7 @@ from services.launcher.backends.local import LocalBackend
 from services.launcher.environment import Environments
 from services.launcher.handlers import Handlers
 from services.launcher.joblogs import JobLogs
+from services.launcher.leftovers import Leftovers
 from services.launcher.reconciler import Reconciler
 from services.launcher.settings import LauncherSettings
 from services.launcher.verdicts import Limits
@@ -28,6 +29,8 @@ from services.launcher.watched import WatchedBackend
 if TYPE_CHECKING:
     from runtime.storage import ObjectStore
     from services.launcher.backend import Backend
+
+_SWEEP_SECONDS = 3600
 
 
 def main() -> None:
@@ -73,7 +76,14 @@ def main() -> None:
         "log copier": copying.check,
     }
     if settings.launcher == "ecs" and settings.ecs_events_queue_url:
-        loops.append(listening(settings.ecs_events_queue_url, reconciler, telemetry))  # of no weight for readiness
+        loops.append(
+            listening(settings.ecs_events_queue_url, reconciler, telemetry)
+        )  # of no weight for readiness
+    if settings.runs_dir is not None and settings.launcher == "local":
+        leftovers = Leftovers(db, backend, settings.runs_dir, keep_days=settings.keep_runs_days)
+        sweep = telemetry.rounds("run sweeper", leftovers.sweep)
+        loops.append(Loop("run sweeper", sweep, seconds=_SWEEP_SECONDS))
+        checks["run sweeper"] = loops[-1].check
     for loop in loops:
         loop.start()
     try:

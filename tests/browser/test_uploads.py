@@ -178,6 +178,20 @@ def test_a_full_disk_is_told_and_tried_again(page: Page, platform, chosen, troub
     assert arrived(platform, chosen)
 
 
+def test_a_limit_is_told_where_it_was_met_and_the_same_files_are_tried_again(
+    page: Page, platform, chosen, troubles
+):
+    troubles.expected = ["429"]
+    words = "100 uploads are under way, and 100 is the most allowed (MAX_OPEN_UPLOADS); finish or cancel one of them, or wait."
+    platform.refuse_upload_start = (429, "Too Many Requests", words)
+    begin(page, chosen)
+    expect(page.get_by_role("alert")).to_contain_text(words)
+    platform.refuse_upload_start = None
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("heading", name="zoo.csv")).to_be_visible()
+    assert arrived(platform, chosen)
+
+
 def test_what_is_refused_at_the_start_says_so_before_anything_is_sent(page: Page, platform, chosen, troubles):
     troubles.expected = ["413"]
     words = "The upload has 280,000 bytes, 28,000 of them in '009.png'; at most 1000 are allowed (MAX_UPLOAD_BYTES)."

@@ -8,6 +8,7 @@ window.triptych = window.triptych || {};
   const ADDRESS = "/api/uploads/";
   const SPEED_WINDOW = 4000;  // ms
   const LONGEST_PAUSE = 30;  // s
+  const TOO_MANY = 429;
   const MOST_GARBLED = 5;  // times in a row that a chunk is sent again for its checksum
   const PASSES = new Set([0, 423, 502, 503, 504]);  // no connection, another request at work, the service restarts
 
@@ -137,8 +138,8 @@ window.triptych = window.triptych || {};
       }
     } catch (error) {
       if (error instanceof Stopped || mine !== run) return;
-      // what is wrong with the files themselves stays wrong; a full disk or a defect may not
-      const fatal = error instanceof Refused && error.status < 500;
+      // what is wrong with the files themselves stays wrong; a limit, a full disk or a defect may not
+      const fatal = error instanceof Refused && error.status < 500 && error.status !== TOO_MANY;
       if (fatal && upload.url) {
         triptych.forgetKept(upload.url);
         ask("DELETE", upload.url);

@@ -242,16 +242,20 @@ def test_no_more_are_open_than_allowed(strict, sender):
     assert sender.begin([ONE]).status_code == 201
     refused = sender.begin([ONE])
     assert refused.status_code == 429
-    assert "2 uploads are under way, which is the most allowed (MAX_OPEN_UPLOADS)" in refused.json["detail"]
+    assert "2 uploads are under way, and 2 is the most allowed (MAX_OPEN_UPLOADS)" in refused.json["detail"]
     assert len(list(strict.settings.spool_dir.iterdir())) == 2
 
 
 def test_more_than_the_disk_has_room_for_is_refused_before_it_is_sent(platform, sender, monkeypatch):
     full = SimpleNamespace(total=10, used=5, free=5)
-    monkeypatch.setattr("services.api.uploads.shutil.disk_usage", lambda _path: full)
+    monkeypatch.setattr("services.api.quotas.shutil.disk_usage", lambda _path: full)
     answer = sender.begin([ONE])
     assert answer.status_code == 507
-    assert "the server has room for 5" in answer.json["detail"]
+    assert (
+        "the server has room for 0, since 536870912 of its 5 free bytes stay free (MIN_FREE_BYTES)"
+        in (answer.json["detail"])
+    )
+    assert list(platform.settings.spool_dir.iterdir()) == []
 
 
 def test_a_full_disk_keeps_what_was_acknowledged(begun, monkeypatch):

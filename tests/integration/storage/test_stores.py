@@ -5,6 +5,7 @@ import io
 import random
 import urllib.request
 import zlib
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from boto3.s3.transfer import TransferConfig
@@ -387,3 +388,40 @@ class TestOnlyFile:
         with pytest.raises(Corrupt, match="does not hold the bytes"):
             store.put_bytes("key", b"data")
         assert list(store.list()) == []
+
+
+def test_folders_are_named_without_a_look_at_what_is_in_them(store):
+    for key in ("jobs/a/1/x", "jobs/a/2/x", "jobs/b/x", "jobs/file", "jobsandmore/c/x", "other/d/x"):
+        store.put_bytes(key, b"x")
+    assert sorted(store.folders("jobs")) == ["a", "b"]
+    assert sorted(store.folders("jobs/a")) == ["1", "2"]
+    assert list(store.folders("nothing")) == []
+
+
+def test_unfinished_writes_go_once_nothing_was_added_for_long(store, s3_store, tmp_path):
+    store.put_bytes("a/whole", b"x")
+    store.drop_unfinished(datetime.now(UTC) + timedelta(hours=1))  # what other tests left
+    if store is s3_store:
+        client = make_client(1)
+        begun = {"Bucket": "bucket", "Key": "some/prefix/a/half"}
+        upload = begun | {"UploadId": client.create_multipart_upload(**begun)["UploadId"]}
+        client.upload_part(**upload, PartNumber=1, Body=b"x")
+        client.create_multipart_upload(Bucket="bucket", Key="some/prefix-of-others/x")
+        unfinished = lambda: [  # noqa: E731
+            each["Key"] for each in client.list_multipart_uploads(Bucket="bucket").get("Uploads", [])
+        ]
+        others = ["some/prefix-of-others/x"]
+    else:
+        half = tmp_path / "my objects" / "a" / ".part-0"
+        half.write_bytes(b"half")
+        unfinished = lambda: [half.name] if half.exists() else []  # noqa: E731
+        others = []
+    before = unfinished()
+    assert store.drop_unfinished(datetime.now(UTC) - timedelta(hours=1)) == 0
+    assert unfinished() == before
+    assert store.drop_unfinished(datetime.now(UTC) + timedelta(hours=1)) == 1
+    assert unfinished() == others
+    assert [found.key for found in store.list("a")] == ["a/whole"]
+    if others:
+        uploads = client.list_multipart_uploads(Bucket="bucket")["Uploads"]
+        client.abort_multipart_upload(Bucket="bucket", Key=others[0], UploadId=uploads[0]["UploadId"])

@@ -23,6 +23,7 @@ class Server:
         self.uploads: dict[str, dict] = {}
         self.bytes = bytearray()
         self.faults: list[object] = []
+        self.full: list[int | None] = []  # Retry-After of refusals to begin, one each
         self.chunks = self.most_open = 0
         self.completed = 0
 
@@ -33,6 +34,10 @@ class Server:
             return httpx.Response(
                 200, json={"items": [u for u in self.uploads.values() if u["fingerprint"] == wanted]}
             )
+        if not path and self.full:
+            seconds = self.full.pop(0)
+            headers = {} if seconds is None else {"Retry-After": str(seconds)}
+            return httpx.Response(429, headers=headers, json={"detail": "2 uploads are under way."})
         if not path:
             wish = json.loads(request.content)
             self.bytes.clear()
@@ -131,6 +136,24 @@ def test_given_up_it_says_how_to_go_on_and_the_same_command_does(server, files):
     assert upload(server, files)[2] == len(whole(files))
     assert (bytes(server.bytes), server.completed) == (whole(files), 1)
     assert server.chunks == -(-len(whole(files)) // 1000) - 2
+
+
+def test_where_there_is_no_room_it_waits_as_long_as_it_is_told_and_says_so(server, files):
+    server.full, said = [30, 60], []
+    dataset, pauses, sent = upload(server, files, say=said.append)
+    assert (dataset, pauses, sent) == ({"id": "d1"}, [30, 60], len(whole(files)))
+    assert said == [
+        f"2 uploads are under way. (HTTP 429) Trying again in {seconds} s …" for seconds in (30, 60)
+    ]
+
+
+@pytest.mark.parametrize("full", [[3600], [None], [600, 600]])
+def test_it_does_not_wait_for_long_nor_for_what_nobody_knows(server, files, full):
+    server.full = list(full)
+    with pytest.raises(ApiError, match="2 uploads are under way") as refused:
+        upload(server, files)
+    assert refused.value.retry_after == full[-1]
+    assert server.full == []
 
 
 @pytest.mark.parametrize("change", ["content", "name", "no resume"])
