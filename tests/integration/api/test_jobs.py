@@ -154,7 +154,8 @@ def test_it_goes_through_its_states_to_success(platform, started):
 
 
 def test_the_first_end_counts_and_details_that_come_second_are_kept(platform, started):
-    platform.hear(JobFinished(job_id=started, attempt=1, outcome=Outcome.SUCCEEDED))
+    silent = "the trainer's own report has not arrived"
+    platform.hear(JobFinished(job_id=started, attempt=1, outcome=Outcome.SUCCEEDED, reason=silent))
     platform.hear(
         JobFinished(job_id=started, attempt=1, outcome=Outcome.SUCCEEDED, metrics={"accuracy": 0.5})
     )
