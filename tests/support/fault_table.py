@@ -20,6 +20,7 @@ class Scale(BaseSettings):
     restarts: int = Field(default=2, description="restarts of PostgreSQL")
     outage_seconds: float = Field(default=3, description="how long Redis is away")
     jobs: int = Field(default=6, description="jobs created meanwhile")
+    both: bool = Field(default=False, description="try faults outside the database over both kinds of it")
     repeats: int = Field(default=1, description="how often each of the other faults is repeated")
     examples: int = Field(default=15, description="histories that the state machine tries")
     lease_seconds: float = Field(default=3, description="after which a dead worker's delivery is another's")
