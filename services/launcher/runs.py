@@ -58,7 +58,7 @@ def locked(session: Session, job_id: str, attempt: int) -> Run | None:
     return session.scalars(_to_change(job_id, attempt)).first()
 
 
-def _to_change(job_id: str, attempt: int) -> Select[tuple[Run]]:
+def _to_change(job_id: str, attempt: int) -> Select[Run]:
     query = select(Run).where(Run.job_id == job_id, Run.attempt == attempt)
     return query.with_for_update().execution_options(populate_existing=True)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from base64 import b64decode
 from contextlib import closing
 
 import pytest
@@ -152,11 +154,16 @@ def test_a_message_is_lost_between_pop_and_noting_it(anywhere, table, scale):
         worker.down(grace_seconds=0)
         with redis.Redis.from_url(anywhere.deployment.redis.url) as broker:
             dataset = anywhere.client.upload(anywhere.rng)
-            lost = until(lambda: broker.rpop(SCHEMA), "the message")
+            until(lambda: _pops(broker, dataset.id), "the message")  # noqa: B023 - called at once
             lost_at = time.monotonic()
-            assert lost is not None
         worker.up()
         anywhere.client.settle(dataset)
         row.rounds += 1
         row.seconds.append(time.monotonic() - lost_at)
     anywhere.keeps_its_promises(row.fault)
+
+
+def _pops(broker, dataset_id):
+    """Take the oldest message from the queue, as a worker does; tell whether it was about a data set."""
+    message = broker.rpop(SCHEMA)
+    return message is not None and dataset_id in b64decode(json.loads(message)["body"]).decode()
