@@ -48,7 +48,7 @@ test: .venv/.dev ## All checks and all tests
 .PHONY: faults
 faults: .venv/.dev ## Kill, freeze and cut off everything, hundreds of times, and print the fault table (docs/faults.md)
 	scripts/system-packages
-	FAULT_ROUNDS=100 FAULT_RESTARTS=20 FAULT_OUTAGE_SECONDS=60 FAULT_JOBS=100 FAULT_REPEATS=5 FAULT_BOTH=1 FAULT_EXAMPLES=500 \
+	FAULT_ROUNDS=100 FAULT_RESTARTS=20 FAULT_OUTAGE_SECONDS=60 FAULT_JOBS=100 FAULT_REPEATS=5 FAULT_FULL=1 FAULT_EXAMPLES=500 \
 	  FAULT_TABLE=build/faults.json $(BIN)/pytest tests/faults
 
 .PHONY: bench

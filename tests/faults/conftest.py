@@ -185,6 +185,6 @@ def broken(
 @pytest.fixture
 def anywhere(broken: Broken, scale: Scale) -> Broken:
     """A deployment for a fault that has little to do with the database: over one kind of it, in a short run."""
-    if broken.database != "sqlite" and not scale.both:
+    if broken.database != "sqlite" and not scale.full:
         pytest.skip("only `make faults` tries this over PostgreSQL, too")
     return broken

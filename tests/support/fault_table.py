@@ -16,13 +16,15 @@ class Scale(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="FAULT_", frozen=True)
 
-    rounds: int = Field(default=4, description="kills of a random service over each database")
-    restarts: int = Field(default=2, description="restarts of PostgreSQL")
+    rounds: int = Field(default=2, description="kills of a random service over each database")
+    restarts: int = Field(default=1, description="restarts of PostgreSQL")
     outage_seconds: float = Field(default=3, description="how long Redis is away")
     jobs: int = Field(default=6, description="jobs created meanwhile")
-    both: bool = Field(default=False, description="try faults outside the database over both kinds of it")
+    full: bool = Field(
+        default=False, description="try over both databases what has little to do with them, too"
+    )
     repeats: int = Field(default=1, description="how often each of the other faults is repeated")
-    examples: int = Field(default=15, description="histories that the state machine tries")
+    examples: int = Field(default=8, description="histories that the state machine tries")
     lease_seconds: float = Field(default=3, description="after which a dead worker's delivery is another's")
     again_seconds: float = Field(default=2, description="after which an unhandled message is sent again")
     seed: int = Field(default=0, description="of every random choice; 0: another one each time")
