@@ -45,6 +45,12 @@ test: .venv/.dev ## All checks and all tests
 	$(BIN)/pytest tests/faults
 	$(PARALLEL) --dist load tests/browser
 
+.PHONY: faults
+faults: .venv/.dev ## Kill, freeze and cut off everything, hundreds of times, and print the fault table (docs/faults.md)
+	scripts/system-packages
+	FAULT_ROUNDS=100 FAULT_RESTARTS=20 FAULT_OUTAGE_SECONDS=60 FAULT_JOBS=100 FAULT_REPEATS=5 FAULT_FULL=1 FAULT_EXAMPLES=500 \
+	  FAULT_TABLE=build/faults.json $(BIN)/pytest tests/faults
+
 .PHONY: bench
 bench: .venv/.dev ## Measure every speed claim (accuracy needs data: docs/benchmarks.md; datasets.py also a platform)
 	for script in profile staging uploads preflight demo_signal csv_zoo throughput; do echo "== $$script"; $(BIN)/python "benchmarks/$$script.py"; done

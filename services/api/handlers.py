@@ -126,6 +126,9 @@ class Handlers:
                 return
             self._settle(session, work, job, event)
             if job.attempt == event.attempt and job.state == event.outcome.value:
+                if event.metrics and not job.metrics:
+                    # The trainer's own report; the launcher, overtaking it, had said that it has not arrived
+                    job.reason = event.reason or None
                 job.metrics = job.metrics or dict(event.metrics)
                 job.artifacts = job.artifacts or [item.model_dump(mode="json") for item in event.artifacts]
 

@@ -45,8 +45,7 @@ class Handlers:
             run = runs.locked(session, event.job_id, event.attempt)
             if run is None:
                 # Overtook the launch request, which this row will stop
-                run = Run(job_id=event.job_id, attempt=event.attempt, state=WAITING)
-                session.add(run)
+                run = runs.add(session, Run(job_id=event.job_id, attempt=event.attempt, state=WAITING))
             if run.state == WAITING:
                 runs.end(run, reason="cancelled before it was launched")
                 work.outbox.emit(

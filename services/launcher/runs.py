@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, exists, func, or_, select, text, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
 
 from runtime import log
@@ -14,6 +15,7 @@ from services.launcher.models import ENDED, LAUNCHING, RUNNING, STOPPING, WAITIN
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from sqlalchemy import Select
     from sqlalchemy.orm import Session
 
     from contracts.events import JobLaunchRequested, JobSilent
@@ -27,7 +29,8 @@ _SLOTS_KEY = 7_481_924
 def request(session: Session, event: JobLaunchRequested) -> None:
     """Queue an attempt; a repeat, or one cancelled before it got here, changes nothing."""
     if locked(session, event.job_id, event.attempt) is None:
-        session.add(
+        add(
+            session,
             Run(
                 job_id=event.job_id,
                 attempt=event.attempt,
@@ -39,14 +42,28 @@ def request(session: Session, event: JobLaunchRequested) -> None:
                 max_idle_seconds=event.max_idle_seconds,
                 due_at=unix_now() + event.delay_seconds,
                 correlation=log.context(),
-            )
+            ),
         )
+
+
+def add(session: Session, run: Run) -> Run:
+    """Add an attempt's row, or give the one that another transaction has added since we looked, locked."""
+    try:
+        with session.begin_nested():
+            session.add(run)
+    except IntegrityError:
+        pass  # a launch and its cancellation were asked for at the same moment
+    return session.scalars(_to_change(run.job_id, run.attempt)).one()
 
 
 def locked(session: Session, job_id: str, attempt: int) -> Run | None:
     """Give an attempt's row, which nobody else changes until this transaction ends; None where there is none."""
+    return session.scalars(_to_change(job_id, attempt)).first()
+
+
+def _to_change(job_id: str, attempt: int) -> Select[Run]:
     query = select(Run).where(Run.job_id == job_id, Run.attempt == attempt)
-    return session.scalars(query.with_for_update().execution_options(populate_existing=True)).first()
+    return query.with_for_update().execution_options(populate_existing=True)
 
 
 def claim(session: Session, launcher: str, *, max_running: int, seconds: float) -> tuple[Run | None, bool]:

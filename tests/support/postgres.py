@@ -48,6 +48,14 @@ class PostgresServer:
         if os.getuid() == 0:
             shutil.chown(self._folder, "postgres")
         self._run("initdb", "-D", f"{self._folder}/data", "-U", "triptych", "-A", "trust", "--no-sync")
+        self._start()
+
+    def restart(self, *, mode: str) -> None:
+        """Stop it and start it again; immediate: as if it had crashed, fast: every connection is closed first."""
+        self._run("pg_ctl", "-D", f"{self._folder}/data", "-w", "-m", mode, "stop")
+        self._start()
+
+    def _start(self) -> None:
         options = f"-p {self._port} -k {self._folder} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=200"
         self._run(
             "pg_ctl", "-D", f"{self._folder}/data", "-w", "-l", f"{self._folder}/log", "-o", options, "start"

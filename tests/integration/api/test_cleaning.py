@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import shutil
 import tempfile
 from contextlib import suppress
@@ -118,13 +120,13 @@ class World:
         with self.database.write() as session:
             datasets.delete(session, SILENT, dataset_id)
 
-    def retry(self, job_id: str) -> str:
+    def retry(self, job_id: str) -> list[str]:
         """Retry a job; gives what its trainer is told to go on from."""
         with self.database.write() as session:
             job = jobs.get(session, job_id)
             jobs.retry(session, SILENT, job)
             environment = trainer_environment(job, datasets.get(session, job.dataset_id))
-        return environment.get("RESUME_FROM", "")
+        return json.loads(environment.get("RESUME_FROM", "[]"))
 
     def objects(self) -> set[str]:
         return {found.key for found in self.store.list()}
@@ -373,7 +375,7 @@ def test_whatever_happens_between_the_look_and_the_removal(database, any_store, 
     assert set(begun) == set(ended)
     keys = world.objects()
     for job, resume_from in begun.items():
-        assert resume_from == "", "their checkpoints had been given up before any was removed"
+        assert resume_from == [], "their checkpoints had been given up before any was removed"
         assert f"jobs/{job}/1/log.txt" in keys
         assert f"jobs/{job}/1/checkpoint.pt" not in keys
     assert {f"datasets/{dataset}/table.csv" for dataset in (mine, *made)} <= keys
@@ -550,8 +552,8 @@ class Lives(RuleBasedStateMachine):
                     assert f"jobs/{job.id}/{job.attempt}/checkpoint.pt" in keys
             for prediction in session.scalars(select(Prediction)):
                 assert f"{predictions.folder(prediction.job_id, prediction.id)}/table.csv" in keys
-        for resume_from in filter(None, self.resuming.values()):
-            assert self.world.store.key_of(resume_from) in keys
+        for uri in itertools.chain.from_iterable(self.resuming.values()):
+            assert self.world.store.key_of(uri) in keys
 
 
 def test_no_order_of_events_loses_what_is_referenced_or_leaves_what_is_not(request):

@@ -168,7 +168,8 @@ def test_only_a_jobs_own_objects_are_served_whatever_its_trainer_says(platform, 
 
 
 def test_the_first_end_counts_and_details_that_come_second_are_kept(platform, started):
-    platform.hear(JobFinished(job_id=started, attempt=1, outcome=Outcome.SUCCEEDED))
+    silent = "the trainer's own report has not arrived"
+    platform.hear(JobFinished(job_id=started, attempt=1, outcome=Outcome.SUCCEEDED, reason=silent))
     platform.hear(
         JobFinished(job_id=started, attempt=1, outcome=Outcome.SUCCEEDED, metrics={"accuracy": 0.5})
     )
