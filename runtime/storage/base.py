@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
+    from datetime import datetime
     from pathlib import Path
 
 Progress = Callable[[int], None]
@@ -147,6 +148,14 @@ class ObjectStore(Protocol):
 
         Raises:
             ValueError: For the empty prefix.
+        """
+        ...
+
+    def drop_unfinished(self, before: datetime) -> int:
+        """Remove what is left of writes that never ended and that nothing was added to since a moment; gives their number.
+
+        S3: a request for each thousand unfinished uploads, and two for each that began before the moment. A folder: a walk
+        through all of it.
         """
         ...
 

@@ -6,7 +6,7 @@ import hashlib
 import io
 import os
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 from uuid import uuid4
@@ -28,6 +28,7 @@ from runtime.storage.base import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from pathlib import Path
 
     from runtime.storage.base import Progress, Readable
@@ -149,6 +150,16 @@ class FileStore(ObjectStore):
         with _refusals(folder):
             if folder.is_dir():
                 shutil.rmtree(folder)
+        return count
+
+    @override
+    def drop_unfinished(self, before: datetime) -> int:
+        count = 0
+        for path in self._root.rglob(f"{PART_PREFIX}*"):
+            with suppress(FileNotFoundError):  # it was finished as we looked
+                if path.stat().st_mtime < before.timestamp():
+                    path.unlink()
+                    count += 1
         return count
 
     @override

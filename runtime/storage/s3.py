@@ -28,6 +28,7 @@ from runtime.storage.crc32 import CheckedSource, Crc32
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from mypy_boto3_s3.client import S3Client
@@ -52,16 +53,20 @@ REFUSED = {
 }
 
 
-def make_client(connections: int) -> S3Client:
-    """A client for whatever the environment's AWS_* variables name; retries what may pass five times.
+def make_client(connections: int, *, attempts: int = 6, timeout_seconds: float = 60) -> S3Client:
+    """A client for whatever the environment's AWS_* variables name.
 
     Args:
         connections: Kept open at most.
+        attempts: How often a request is made that failed in a way that may pass; between two, botocore waits a random
+            part of a time that doubles, up to 20 s.
+        timeout_seconds: The longest silence of the store within a request.
     """
     config = Config(
-        retries={"mode": "standard", "max_attempts": 5},
+        retries={"mode": "standard", "total_max_attempts": attempts},
         max_pool_connections=connections,
-        connect_timeout=10,
+        connect_timeout=min(10, timeout_seconds),
+        read_timeout=timeout_seconds,
         signature_version="s3v4",  # else links without a region are signed by a scheme many stores have dropped
         tcp_keepalive=True,
     )
@@ -78,8 +83,8 @@ class S3Store(ObjectStore):
     tells neither has the object read back instead: that costs a download, yet unlike an ETag it also proves
     something for encrypted objects, where the ETag is no MD5.
 
-    Unfinished multipart uploads of a process that was killed cost money until they are aborted: `delete_prefix` does
-    so, and the bucket should have an AbortIncompleteMultipartUpload lifecycle rule.
+    Unfinished multipart uploads of a process that was killed cost money until they are aborted: `delete_prefix` and
+    `drop_unfinished` do so, and the bucket may have an AbortIncompleteMultipartUpload lifecycle rule besides.
 
     Args:
         client: boto3's client.
@@ -254,6 +259,19 @@ class S3Store(ObjectStore):
         return count
 
     @override
+    def drop_unfinished(self, before: datetime) -> int:
+        count = 0
+        pages = self._client.get_paginator("list_multipart_uploads")
+        with self._errors(""):
+            for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix):
+                for upload in page.get("Uploads", []):
+                    if upload["Initiated"] < before and self._drop_upload(
+                        upload["Key"], upload["UploadId"], before
+                    ):
+                        count += 1
+        return count
+
+    @override
     def presign(self, key: str, *, seconds: int, filename: str) -> str | None:
         return self._client.generate_presigned_url(
             "get_object",
@@ -307,6 +325,20 @@ class S3Store(ObjectStore):
             for block in blocks:
                 read.update(block)
         return read.text()
+
+    def _drop_upload(self, name: str, upload_id: str, before: datetime) -> bool:
+        """Abort an upload unless a part came since; whether it did. One that ended as we looked is none of ours."""
+        upload: dict[str, str] = {"Bucket": self._bucket, "Key": name, "UploadId": upload_id}
+        try:
+            for page in self._client.get_paginator("list_parts").paginate(**upload):
+                if any(part["LastModified"] >= before for part in page.get("Parts", [])):
+                    return False
+            self._client.abort_multipart_upload(**upload)
+        except ClientError as error:
+            if _code(error) == "NoSuchUpload":
+                return False
+            raise
+        return True
 
     def _delete_all(self, names: Sequence[str]) -> None:
         answer = self._client.delete_objects(
