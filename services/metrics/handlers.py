@@ -9,6 +9,7 @@ from contracts.callback import Outcome
 from contracts.events import JobFinished, JobLaunched, JobLaunchRequested, JobLost, WorkAbandoned
 from runtime.db import now
 from services.metrics import items, jobs
+from services.metrics.publisher import News
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,7 +89,7 @@ class Handlers:
         self._tell(job, new)
 
     def _tell(self, job: Job, new: list[Numbered]) -> None:
-        self._publisher.publish(job.job_id, new, None, job.last_seq)
+        self._publisher.publish([News(job.job_id, new, None, job.last_seq)])
 
 
 def _end(
