@@ -185,6 +185,8 @@ class HttpReporter:
         self._give_up_at = time.monotonic() + self._flush_seconds
         self._closing.set()
         self._thread.join(self._flush_seconds)
+        if not self._thread.is_alive():  # else it is still in the middle of a report
+            self._delivery.close()
         if self._spool.waiting:
             log.warning("ended with %d bytes of reports unsent", self._spool.waiting)
 
