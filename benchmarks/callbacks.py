@@ -282,6 +282,8 @@ def send(
         call(request)
     requests = requests[WARM_UP:]
     barrier.wait()
+    call = make_client(origin)  # the server may have closed a connection that waited for the other senders
+    call(requests.pop(0))
     latencies, failed = [], 0
     began = time.perf_counter()
     for number, request in enumerate(requests):
@@ -414,19 +416,24 @@ class Viewers:
     def _read(self, origin: str, jobs: Sequence[str], count: int) -> None:
         host, _, port = origin.removeprefix("http://").partition(":")
         with selectors.DefaultSelector() as selector:
-            opened = []
-            for number in range(count):
-                stream = socket.create_connection((host, int(port)))
-                path = f"/api/training_jobs/{jobs[number % len(jobs)]}/events/"
-                stream.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
-                opened.append(stream)
-            for stream in opened:
-                head = b""
-                while b"retry:" not in head:
-                    got = stream.recv(65536)
-                    assert got, head
-                    head += got
-                selector.register(stream, selectors.EVENT_READ)
+            waiting = [f"/api/training_jobs/{jobs[number % len(jobs)]}/events/" for number in range(count)]
+            while waiting:
+                opened = []
+                for path in waiting:
+                    stream = socket.create_connection((host, int(port)))
+                    stream.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+                    opened.append((path, stream))
+                waiting = []
+                for path, stream in opened:
+                    head = b""
+                    while b"retry:" not in head and b" 503 " not in head:
+                        head += stream.recv(65536)
+                    if b" 503 " in head:  # it has not noticed yet that the streams before are gone
+                        stream.close()
+                        waiting.append(path)
+                    else:
+                        selector.register(stream, selectors.EVENT_READ)
+                time.sleep(0.5 if waiting else 0)
             self._ready.set()
             while True:
                 for key, _ in selector.select():

@@ -69,6 +69,6 @@ class Together(Generic[T]):
             self._busy = successor is not None
         if successor is not None:
             successor.woken.set()
-        for wish, error in zip(wishes, errors, strict=True):
-            wish.error, wish.done = error, True
+        for wish, outcome in zip(wishes, errors, strict=True):
+            wish.error, wish.done = outcome, True
             wish.woken.set()
