@@ -328,7 +328,7 @@ class S3Store(ObjectStore):
 
     def _drop_upload(self, name: str, upload_id: str, before: datetime) -> bool:
         """Abort an upload unless a part came since; whether it did. One that ended as we looked is none of ours."""
-        upload: dict[str, str] = {"Bucket": self._bucket, "Key": name, "UploadId": upload_id}
+        upload: dict[str, Any] = {"Bucket": self._bucket, "Key": name, "UploadId": upload_id}
         try:
             for page in self._client.get_paginator("list_parts").paginate(**upload):
                 if any(part["LastModified"] >= before for part in page.get("Parts", [])):

@@ -102,7 +102,7 @@ def append_all(session: Session, batch: Sequence[tuple[Job, Sequence[Draft]]]) -
     known = _known(session, batch)
     told, rows = [], []
     for job, drafts in batch:
-        fresh = {}
+        fresh: dict[str, Draft] = {}
         for draft in drafts:
             if (job.job_id, draft.identity) not in known:
                 fresh.setdefault(draft.identity, draft)
