@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -179,6 +180,8 @@ class Consumer:
             self._bury(lease, reason)
             return
         delay = self._retry_seconds * 2 ** (lease.attempts - 1)
+        # Jitter: what failed together, because a store went away, must not come back together
+        delay = random.uniform(delay / 2, delay)  # noqa: S311 - spreads load, guards nothing
         with self._db.write() as session:
             lease.change(session, lease_until=0.0, due_at=unix_now() + delay, last_error=reason)
 

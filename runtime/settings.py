@@ -23,6 +23,15 @@ class Settings(BaseSettings):
     objects_url: str = Field(
         pattern=r"^(s3://.+|file:///.+)$", description="object store: s3://bucket/prefix or file:///folder"
     )
+    objects_attempts: int = Field(
+        default=6,
+        ge=1,
+        le=100,
+        description="S3: how often a request is made, with growing random pauses, before it has failed",
+    )
+    objects_timeout_seconds: float = Field(
+        default=60, gt=0, le=3600, description="S3: the longest silence of the store within a request"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="least level logged"
     )

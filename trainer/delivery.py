@@ -87,6 +87,10 @@ class Delivery:
         else:
             raise Dropped(f"HTTP {answer.status_code}: {answer.text[:500]}")
 
+    def close(self) -> None:
+        """Give the connection back."""
+        self._client.close()
+
     def _backoff(self) -> float:
         """Exponential backoff with full jitter (AWS Architecture Blog, Exponential Backoff and Jitter, 2015)."""
         longest = min(LONGEST_WAIT, self._first_wait * 2**self._failures)

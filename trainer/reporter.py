@@ -133,6 +133,7 @@ class HttpReporter:
         self._at = (0, 0.0)  # step and epoch of the last point
         self._seq_lock = threading.Lock()
         self._dropped = 0
+        self._unspooled: Final | None = None  # the last word, where the disk had no room for it
         self._closing = threading.Event()
         self._give_up_at = math.inf  # monotonic seconds
         self._machine = Machine()
@@ -176,13 +177,16 @@ class HttpReporter:
         """Tell how the attempt ended."""
         finite = {name: value for name, value in (metrics or {}).items() if math.isfinite(value)}
         final = Final(outcome=outcome, reason=reason[:4000], metrics=finite, artifacts=list(artifacts))
-        self._spool.append(f'{{"final":{final.model_dump_json()}}}', always=True)
+        if not self._spool.append(f'{{"final":{final.model_dump_json()}}}', always=True):
+            self._unspooled = final
 
     def close(self) -> None:
         """Wait until everything is sent, or FLUSH_SECONDS are over."""
         self._give_up_at = time.monotonic() + self._flush_seconds
         self._closing.set()
         self._thread.join(self._flush_seconds)
+        if not self._thread.is_alive():  # else it is still in the middle of a report
+            self._delivery.close()
         if self._spool.waiting:
             log.warning("ended with %d bytes of reports unsent", self._spool.waiting)
 
@@ -198,7 +202,7 @@ class HttpReporter:
         if not kept:
             self._dropped += 1
             if self._dropped == 1:
-                log.warning("the spool of reports is full (SPOOL_MAX_MB): points are dropped")
+                log.warning("the spool of reports is full (SPOOL_MAX_MB), or its disk: points are dropped")
 
     def _run(self) -> None:
         next_beat = 0.0
@@ -220,7 +224,7 @@ class HttpReporter:
                 log.exception("the reporter stumbled")
                 if self._closing.is_set():
                     return
-            if self._closing.is_set() and not self._spool.waiting:
+            if self._closing.is_set() and not (self._spool.waiting or self._unspooled):
                 return
             self._closing.wait(BATCH_SECONDS)
 
@@ -229,6 +233,9 @@ class HttpReporter:
             taken, body = self._body(lines)
             self._send(body)
             self._spool.take(taken)
+        if self._unspooled is not None:
+            self._send(CallbackBody(attempt=self._attempt, final=self._unspooled))
+            self._unspooled = None
 
     def _body(self, lines: list[bytes]) -> tuple[list[bytes], CallbackBody]:
         points: list[Point] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -40,13 +41,18 @@ class Spool:
             return self._size - self._taken
 
     def append(self, line: str, *, always: bool = False) -> bool:
-        """Add a line; False, and nothing added, where the spool is full and the line is not one to keep always."""
+        """Add a line; False, and nothing added, where the disk is full, or the spool and the line is not to be kept always."""
         raw = line.encode() + b"\n"
         with self._lock:
             if not always and self._size - self._taken + len(raw) > self._max_bytes:
                 return False
-            with self._lines.open("ab") as file:
-                file.write(raw)
+            try:
+                with self._lines.open("ab") as file:
+                    file.write(raw)
+            except OSError:
+                with suppress(OSError):  # half a line must not stand before the next one
+                    os.truncate(self._lines, self._size)
+                return False
             self._size += len(raw)
             self.appended += 1
             return True
@@ -74,5 +80,6 @@ class Spool:
         with self._lock:
             self._taken += sum(map(len, lines))
             partial = self._mark.with_suffix(".partial")
-            partial.write_text(str(self._taken))
-            partial.replace(self._mark)
+            with suppress(OSError):  # a full disk costs a repeat after a restart, which changes nothing
+                partial.write_text(str(self._taken))
+                partial.replace(self._mark)

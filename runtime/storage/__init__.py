@@ -29,7 +29,14 @@ __all__ = [
 ]
 
 
-def open_store(url: str, *, part_bytes: int = 8 << 20, connections: int = 8) -> ObjectStore:
+def open_store(
+    url: str,
+    *,
+    part_bytes: int = 8 << 20,
+    connections: int = 8,
+    attempts: int = 6,
+    timeout_seconds: float = 60,
+) -> ObjectStore:
     """The store a URL names.
 
     Args:
@@ -37,6 +44,8 @@ def open_store(url: str, *, part_bytes: int = 8 << 20, connections: int = 8) -> 
             `file:///folder` (percent-encoded; made if it is missing).
         part_bytes: S3: size of a part, and of the smallest object sent in parts; at least 5 MiB.
         connections: S3: parts of one object sent at a time.
+        attempts: S3: see `runtime.storage.s3.make_client`.
+        timeout_seconds: As above.
 
     Raises:
         ValueError: If it is neither.
@@ -47,7 +56,8 @@ def open_store(url: str, *, part_bytes: int = 8 << 20, connections: int = 8) -> 
         from runtime.storage.s3 import S3Store, make_client  # noqa: PLC0415
 
         return S3Store(
-            make_client(4 * connections),  # several objects may be on their way at once
+            # several objects may be on their way at once
+            make_client(4 * connections, attempts=attempts, timeout_seconds=timeout_seconds),
             parts.netloc,
             url.removeprefix(f"s3://{parts.netloc}").strip("/"),
             part_bytes=part_bytes,

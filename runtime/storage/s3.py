@@ -53,16 +53,20 @@ REFUSED = {
 }
 
 
-def make_client(connections: int) -> S3Client:
-    """A client for whatever the environment's AWS_* variables name; retries what may pass five times.
+def make_client(connections: int, *, attempts: int = 6, timeout_seconds: float = 60) -> S3Client:
+    """A client for whatever the environment's AWS_* variables name.
 
     Args:
         connections: Kept open at most.
+        attempts: How often a request is made that failed in a way that may pass; between two, botocore waits a random
+            part of a time that doubles, up to 20 s.
+        timeout_seconds: The longest silence of the store within a request.
     """
     config = Config(
-        retries={"mode": "standard", "max_attempts": 5},
+        retries={"mode": "standard", "total_max_attempts": attempts},
         max_pool_connections=connections,
-        connect_timeout=10,
+        connect_timeout=min(10, timeout_seconds),
+        read_timeout=timeout_seconds,
         signature_version="s3v4",  # else links without a region are signed by a scheme many stores have dropped
         tcp_keepalive=True,
     )
@@ -333,12 +337,12 @@ class S3Store(ObjectStore):
 
     def _drop_upload(self, name: str, upload_id: str, before: datetime) -> bool:
         """Abort an upload unless a part came since; whether it did. One that ended as we looked is none of ours."""
-        pages = self._client.get_paginator("list_parts")
+        upload: dict[str, Any] = {"Bucket": self._bucket, "Key": name, "UploadId": upload_id}
         try:
-            for page in pages.paginate(Bucket=self._bucket, Key=name, UploadId=upload_id):
+            for page in self._client.get_paginator("list_parts").paginate(**upload):
                 if any(part["LastModified"] >= before for part in page.get("Parts", [])):
                     return False
-            self._client.abort_multipart_upload(Bucket=self._bucket, Key=name, UploadId=upload_id)
+            self._client.abort_multipart_upload(**upload)
         except ClientError as error:
             if _code(error) == "NoSuchUpload":
                 return False

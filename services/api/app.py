@@ -43,7 +43,11 @@ def create_app(settings: ApiSettings) -> Flask:
     db, bell, store = (
         Database(settings.database_url),
         Bell(settings.redis_url),
-        open_store(settings.objects_url),
+        open_store(
+            settings.objects_url,
+            attempts=settings.objects_attempts,
+            timeout_seconds=settings.objects_timeout_seconds,
+        ),
     )
     quotas = Quotas(db, Backlog(db), settings)
     files = Files(settings.spool_dir, store, settings.max_image_pixels)

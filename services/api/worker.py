@@ -28,7 +28,11 @@ def main() -> None:
     db, bell, store = (
         Database(settings.database_url),
         Bell(settings.redis_url),
-        open_store(settings.objects_url),
+        open_store(
+            settings.objects_url,
+            attempts=settings.objects_attempts,
+            timeout_seconds=settings.objects_timeout_seconds,
+        ),
     )
     telemetry = Telemetry.of("api-worker", settings)
     telemetry.registry.read("database", figures.GAUGES, lambda: figures.of(db))

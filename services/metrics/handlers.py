@@ -17,6 +17,7 @@ from contracts.events import (
 )
 from runtime.db import now
 from services.metrics import items, jobs
+from services.metrics.publisher import News
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,7 +108,7 @@ class Handlers:
         self._tell(job, new)
 
     def _tell(self, job: Job, new: list[Numbered]) -> None:
-        self._publisher.publish(job.job_id, new, None, job.last_seq)
+        self._publisher.publish([News(job.job_id, new, None, job.last_seq)])
 
 
 def _end(

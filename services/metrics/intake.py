@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import OperationalError
 
 from contracts.callback import CallbackBody, Heartbeat, Outcome, Refused
 from contracts.events import EndCause, JobFinished, JobStarted
@@ -10,8 +14,12 @@ from runtime import log
 from runtime.db import Database, now
 from runtime.errors import Conflict, Invalid
 from services.metrics import items, jobs
+from services.metrics.publisher import News
+from services.metrics.together import Together
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.orm import Session
 
     from contracts.callback import Final
@@ -22,8 +30,29 @@ if TYPE_CHECKING:
     from services.metrics.publisher import Publisher
 
 
+_MOST_TOGETHER = 32  # callbacks in one transaction; each may hold a thousand points
+
+
+@dataclass(frozen=True, slots=True)
+class _Callback:
+    job_id: str
+    sender: Sender
+    body: CallbackBody
+    # of the request: another's thread may store this callback, and its events carry the ids bound here
+    context: Context
+
+
+@dataclass(slots=True)
+class _Told:
+    """What a transaction adds to one job."""
+
+    job: Job
+    drafts: list[Draft] = field(default_factory=list)
+    heartbeat: Heartbeat | None = None
+
+
 class Intake:
-    """Where callbacks enter."""
+    """Where callbacks enter. Those that come at the same time are stored by one transaction."""
 
     def __init__(self, db: Database, outbox: Outbox, publisher: Publisher, *, grace_seconds: float) -> None:
         """Wire the intake.
@@ -38,9 +67,10 @@ class Intake:
         self._outbox = outbox
         self._publisher = publisher
         self._grace_seconds = grace_seconds
+        self._together = Together(self._store_each, _MOST_TOGETHER)
 
     def accept(self, job_id: str, sender: Sender, body: CallbackBody) -> None:
-        """Store a callback; one that was stored before changes nothing.
+        """Store a callback; one that was stored before changes nothing. On return it is committed.
 
         Raises:
             Refused: The job was launched by this platform and the callback is not version 2.
@@ -52,25 +82,69 @@ class Intake:
                 f"attempt: the body says {body.attempt}, the signature is for {sender.attempt}",
                 {"attempt": [f"must be {sender.attempt}"]},
             )
-        with log.bound(job_id=job_id), self._db.write() as session:
-            job = jobs.lock(session, job_id)
-            self._admit(job, sender, body.attempt)
-            job.last_seen = now()
-            heartbeat = _newer(job, body.heartbeat)
-            new = jobs.append(session, job, self._drafts(session, job, body))
-            last_seq = job.last_seq
-        self._publisher.publish(job_id, new, heartbeat, last_seq)
+        with log.bound(job_id=job_id):
+            self._together.do(_Callback(job_id, sender, body, copy_context()))
+
+    def _store_each(self, callbacks: Sequence[_Callback]) -> list[Exception | None]:
+        """Store callbacks; one that the database will not have must not cost the others their place."""
+        try:
+            return self._store(callbacks)
+        except OperationalError:  # the database is away, for all of them
+            raise
+        except Exception:
+            if len(callbacks) == 1:
+                raise
+        errors: list[Exception | None] = []
+        for callback in callbacks:
+            try:
+                errors += self._store([callback])
+            except Exception as error:  # noqa: BLE001 - its own thread raises it
+                errors.append(error)
+        return errors
+
+    def _store(self, callbacks: Sequence[_Callback]) -> list[Exception | None]:
+        errors: list[Exception | None] = []
+        with self._db.write() as session:
+            locked = jobs.lock_all(session, (callback.job_id for callback in callbacks))
+            told = {job_id: _Told(job) for job_id, job in locked.items()}
+            for callback in callbacks:
+                try:
+                    callback.context.run(self._take, session, told[callback.job_id], callback)
+                except (Refused, Conflict) as error:
+                    errors.append(error)
+                else:
+                    errors.append(None)
+            new = jobs.append_all(session, [(each.job, each.drafts) for each in told.values()])
+            news = [
+                News(each.job.job_id, numbered, each.heartbeat, each.job.last_seq)
+                for each, numbered in zip(told.values(), new, strict=True)
+            ]
+        self._publisher.publish(news)
+        return errors
+
+    def _take(self, session: Session, told: _Told, callback: _Callback) -> None:
+        job, body = told.job, callback.body
+        self._admit(job, callback.sender, body.attempt)
+        if job.heartbeat is None:  # of an attempt that is over, if there was one
+            told.heartbeat = None
+        job.last_seen = now()
+        told.heartbeat = _newer(job, body.heartbeat) or told.heartbeat
+        told.drafts += self._drafts(session, job, body)
 
     def _admit(self, job: Job, sender: Sender, attempt: int) -> None:
-        if sender.attempt is not None:
-            job.launched = True
-        elif job.launched:
+        """Let a callback in, and a newer attempt begin; a callback that is refused changes nothing."""
+        if sender.attempt is None and job.launched:
             raise Refused("this platform launched the job, so only version 2 callbacks are accepted for it")
         if attempt < job.attempt:
             raise Conflict(f"attempt {attempt} is over: attempt {job.attempt} has begun")
-        jobs.begin_attempt(job, attempt)
-        if job.ended_at is not None and (now() - job.ended_at).total_seconds() > self._grace_seconds:
+        if (
+            attempt == job.attempt
+            and job.ended_at is not None
+            and (now() - job.ended_at).total_seconds() > self._grace_seconds
+        ):
             raise Conflict(f"attempt {attempt} ended as {job.state} at {job.ended_at:%Y-%m-%d %H:%M:%S} UTC")
+        job.launched = job.launched or sender.attempt is not None
+        jobs.begin_attempt(job, attempt)
 
     def _drafts(self, session: Session, job: Job, body: CallbackBody) -> list[Draft]:
         drafts = []

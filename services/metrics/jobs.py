@@ -17,11 +17,15 @@ from services.metrics import items
 from services.metrics.models import Item, Job
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from sqlalchemy import Table
     from sqlalchemy.orm import Session
 
     from services.metrics.items import Draft, Numbered
+
+_ITEMS: Table = Item.__table__  # type: ignore[assignment]  # SQLAlchemy types __table__ as FromClause
+_MOST_PARAMETERS = 10_000  # of one statement; SQLite takes some 32,000
 
 
 def find(session: Session, job_id: str) -> Job | None:
@@ -40,6 +44,14 @@ def lock(session: Session, job_id: str) -> Job:
             pass  # another transaction made it since we looked
         job = session.get_one(Job, job_id, with_for_update=True, populate_existing=True)
     return job
+
+
+def lock_all(session: Session, job_ids: Iterable[str]) -> dict[str, Job]:
+    """Take the locks of several jobs, always in the same order, so that two transactions never wait for each other."""
+    wanted = sorted(set(job_ids))
+    found = session.scalars(select(Job).where(Job.job_id.in_(wanted)).order_by(Job.job_id).with_for_update())
+    locked = {job.job_id: job for job in found}
+    return {job_id: locked.get(job_id) or lock(session, job_id) for job_id in wanted}
 
 
 def begin_attempt(job: Job, attempt: int) -> bool:
@@ -83,36 +95,47 @@ def append(session: Session, job: Job, drafts: Sequence[Draft]) -> list[Numbered
     Returns:
         What was new.
     """
-    by_identity: dict[str, Draft] = {}
-    for draft in drafts:
-        by_identity.setdefault(draft.identity, draft)
-    if not by_identity:
-        return []
-    known = set(
-        session.scalars(
-            select(Item.identity).where(Item.job_id == job.job_id, Item.identity.in_(by_identity))
+    return append_all(session, [(job, drafts)])[0]
+
+
+def append_all(session: Session, batch: Sequence[tuple[Job, Sequence[Draft]]]) -> list[list[Numbered]]:
+    """Do what `append` does for several jobs, in as many statements as for one."""
+    known = _known(session, batch)
+    told, rows = [], []
+    for job, drafts in batch:
+        fresh: dict[str, Draft] = {}
+        for draft in drafts:
+            if (job.job_id, draft.identity) not in known:
+                fresh.setdefault(draft.identity, draft)
+        numbered = [
+            items.Numbered(seq, draft.kind, draft.attempt, draft.at, draft.data)
+            for seq, draft in enumerate(fresh.values(), job.last_seq + 1)
+        ]
+        rows += [
+            {"job_id": job.job_id, "identity": identity, **_columns(item)}
+            for item, identity in zip(numbered, fresh, strict=True)
+        ]
+        if numbered:
+            job.last_seq += len(numbered)
+        told.append(numbered)
+    if rows:
+        session.execute(insert(_ITEMS), rows)
+    return told
+
+
+def _known(session: Session, batch: Sequence[tuple[Job, Sequence[Draft]]]) -> set[tuple[str, str]]:
+    """Find which (job, identity) are stored already. Of several jobs' identities every pair is looked up: they are few."""
+    identities = sorted({draft.identity for _, drafts in batch for draft in drafts})
+    job_ids = [job.job_id for job, _ in batch]
+    known: set[tuple[str, str]] = set()
+    for begin in range(0, len(identities), _MOST_PARAMETERS):
+        those = identities[begin : begin + _MOST_PARAMETERS]
+        stored = select(_ITEMS.c.job_id, _ITEMS.c.identity).where(
+            _ITEMS.c.job_id.in_(job_ids), _ITEMS.c.identity.in_(those)
         )
-    )
-    fresh = [draft for identity, draft in by_identity.items() if identity not in known]
-    numbered = [
-        items.Numbered(seq, draft.kind, draft.attempt, draft.at, draft.data)
-        for seq, draft in enumerate(fresh, job.last_seq + 1)
-    ]
-    if fresh:
-        session.execute(
-            insert(Item.__table__),  # type: ignore[arg-type]  # SQLAlchemy types __table__ as FromClause
-            [
-                {
-                    "job_id": job.job_id,
-                    "seq": item.seq,
-                    "identity": draft.identity,
-                    "kind": draft.kind,
-                    "attempt": draft.attempt,
-                    "at": draft.at,
-                    "data": draft.data,
-                }
-                for item, draft in zip(numbered, fresh, strict=True)
-            ],
-        )
-        job.last_seq += len(fresh)
-    return numbered
+        known.update((row.job_id, row.identity) for row in session.connection().execute(stored))
+    return known
+
+
+def _columns(item: Numbered) -> dict[str, object]:
+    return {"seq": item.seq, "kind": item.kind, "attempt": item.attempt, "at": item.at, "data": item.data}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import redis
@@ -14,7 +15,7 @@ from redis.retry import Retry
 from services.metrics import items
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from contracts.callback import Heartbeat
     from services.metrics.items import Numbered
@@ -25,6 +26,23 @@ _log = logging.getLogger(__name__)
 def channel(job_id: str) -> str:
     """Name the pub/sub channel of a job."""
     return f"metrics:{job_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What one transaction added to a job.
+
+    Attributes:
+        job_id: The job.
+        new: Its new items, in order.
+        heartbeat: Its new heartbeat.
+        last_seq: The number of its newest item.
+    """
+
+    job_id: str
+    new: Sequence[Numbered]
+    heartbeat: Heartbeat | None
+    last_seq: int
 
 
 class Publisher:
@@ -43,21 +61,20 @@ class Publisher:
         self._closed_until = 0.0
         self._failing = False
 
-    def publish(
-        self, job_id: str, new: Sequence[Numbered], heartbeat: Heartbeat | None, last_seq: int
-    ) -> None:
-        """Tell what one transaction added, or nothing where Redis is away.
-
-        Args:
-            job_id: The job.
-            new: Its new items, in order.
-            heartbeat: Its new heartbeat.
-            last_seq: The number of its newest item.
-        """
-        if not (new or heartbeat) or not self._may_try():
+    def publish(self, news: Iterable[News]) -> None:
+        """Tell what one transaction added, or nothing where Redis is away."""
+        messages = [
+            (channel(each.job_id), items.message(each.new, each.heartbeat, each.last_seq))
+            for each in news
+            if each.new or each.heartbeat
+        ]
+        if not messages or not self._may_try():
             return
         try:
-            self._redis.publish(channel(job_id), items.message(new, heartbeat, last_seq))
+            with self._redis.pipeline(transaction=False) as pipe:  # one round trip for all
+                for message in messages:
+                    pipe.publish(*message)
+                pipe.execute()
         except (redis.RedisError, OSError) as error:
             self._failed(error)
         else:

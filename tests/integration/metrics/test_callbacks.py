@@ -7,15 +7,23 @@ import json
 import random
 import threading
 import time
+from contextvars import copy_context
 from datetime import timedelta
 
 import pytest
 from integration.metrics.running import AT, body, final, heartbeat, points, signed
 from sqlalchemy import delete
+from sqlalchemy.exc import DataError
 
 from contracts.callback import TOKEN_HEADER, ArtifactInfo, Evaluation, sign_token
+from contracts.events import Envelope
+from runtime import log
 from runtime.outbox import EventRow
+from services.metrics.app import EXTENSION
+from services.metrics.auth import Sender
+from services.metrics.intake import _Callback
 from services.metrics.models import Item, Job
+from services.metrics.parsing import parse
 
 FIXED = "f" * 32
 MODEL = ArtifactInfo(name="model.pt", uri="s3://b/model.pt", size=10, sha256="0" * 64)
@@ -337,3 +345,64 @@ def test_the_routes_are_described(client):
         "/api/metrics/curves/",
     }
     assert "Point" in described["components"]["schemas"]
+
+
+class TestTogether:
+    """Callbacks of one moment share a transaction, and nothing else."""
+
+    @pytest.fixture
+    def intake(self, app):
+        return app.extensions[EXTENSION].parts.intake
+
+    def callback(self, job_id, raw, attempt=1):
+        return _Callback(job_id, Sender(attempt), parse(raw), copy_context())
+
+    def test_each_gets_its_own_answer_and_the_others_are_stored(self, client, intake):
+        assert send(client, body(attempt=2), "newer", attempt=2).status_code == 204
+        errors = intake._store_each(
+            [
+                self.callback("a", body(points=points(0, 1), heartbeat=heartbeat(0.5))),
+                self.callback("newer", body(points=points(0))),
+                self.callback("b", body(points=points(0))),
+                self.callback("a", body(points=points(1, 2))),
+                self.callback("b", body(points=points(1), final=final("failed", reason="\x00"))),
+            ]
+        )
+        assert [type(error).__name__ for error in errors] == [
+            "NoneType",
+            "Conflict",
+            "NoneType",
+            "NoneType",
+            "NoneType",
+        ]
+        assert kinds(client, "a") == ["running", "point", "point", "point"]
+        assert kinds(client, "b") == ["running", "point", "point", "failed"]
+        assert kinds(client, "newer") == ["running"]
+
+    def test_one_that_the_database_will_not_have_costs_the_others_nothing(self, client, intake, monkeypatch):
+        take = intake._take
+
+        def choosy(session, told, callback):
+            take(session, told, callback)
+            if callback.job_id == "bad":
+                raise DataError("INSERT", {}, ValueError("will not have it"))
+
+        monkeypatch.setattr(intake, "_take", choosy)
+        wishes = [self.callback(name, body(points=points(0))) for name in ("a", "bad", "b")]
+        errors = intake._store_each(wishes)
+        assert [type(error).__name__ for error in errors] == ["NoneType", "DataError", "NoneType"]
+        assert kinds(client, "a") == kinds(client, "b") == ["running", "point"]
+        assert listed(client, "bad")["items"] == []
+
+    def test_events_carry_the_ids_of_their_own_request(self, intake, database):
+        wishes = []
+        for name in ("a", "b"):
+            with log.bound(request_id=f"of-{name}", job_id=name):
+                wishes.append(self.callback(name, body()))
+        assert intake._store_each(wishes) == [None, None]
+        with database.read() as session:
+            told = [Envelope.model_validate(row.envelope) for row in session.query(EventRow)]
+        assert {each.data["job_id"]: each.correlation["request_id"] for each in told} == {
+            "a": "of-a",
+            "b": "of-b",
+        }

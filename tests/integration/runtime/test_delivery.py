@@ -7,9 +7,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import select
 
 from contracts.events import DatasetDeleted, DatasetUploaded, WorkAbandoned
 from runtime.bus import Consumer, Work
+from runtime.db import unix_now
 from runtime.errors import Transient
 from runtime.outbox import DEAD, HANDLED, PENDING, Delivery, LeaseLost, Outbox, claim
 from runtime.relay import Relay
@@ -198,6 +200,28 @@ def test_only_what_may_pass_is_tried_again_then_the_work_is_abandoned(database, 
     assert isinstance(told, WorkAbandoned)
     assert (told.subject, told.attempts) == ("d1", tries)
     assert str(error) in told.reason
+
+
+def test_what_failed_together_is_tried_again_at_different_moments(database, outbox):
+    for number in range(8):
+        emit(database, outbox, DatasetDeleted(dataset_id=f"d{number}"))
+
+    def handle(_event, _work):
+        raise Transient("store is away")
+
+    consumer = Consumer(database, outbox, "ingest.staging", {"dataset.deleted.v1": handle}, retry_seconds=60)
+    with database.read() as session:
+        ids = list(session.scalars(select(Delivery.id).where(Delivery.queue == "ingest.staging")))
+    pauses = []
+    for number in ids:
+        before = unix_now()
+        consumer.receive(number)
+        after = unix_now()
+        with database.read() as session:
+            due_at = session.get_one(Delivery, number).due_at
+        assert before + 30 <= due_at <= after + 60
+        pauses.append(due_at - before)
+    assert max(pauses) - min(pauses) > 1
 
 
 def test_a_worker_that_died_three_times_at_it_ends_the_work(database, outbox, queue):

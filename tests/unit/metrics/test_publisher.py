@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from services.metrics.items import Numbered
-from services.metrics.publisher import Publisher
+from services.metrics.publisher import News, Publisher
 
 ITEM = Numbered(1, "state", 1, datetime(2026, 1, 1, tzinfo=UTC), '{"state":"running"}')
 
@@ -37,7 +37,7 @@ def test_a_hanging_redis_is_tried_once_in_a_pause(hanging_redis):
     url = f"redis://127.0.0.1:{hanging_redis.getsockname()[1]}/0"
     publisher = Publisher(url, timeout_seconds=0.01, pause_seconds=3600)
     for _ in range(50):
-        publisher.publish("j", [ITEM], None, 1)
+        publisher.publish([News("j", [ITEM], None, 1)])
     publisher.close()
     assert connections(hanging_redis) == 1
 
@@ -46,7 +46,7 @@ def test_it_is_tried_again_after_the_pause(hanging_redis):
     url = f"redis://127.0.0.1:{hanging_redis.getsockname()[1]}/0"
     publisher = Publisher(url, timeout_seconds=0.01, pause_seconds=1e-9)
     for _ in range(3):
-        publisher.publish("j", [ITEM], None, 1)
+        publisher.publish([News("j", [ITEM], None, 1)])
     publisher.close()
     assert connections(hanging_redis) == 3
 
@@ -54,6 +54,6 @@ def test_it_is_tried_again_after_the_pause(hanging_redis):
 def test_nothing_new_is_not_published(hanging_redis):
     url = f"redis://127.0.0.1:{hanging_redis.getsockname()[1]}/0"
     publisher = Publisher(url, timeout_seconds=0.01, pause_seconds=3600)
-    publisher.publish("j", [], None, 1)
+    publisher.publish([News("j", [], None, 1)])
     publisher.close()
     assert connections(hanging_redis) == 0

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import math
+import resource
 import threading
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -224,3 +226,28 @@ def test_half_a_line_of_a_killed_process_is_forgotten(tmp_path):
     again = Spool(tmp_path, max_bytes=1000)
     again.append("next")
     assert again.peek(5, 100) == [b"whole\n", b"next\n"]
+
+
+@contextmanager
+def full_disk(size):
+    """Let no file of this process grow beyond a size; the write that tries gets an OSError, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_costs_points_and_never_the_training_nor_its_last_word(start, tmp_path):
+    port = free_port()
+    reporter = start(f"http://127.0.0.1:{port}")
+    tell(reporter, range(5))
+    with full_disk((tmp_path / "spool" / "reports.jsonl").stat().st_size + 20):
+        tell(reporter, range(5, 10))  # the first of them fits in half
+        service = MetricsService(port)
+        reporter.final(Outcome.FAILED, "No space left on device")
+        reporter.close()
+    service.stop()
+    assert service.steps == list(range(5))
+    assert service.bodies[-1].final.reason == "No space left on device"
