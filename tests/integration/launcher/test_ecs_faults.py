@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from itertools import product
 
 import pytest
 
 from contracts.callback import Outcome
 from contracts.events import JobFinished, JobLaunched
-from runtime.db import now
+from runtime.db import unix_now
 from runtime.errors import Transient
 from runtime.storage import open_store
 from services.launcher.backend import InDoubt, Refused, RunSpec, RunState
@@ -302,7 +301,7 @@ def test_a_task_over_its_time_is_stopped_however_often_that_takes(cloud, launche
     launcher.request("a", max_seconds=60)
     launcher.round()
     with database.write() as session:
-        session.query(Run).update({Run.launched_at: now() - timedelta(seconds=61)})
+        session.query(Run).update({Run.started_at: unix_now() - 61})
     cloud.fail("StopTask", Fault.CUT_BEFORE, Fault.THROTTLED)
     for _ in range(2):
         launcher.round()
