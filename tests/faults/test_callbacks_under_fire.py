@@ -16,7 +16,6 @@ from integration.metrics.running import AT, ROOT, Service, Viewer, body, final, 
 
 from contracts.callback import Outcome, Phase, Point, derive_secret
 from contracts.job import JobSpec
-from support.fault_report import full_scale, record_fault
 from support.trainer_jobs import job_env
 from support.wait import until
 from trainer.delivery import Delivery
@@ -138,7 +137,9 @@ def measured(items) -> list[tuple[object, ...]]:
     ]
 
 
-def test_points_in_any_order_while_redis_and_the_service_are_killed(service, redis_server, migrated_url):
+def test_points_in_any_order_while_redis_and_the_service_are_killed(
+    service, redis_server, migrated_url, table, scale
+):
     chance = random.Random(11)
     points = [
         Point(split=split, step=step, seq=step, epoch=step / 10, at=AT, values={"loss": chance.random()})
@@ -147,7 +148,7 @@ def test_points_in_any_order_while_redis_and_the_service_are_killed(service, red
     ]
     callbacks = shuffled_callbacks(points, chance)
     viewers = [Viewer(service.url, leave_after=count) for count in (10**9, 10**9, 3000, 700, 450)]
-    rounds = 20 if full_scale() else 2
+    rounds = 20 if scale.full else 2
     fire = Fire(chance, len(callbacks), {"metrics": service, "redis": redis_server}, rounds)
     send_all(service, callbacks, fire)
     fire.join()
@@ -161,12 +162,13 @@ def test_points_in_any_order_while_redis_and_the_service_are_killed(service, red
     lost, duplicated = sent - found, found - sent
     kind = migrated_url.partition(":")[0]
     for name, seconds in fire.recovered.items():
-        record_fault(
-            fault=f"kill -9 of {name}, 10,000 points under way ({kind})",
+        table.add(
+            f"kill -9 of {name}, 10,000 points under way",
+            kind,
             rounds=rounds,
             lost=lost.total(),
             duplicated=duplicated.total(),
-            recover_seconds=seconds,
+            seconds=seconds,
         )
     assert (lost, duplicated) == (Counter(), Counter())
     for viewer in viewers:
@@ -211,8 +213,10 @@ def train(reporter: HttpReporter, first: int, seconds: float) -> tuple[int, floa
 
 @pytest.mark.parametrize("away", ["killed", "stopped"])
 @pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
-def test_training_goes_on_while_the_service_is_away_and_the_spool_drains_in_order(service, tmp_path, away):
-    seconds = 300.0 if full_scale() and away == "killed" else 3.0
+def test_training_goes_on_while_the_service_is_away_and_the_spool_drains_in_order(
+    service, tmp_path, away, table, scale
+):
+    seconds = 300.0 if scale.full and away == "killed" else 3.0
     viewer = Viewer(service.url)
     with ExitStack() as stack:
         reporter = stack.enter_context(reporting(service, tmp_path, timeout=1.0))
@@ -242,13 +246,14 @@ def test_training_goes_on_while_the_service_is_away_and_the_spool_drains_in_orde
         for item in stored
         if item["kind"] == "point" and item["data"]["split"] == "train"
     ]
-    record_fault(
-        fault=f"metrics service {away} for {seconds:.0f} s while a trainer reports"
+    table.add(
+        f"metrics service {away} for {seconds:.0f} s while a trainer reports"
         f" (its step took {before * 1e6:.0f} µs before, {during * 1e6:.0f} µs meanwhile)",
+        "sqlite",
         rounds=1,
         lost=step - len(set(steps)),
         duplicated=len(steps) - len(set(steps)),
-        recover_seconds=[recovered],
+        seconds=[recovered],
     )
     assert waiting > 0
     assert steps == list(range(step))

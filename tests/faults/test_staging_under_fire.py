@@ -19,7 +19,6 @@ from contracts.topology import STAGING
 from runtime.db import now
 from runtime.outbox import HANDLED, Delivery, EventRow, Outbox
 from runtime.storage import open_store
-from support.fault_report import full_scale, record_fault
 from support.faulty_proxy import FaultyProxy
 from support.ports import free_port
 from support.wait import until
@@ -201,8 +200,8 @@ def begin(database, migrated_url, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("make_store", [FolderStore, S3OnDisk], ids=["file", "s3"])
-def test_worker_and_store_are_killed_at_random_points(begin, make_store):
-    size, rounds = (200 * MB, 10) if full_scale() else (30 * MB, 2)
+def test_worker_and_store_are_killed_at_random_points(begin, make_store, table, scale):
+    size, rounds = (200 * MB, 10) if scale.full else (30 * MB, 1)
     chance = random.Random(3)
     recovered: dict[str, list[float]] = {}
     lost = duplicated = 0
@@ -226,13 +225,14 @@ def test_worker_and_store_are_killed_at_random_points(begin, make_store):
                 assert all(isinstance(end, DatasetStaged) for end in ends), ends
                 lost += len(stage.differing(dataset_id))
         for name, seconds in recovered.items():
-            record_fault(
-                fault=f"kill -9 of the {'staging worker' if name == 'worker' else 'store'} while it stages"
+            table.add(
+                f"kill -9 of the {'staging worker' if name == 'worker' else 'store'} while it stages"
                 f" {size // MB} MB ({stage.store.url.partition(':')[0]})",
+                "sqlite",
                 rounds=rounds,
                 lost=lost,
                 duplicated=duplicated,
-                recover_seconds=seconds,
+                seconds=seconds,
             )
         assert (lost, duplicated) == (0, 0)
         assert stage.handled()
@@ -244,8 +244,8 @@ def test_worker_and_store_are_killed_at_random_points(begin, make_store):
         assert stage.differing("d0-worker") == [], "the sweep took more than it should"
 
 
-def test_a_store_that_fails_now_and_then_is_tried_again(begin):
-    size, rounds = (200 * MB, 5) if full_scale() else (30 * MB, 1)
+def test_a_store_that_fails_now_and_then_is_tried_again(begin, table, scale):
+    size, rounds = (200 * MB, 5) if scale.full else (30 * MB, 1)
     with begin(S3OnDisk, size) as stage:
         proxy = stage.store.proxy
         proxy.deck = ["refused", "refused", "cut", "slow", *[""] * 6]
@@ -262,13 +262,14 @@ def test_a_store_that_fails_now_and_then_is_tried_again(begin):
         done, proxy.deck = proxy.done.copy(), [""]
         del done[""]
         lost = sum(len(stage.differing(f"d{number}")) for number in range(rounds))
-        record_fault(
-            fault=f"store answers 500, stalls and cuts connections while {size // MB} MB are staged"
+        table.add(
+            f"store answers 500, stalls and cuts connections while {size // MB} MB are staged"
             f" ({', '.join(f'{count} {fault}' for fault, count in sorted(done.items()))})",
+            "sqlite",
             rounds=rounds,
             lost=lost,
             duplicated=duplicated,
-            recover_seconds=seconds,
+            seconds=seconds,
         )
         assert (lost, duplicated) == (0, 0)
         assert min(done[fault] for fault in ("refused", "cut", "slow")) > 0

@@ -6,9 +6,13 @@ import json
 import statistics
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Scale(BaseSettings):
@@ -52,6 +56,16 @@ class FaultTable:
     def row(self, fault: str, database: str) -> Row:
         """Give a row, new or not."""
         return self._rows.setdefault((fault, database), Row(fault, database))
+
+    def add(
+        self, fault: str, database: str, *, rounds: int, lost: int, duplicated: int, seconds: Sequence[float]
+    ) -> None:
+        """Add what came of some rounds; seconds are those of each fault until the next thing went well."""
+        row = self.row(fault, database)
+        row.rounds += rounds
+        row.lost += lost
+        row.duplicated += duplicated
+        row.seconds += seconds
 
     def markdown(self) -> str:
         """Write it for docs/faults.md."""
