@@ -70,6 +70,7 @@ class Cleaner:
         drop_settled_spool(self._db, self._settings.spool_dir)
         self._look("datasets")
         self._look("jobs")
+        self._look("specs")
         while self._give_up_checkpoints():
             pass
         while self._settings.keep_predictions_days and self._give_up_predictions():
@@ -224,7 +225,7 @@ def _referenced(session: Session, keys: Collection[str]) -> set[str]:
     """Give those keys that a row still refers to."""
     parts = {key: key.split("/") for key in keys}
     data_sets = datasets.known(session, {names[1] for names in parts.values() if names[0] == "datasets"})
-    of_jobs = [names for names in parts.values() if names[0] == "jobs"]
+    of_jobs = [names for names in parts.values() if names[0] in {"jobs", "specs"}]
     wanted = {names[1] for names in of_jobs}
     # A job, and from which attempt on its checkpoints are kept
     query = select(Job.id, Job.checkpoints_from).where(Job.id.in_(wanted))

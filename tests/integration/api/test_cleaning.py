@@ -149,10 +149,11 @@ def test_what_nothing_refers_to_goes_at_the_second_look_that_is_old_enough(world
     gone = world.dataset()
     job = world.job(gone, "failed")
     prediction = world.prediction(job)
+    world.store.put_bytes(f"specs/{job}/1/name.json", b"{}")
     world.delete_dataset(gone)
     before = world.objects()
     world.round()
-    assert world.garbage() == {f"datasets/{gone}", f"jobs/{job}"}
+    assert world.garbage() == {f"datasets/{gone}", f"jobs/{job}", f"specs/{job}"}
     world.round(hours=167)
     assert world.objects() == before
     world.round(hours=2)
@@ -233,15 +234,15 @@ def test_zero_days_keep_checkpoints_for_ever(database, tmp_path):
 
 def test_a_retry_is_told_of_a_checkpoint_that_is_there_and_of_no_other(world):
     soon, late = (world.job(world.dataset(), "failed") for _ in range(2))
-    assert world.retry(soon) == world.store.uri(f"jobs/{soon}/1/checkpoint.pt")
+    assert world.retry(soon) == [world.store.uri(f"jobs/{soon}/1/checkpoint.pt")]
     world.round(days=31)
     assert f"jobs/{soon}/1/checkpoint.pt" in world.objects(), "its job is active"
-    assert world.retry(late) == ""
+    assert world.retry(late) == []
     # what the attempt after that leaves counts again
     world.leave_artifacts(late, 2)
     with world.database.write() as session:
         session.execute(update(Job).where(Job.id == late).values(state="failed", finished_at=world.time))
-    assert world.retry(late) == world.store.uri(f"jobs/{late}/2/checkpoint.pt")
+    assert world.retry(late) == [world.store.uri(f"jobs/{late}/2/checkpoint.pt")]
     world.round(days=1)
     assert f"jobs/{late}/2/checkpoint.pt" in world.objects()
 
