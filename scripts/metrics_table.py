@@ -34,6 +34,7 @@ def _relay(telemetry: Telemetry) -> None:
     telemetry.registry.read("database", backlog.DATABASE, dict)
     telemetry.registry.read("broker", backlog.BROKER, dict)
     telemetry.registry.counter(*relay.PUBLISHED)
+    telemetry.rounds("any", NOTHING)
 
 
 def _web(telemetry: Telemetry) -> None:

@@ -18,6 +18,7 @@ from runtime.bus import Bell, Consumer
 from runtime.db import Database
 from runtime.outbox import Outbox
 from runtime.settings import Settings, load
+from runtime.telemetry import Telemetry
 
 
 def main() -> None:
@@ -41,7 +42,8 @@ def main() -> None:
         {"dataset.deleted.v1": handle},
         work_max_seconds=settings.work_max_seconds,
     )
-    worker.run(settings, STAGING, consumer, bell, {"database": db.check}, concurrency=1)
+    telemetry = Telemetry.of("echo", settings)
+    worker.run(settings, STAGING, consumer, bell, {"database": db.check}, telemetry, concurrency=1)
 
 
 if __name__ == "__main__":

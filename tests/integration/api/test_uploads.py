@@ -15,8 +15,10 @@ import pytest
 from sqlalchemy import update
 
 from runtime.db import now
+from runtime.pending import Backlog
 from runtime.storage import open_store
 from services.api.models import Dataset, OpenUpload
+from services.api.quotas import Quotas
 from services.api.uploads import Uploads, sweep
 from services.ingest.staging import Limits, stage
 
@@ -220,7 +222,8 @@ BEGINNINGS = {
 def strict(platform):
     """The same platform with room for 12 files and two uploads."""
     settings = platform.settings.model_copy(update={"max_files": 12, "max_open_uploads": 2})
-    platform.app.extensions["triptych"].uploads.__init__(platform.database, settings)
+    quotas = Quotas(platform.database, Backlog(platform.database), settings)
+    platform.app.extensions["triptych"].uploads.__init__(platform.database, settings, quotas)
     return platform
 
 

@@ -70,7 +70,7 @@ def test_a_table_of_2000_columns_is_launched_with_every_one_of_them(cloud, launc
         train_file=launcher.store.uri("datasets/d/table.csv"),
     )
     target, settings = specs.settle(dataset, CATALOGUE, {"model": "multimodal", "target": "label"})
-    job = Job(id="a", model="multimodal", attempt=1, target=target, settings=settings)
+    job = Job(id="a", model="multimodal", attempt=1, checkpoints_from=1, target=target, settings=settings)
     spec = specs.trainer_environment(job, dataset)
     assert sum(map(len, spec.values())) > 10 * OVERRIDES_LIMIT
     launcher.ask("a", spec)

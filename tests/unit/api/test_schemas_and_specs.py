@@ -149,7 +149,7 @@ def test_the_trainers_environment_is_a_valid_spec():
     )
     wish = {"model": "multimodal", "epochs": 3, "params": {"width": 16}, "column_types": {"id": "text"}}
     target, settings = specs.settle(data, CATALOGUE, wish)
-    job = Job(id="j", model="multimodal", attempt=2, target=target, settings=settings)
+    job = Job(id="j", model="multimodal", attempt=2, checkpoints_from=1, target=target, settings=settings)
     env = specs.trainer_environment(job, data)
     spec = JobSpec.from_env(env)
     assert spec.destination == "s3://bucket/root/jobs/j/2"

@@ -42,6 +42,12 @@ FREE = {
     "ecs_subnets",
     "ecs_security_groups",
     "ecs_capacity_provider",
+    "kubernetes_namespace",
+    "kubernetes_image",
+    "kubernetes_kubeconfig",
+    "kubernetes_image_pull_secrets",
+    "kubernetes_service_account",
+    "kubernetes_env_secrets",
     "health_host",
     "serve_command",
 }

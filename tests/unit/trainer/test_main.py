@@ -28,7 +28,7 @@ class Listener(SilentReporter):
 @pytest.fixture
 def listener(monkeypatch):
     listening = Listener()
-    monkeypatch.setattr(entry, "_reporter", lambda _spec, _settings: listening)
+    monkeypatch.setattr(entry, "_reporter", lambda _spec, _settings, _trace: listening)
     return listening
 
 
