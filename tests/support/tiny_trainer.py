@@ -60,9 +60,9 @@ class NotingDelivery(Delivery):
         super().__init__(spec)
         self._ledger = ledger
 
-    def send(self, body: bytes) -> None:
+    def send(self, body: bytes, *, final: bool = False) -> None:
         """Send one body, and note it once it is taken."""
-        super().send(body)
+        super().send(body, final=final)
         sent = json.loads(body)
         points = [[p["split"], p["step"], p["seq"]] for p in sent.get("points", ())]
         if points or "final" in sent:
