@@ -201,6 +201,8 @@ def begin(database, migrated_url, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("make_store", [FolderStore, S3OnDisk], ids=["file", "s3"])
 def test_worker_and_store_are_killed_at_random_points(begin, make_store, table, scale):
+    if make_store is not FolderStore and not scale.full:
+        pytest.skip("only `make faults` has the minutes that S3 takes")
     size, rounds = (200 * MB, 10) if scale.full else (30 * MB, 1)
     chance = random.Random(3)
     recovered: dict[str, list[float]] = {}
@@ -245,6 +247,8 @@ def test_worker_and_store_are_killed_at_random_points(begin, make_store, table, 
 
 
 def test_a_store_that_fails_now_and_then_is_tried_again(begin, table, scale):
+    if not scale.full:
+        pytest.skip("only `make faults` has the minutes that this takes")
     size, rounds = (200 * MB, 5) if scale.full else (30 * MB, 1)
     with begin(S3OnDisk, size) as stage:
         proxy = stage.store.proxy

@@ -21,7 +21,7 @@ class Scale(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="FAULT_", frozen=True)
 
     rounds: int = Field(default=2, description="kills of a random service over each database")
-    restarts: int = Field(default=1, description="restarts of PostgreSQL")
+    restarts: int = Field(default=0, description="restarts of PostgreSQL")
     outage_seconds: float = Field(default=3, description="how long Redis is away")
     jobs: int = Field(default=6, description="jobs created meanwhile")
     full: bool = Field(
