@@ -13,7 +13,7 @@ unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
 .PHONY: help
 help: ## List what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: setup
 setup: .venv/.local ## Install what one machine needs to run the platform, into .venv
@@ -27,27 +27,37 @@ up: .venv/.local ## Run the platform at http://localhost:8080 until Ctrl-C (PORT
 	exec $(BIN)/triptych up --port $(PORT)
 
 .PHONY: check
-check: .venv/.dev ## Lint, format, types, imports between rooms, unit tests
-	$(BIN)/ruff check $(PATHS)
-	$(BIN)/ruff format --check $(PATHS)
-	$(BIN)/mypy
-	$(BIN)/lint-imports
+check: .venv/.dev lint ## Lint, format, types, imports between rooms, unit tests
 	$(PARALLEL) tests/unit tests/contracts
 
-.PHONY: test
-test: .venv/.dev ## All checks and all tests
-	scripts/system-packages
+.PHONY: lint
+lint: .venv/.dev
 	$(BIN)/ruff check $(PATHS)
 	$(BIN)/ruff format --check $(PATHS)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(PARALLEL) tests/unit tests/contracts tests/integration
-	$(BIN)/pytest tests/faults
-	$(PARALLEL) --dist load tests/browser
+
+.PHONY: test
+test: ## All checks and all tests but those marked long
+	@$(MAKE) --no-print-directory -j2 .venv/.dev system-packages
+	@$(MAKE) --no-print-directory -j2 lint test-services
+	$(PARALLEL) tests/faults
+	$(PARALLEL) --dist load tests/browser -m "not long"
+
+.PHONY: test-services
+test-services: .venv/.dev
+	$(PARALLEL) tests/unit tests/contracts tests/integration -m "not long"
+
+.PHONY: test-long
+test-long: .venv/.dev system-packages ## The tests that `make test` leaves out
+	$(PARALLEL) tests/unit tests/integration tests/browser -m long
+
+.PHONY: system-packages
+system-packages:
+	@scripts/system-packages
 
 .PHONY: faults
-faults: .venv/.dev ## Kill, freeze and cut off everything, hundreds of times, and print the fault table (docs/faults.md)
-	scripts/system-packages
+faults: .venv/.dev system-packages ## Kill, freeze and cut off everything, hundreds of times, and print the fault table (docs/faults.md)
 	FAULT_ROUNDS=100 FAULT_RESTARTS=20 FAULT_OUTAGE_SECONDS=60 FAULT_JOBS=100 FAULT_REPEATS=5 FAULT_FULL=1 FAULT_EXAMPLES=500 \
 	  FAULT_TABLE=build/faults.json $(BIN)/pytest tests/faults
 

@@ -22,7 +22,10 @@ def collector() -> Iterator[Collector]:
     made.close()
 
 
-@pytest.fixture(scope="module", params=["embedded", "postgresql-and-s3"])
+# The command line's tests, the faults' and the browser's try a whole platform on embedded defaults, too
+@pytest.fixture(
+    scope="module", params=[pytest.param("embedded", marks=pytest.mark.long), "postgresql-and-s3"]
+)
 def platform(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     folder = tmp_path_factory.mktemp("platform")
     if request.param == "embedded":

@@ -12,7 +12,7 @@ from support.metrics import names, value
 from support.platform import shapes
 from support.wait import until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.parametrize("platform", ["embedded"], indirect=True)]
 ROOT = Path(__file__).parents[3]
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
@@ -86,9 +86,6 @@ def test_the_backlog_is_empty_once_everything_is_handled(platform, job):
 
 
 def test_a_job_is_one_trace_from_the_request_to_the_last_report(platform, job, collector):
-    if "OTEL_EXPORTER_OTLP_ENDPOINT" not in platform._env:
-        pytest.skip("this platform sends no traces")
-
     def of(service, name):
         found = (span for span in collector.named(name) if span.trace == TRACE)
         return [span for span in found if span.service == f"triptych-{service}"]

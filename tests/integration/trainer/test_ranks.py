@@ -59,6 +59,7 @@ def test_two_processes_come_to_the_numbers_of_one(tmp_path):
     assert not (folder / "work" / "two-1-1" / "artifacts").exists(), "the first process alone uploads"
 
 
+@pytest.mark.long
 def test_a_stopped_training_of_two_goes_on_in_the_next_attempt(tmp_path):
     folder = tiny_dataset(tmp_path)
     long = {"EPOCHS": "200", "CHECKPOINT_SECONDS": "0", "WORKDIR": str(folder / "work")}

@@ -199,7 +199,13 @@ def test_the_same_seed_gives_the_same_numbers(tmp_path, trainer):
     assert len(reports[0]["history"]) == 8, "two networks of four epochs"
 
 
-@pytest.mark.parametrize("stop_after", [2, 5], ids=["in the first network", "in the second network"])
+@pytest.mark.parametrize(
+    "stop_after",
+    [
+        pytest.param(2, id="in the first network", marks=pytest.mark.long),
+        pytest.param(5, id="in the second network"),
+    ],
+)
 def test_a_stopped_training_goes_on_in_the_next_attempt_with_the_same_curve(
     tmp_path, reports, trainer, stop_after
 ):

@@ -277,7 +277,7 @@ def test_a_damaged_results_file_is_refused(tmp_path):
 # --- the whole
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_everyone_is_run_once_and_a_second_call_only_prints(folder, tmp_path, capfd):
     results = tmp_path / "results.jsonl"
     call = [str(folder), "--seeds", "0", "--only", "majority", "ref", "default", "--model", "dummy_model"]
