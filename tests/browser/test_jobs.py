@@ -395,7 +395,7 @@ def test_a_job_is_cancelled_and_retried_live(page: Page, platform, running):
     page.get_by_role("button", name="Cancel job").click()
     expect(page.locator("#job-state").get_by_text("cancelled by a person")).to_be_visible()
     page.get_by_role("button", name="Retry").click()
-    expect(page.get_by_text("attempt 2", exact=True)).to_be_visible()
+    expect(page.get_by_text("attempt 2 of 4", exact=True)).to_be_visible()
     platform.set_state(running, "running")
     platform.emit(running, *fake_data.training_items(10, LABELS)[:6])
     wait_for_points(page, "loss", 0, 3)  # the first attempt's points are gone

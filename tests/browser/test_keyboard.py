@@ -45,7 +45,9 @@ def test_a_job_is_made_by_keyboard(page: Page, platform, dataset):
     page.keyboard.press("ControlOrMeta+A")
     page.keyboard.type("3")
     page.get_by_role("link", name="Next: Review").press("Enter")
-    wait_for_focus(page.locator("#step-review"))
+    # and on to what the checks found, as soon as that is known
+    places = "['step-review', 'job-errors'].includes(document.activeElement.id)"
+    until(lambda: page.evaluate(places), "the focus on the review")
     expect(page.get_by_text("Epochs: 3")).to_be_visible()
     page.get_by_role("button", name="Start training").press("Enter")
     page.wait_for_url("**/jobs/job*")
