@@ -45,6 +45,7 @@ def become_task(cloud, monkeypatch):
     """Take the environment that a started task has."""
     for item in overrides(cloud)["containerOverrides"][0]["environment"]:
         monkeypatch.setenv(item["name"], item["value"])
+    objects._s3.cache_clear()  # another test's may be left in this process
 
 
 def wide_table(folder, columns=2000, rows=24):
