@@ -175,16 +175,10 @@ def broken(
         path = tmp_path_factory.mktemp("database") / "faults.db"
         shutil.copy(request.getfixturevalue("_sqlite_template"), path)
         url = f"sqlite:///{path}"
+    elif not scale.full:
+        pytest.skip("only `make faults` tries this over PostgreSQL, too")
     else:
         server = request.getfixturevalue("_postgres")
         url = server.create_database(request.getfixturevalue("_postgres_template"))
     with _broken(request, tmp_path_factory, url, seed, scale) as made:
         yield made
-
-
-@pytest.fixture
-def anywhere(broken: Broken, scale: Scale) -> Broken:
-    """A deployment for a fault that has little to do with the database: over one kind of it, in a short run."""
-    if broken.database != "sqlite" and not scale.full:
-        pytest.skip("only `make faults` tries this over PostgreSQL, too")
-    return broken

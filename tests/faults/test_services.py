@@ -58,37 +58,37 @@ def _kill_of(kind: str) -> str:
     return f"kill -9 of {kind}"
 
 
-def test_redis_is_killed_and_has_forgotten_everything(anywhere, table, scale):
+def test_redis_is_killed_and_has_forgotten_everything(broken, table, scale):
     if not scale.full:
         pytest.skip("the next test's Redis forgets everything, too, and is away for longer")
-    row = table.row("kill -9 of Redis, without persistence", anywhere.database)
-    with anywhere.users():
+    row = table.row("kill -9 of Redis, without persistence", broken.database)
+    with broken.users():
         for _ in range(scale.repeats):
-            killed_at = anywhere.random_moment()
-            anywhere.deployment.redis.kill()
-            anywhere.deployment.redis.start()
+            killed_at = broken.random_moment()
+            broken.deployment.redis.kill()
+            broken.deployment.redis.start()
             row.rounds += 1
-            row.seconds.append(anywhere.recovered(killed_at))
-    anywhere.keeps_its_promises(row.fault)
+            row.seconds.append(broken.recovered(killed_at))
+    broken.keeps_its_promises(row.fault)
 
 
-def test_redis_is_away_while_jobs_are_created(anywhere, table, scale):
+def test_redis_is_away_while_jobs_are_created(broken, table, scale):
     fault = f"Redis away for {scale.outage_seconds:g} s while {scale.jobs} jobs are created"
-    row = table.row(fault, anywhere.database)
-    dataset = anywhere.client.upload(anywhere.rng)
-    anywhere.client.settle(dataset)
-    anywhere.deployment.redis.kill()
+    row = table.row(fault, broken.database)
+    dataset = broken.client.upload(broken.rng)
+    broken.client.settle(dataset)
+    broken.deployment.redis.kill()
     back_at = time.monotonic() + scale.outage_seconds
-    with closing(Client(anywhere.deployment.url, anywhere.accepted, patience_seconds=0)) as client:
+    with closing(Client(broken.deployment.url, broken.accepted, patience_seconds=0)) as client:
         jobs = [client.train(dataset, WELL, epochs=1) for _ in range(scale.jobs)]
     time.sleep(max(0.0, back_at - time.monotonic()))
     came_back_at = time.monotonic()
-    anywhere.deployment.redis.start()
+    broken.deployment.redis.start()
     for job in jobs:
-        anywhere.client.settle(job)
+        broken.client.settle(job)
     row.rounds += 1
     row.seconds.append(time.monotonic() - came_back_at)
-    anywhere.keeps_its_promises(fault)
+    broken.keeps_its_promises(fault)
 
 
 def test_postgresql_is_restarted_under_load(broken, table, scale, request):
@@ -107,12 +107,12 @@ def test_postgresql_is_restarted_under_load(broken, table, scale, request):
     broken.keeps_its_promises(row.fault)
 
 
-def test_a_worker_that_was_frozen_past_its_lease_may_write_no_more(anywhere, table, scale):
-    row = table.row("SIGSTOP of a worker past its lease", anywhere.database)
+def test_a_worker_that_was_frozen_past_its_lease_may_write_no_more(broken, table, scale):
+    row = table.row("SIGSTOP of a worker past its lease", broken.database)
     for _ in range(scale.repeats):
         row.rounds += 1
-        row.seconds.append(_freeze_past_its_lease(anywhere))
-    anywhere.keeps_its_promises(row.fault)
+        row.seconds.append(_freeze_past_its_lease(broken))
+    broken.keeps_its_promises(row.fault)
 
 
 def _freeze_past_its_lease(broken):
@@ -132,39 +132,39 @@ def _freeze_past_its_lease(broken):
     return took
 
 
-def test_a_task_that_always_crashes_its_worker_is_given_up_and_others_go_on(anywhere, table, scale):
-    row = table.row("a task that kills its worker each time", anywhere.database)
+def test_a_task_that_always_crashes_its_worker_is_given_up_and_others_go_on(broken, table, scale):
+    row = table.row("a task that kills its worker each time", broken.database)
     for _ in range(scale.repeats):
         began_at = time.monotonic()
-        poison = anywhere.trapped_upload("crash", ends=frozenset({"rejected"}))
-        others = [anywhere.client.upload(anywhere.rng) for _ in range(3)]
+        poison = broken.trapped_upload("crash", ends=frozenset({"rejected"}))
+        others = [broken.client.upload(broken.rng) for _ in range(3)]
         for other in others:
-            anywhere.client.settle(other)
-        reason = anywhere.client.settle(poison)["staging_track"]["reason"]
+            broken.client.settle(other)
+        reason = broken.client.settle(poison)["staging_track"]["reason"]
         row.rounds += 1
         row.seconds.append(time.monotonic() - began_at)
         assert "3" in reason
         assert "died" in reason
-        assert len(anywhere.springs(poison)) == 3
-        anywhere.trap(poison).unlink()
-        anywhere.dead += 1
-    anywhere.keeps_its_promises(row.fault)
+        assert len(broken.springs(poison)) == 3
+        broken.trap(poison).unlink()
+        broken.dead += 1
+    broken.keeps_its_promises(row.fault)
 
 
-def test_a_message_is_lost_between_pop_and_noting_it(anywhere, table, scale):
-    row = table.row("a message lost between pop and un-acked write", anywhere.database)
-    worker = anywhere.deployment.parts["schema"]
+def test_a_message_is_lost_between_pop_and_noting_it(broken, table, scale):
+    row = table.row("a message lost between pop and un-acked write", broken.database)
+    worker = broken.deployment.parts["schema"]
     for _ in range(scale.repeats):
         worker.down(grace_seconds=0)
-        with redis.Redis.from_url(anywhere.deployment.redis.url) as broker:
-            dataset = anywhere.client.upload(anywhere.rng)
+        with redis.Redis.from_url(broken.deployment.redis.url) as broker:
+            dataset = broken.client.upload(broken.rng)
             until(lambda: _pops(broker, dataset.id), "the message")  # noqa: B023 - called at once
             lost_at = time.monotonic()
         worker.up()
-        anywhere.client.settle(dataset)
+        broken.client.settle(dataset)
         row.rounds += 1
         row.seconds.append(time.monotonic() - lost_at)
-    anywhere.keeps_its_promises(row.fault)
+    broken.keeps_its_promises(row.fault)
 
 
 def _pops(broker, dataset_id):

@@ -24,9 +24,7 @@ class Scale(BaseSettings):
     restarts: int = Field(default=0, description="restarts of PostgreSQL")
     outage_seconds: float = Field(default=3, description="how long Redis is away")
     jobs: int = Field(default=6, description="jobs created meanwhile")
-    full: bool = Field(
-        default=False, description="try over both databases what has little to do with them, too"
-    )
+    full: bool = Field(default=False, description="whole sizes, and over PostgreSQL, too")
     repeats: int = Field(default=1, description="how often each of the other faults is repeated")
     examples: int = Field(default=8, description="histories that the state machine tries")
     lease_seconds: float = Field(default=3, description="after which a dead worker's delivery is another's")

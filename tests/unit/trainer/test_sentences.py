@@ -318,6 +318,7 @@ def test_the_exported_program_takes_the_encoders_vectors(colours, folder, tmp_pa
         assert given.detach().numpy() == pytest.approx(artifacts.predict(data.frame[rows]), abs=1e-6)
 
 
+@pytest.mark.long
 def test_what_only_the_encoder_knows_is_learnt(tmp_path):
     """Words of random letters, each in one row alone: n-grams cannot know that half of them mean one thing, the encoder does."""
     chance = random.Random(2)
