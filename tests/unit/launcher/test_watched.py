@@ -22,6 +22,7 @@ def nothing_bound():
     yield
     log._context.reset(token)
 
+
 RUN = RunSpec("j", 1, {"MODEL": "trees"}, 1, 512)
 
 
