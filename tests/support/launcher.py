@@ -7,6 +7,7 @@ import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from cli.leftovers import MARK
 from contracts.events import Envelope, JobCancelRequested, JobFinished, JobLaunchRequested, JobSilent
 from runtime.bus import Consumer
 from runtime.children import passed_on
@@ -47,7 +48,10 @@ class Launcher:
         self.outbox = Outbox(lambda: None)
         self.store = open_store((folder / "objects").as_uri())
         self.backend = backend or LocalBackend(
-            folder / "runs", COMMAND, passed_on(os.environ), grace_seconds=0.5
+            folder / "runs",
+            COMMAND,
+            {**passed_on(os.environ), MARK: str(folder)},
+            grace_seconds=0.5,
         )
         self.logs = JobLogs(db, self.backend, self.store, tail_bytes=2000)
         environments = Environments("http://platform:8080", "", ROOT_SECRET, "json", "INFO")

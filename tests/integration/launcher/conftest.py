@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
-import psutil
 import pytest
 
+from cli import leftovers
 from support.ecs import cloud as serve_cloud
 from support.launcher import Launcher
 
@@ -20,11 +18,9 @@ def make_launcher(database, tmp_path):
         return launchers[-1]
 
     yield make
-    for process in psutil.process_iter(["cmdline"]):
-        with suppress(psutil.Error):
-            if any(str(tmp_path) in part for part in process.info["cmdline"] or []):
-                process.kill()
-                psutil.wait_procs([process])
+    leftovers.end(
+        str(tmp_path), grace_seconds=0.0
+    )  # trainers that nobody stopped, too, not their supervisors alone
     for launcher in launchers:
         launcher.reap()
 
