@@ -28,6 +28,14 @@ class Page(Schema):
     page_size = fields.Integer(load_default=50, validate=validate.Range(min=1))
 
 
+class Listed(Schema):
+    """What every page of a list says beside its items."""
+
+    total = fields.Integer()
+    page = fields.Integer()
+    page_size = fields.Integer()
+
+
 class DatasetQuery(Page):
     """Which data sets to list."""
 
@@ -111,13 +119,11 @@ class DatasetSummary(Schema):
     staging_state = fields.String()
 
 
-class DatasetPage(Schema):
+class DatasetPage(Listed):
     """One page of data sets."""
 
     items = fields.List(fields.Nested(DatasetSummary))
-    total = fields.Integer()
     page = fields.Integer(metadata={"description": "as asked for; 1 where a cursor was given"})
-    page_size = fields.Integer()
     next_cursor = fields.String(allow_none=True)
 
 
@@ -360,13 +366,10 @@ class JobDetail(JobSummary):
     handle = fields.String(allow_none=True)
 
 
-class JobPage(Schema):
+class JobPage(Listed):
     """One page of jobs."""
 
     items = fields.List(fields.Nested(JobSummary))
-    total = fields.Integer()
-    page = fields.Integer()
-    page_size = fields.Integer()
 
 
 class Artifact(Schema):
@@ -443,13 +446,10 @@ class Prediction(Schema):
     finished_at = fields.DateTime(allow_none=True)
 
 
-class PredictionPage(Schema):
+class PredictionPage(Listed):
     """One page of predictions."""
 
     items = fields.List(fields.Nested(Prediction))
-    total = fields.Integer()
-    page = fields.Integer()
-    page_size = fields.Integer()
 
 
 class PredictedRows(Schema):
@@ -499,13 +499,10 @@ class DeliveryDetail(DeliverySummary):
     data = fields.Dict()
 
 
-class DeliveryPage(Schema):
+class DeliveryPage(Listed):
     """One page of deliveries."""
 
     items = fields.List(fields.Nested(DeliverySummary))
-    total = fields.Integer()
-    page = fields.Integer()
-    page_size = fields.Integer()
 
 
 class StandingLimit(Limit):
