@@ -29,9 +29,8 @@ if TYPE_CHECKING:
 
 _EXPLAIN_BYTES = 4096  # of a log's end, for a reason
 _RETRY_SECONDS, _RETRY_AT_MOST = 5.0, 300.0
-_REPEAT_AT_MOST = (
-    60.0  # a run whose launch is in doubt may be running, and cannot be stopped until that is settled
-)
+# A run whose launch is in doubt may be running, and cannot be stopped until that is settled
+_REPEAT_AT_MOST = 60.0
 _SILENT = "exit 0, but the trainer's own report has not arrived: figures and artifacts may be missing"
 _log = logging.getLogger(__name__)
 

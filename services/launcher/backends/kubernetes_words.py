@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 CONTAINER = "trainer"
 # Annotations of a Job that this launcher has ended
 STOPPED, NEVER_STARTED = "triptych/stopped", "triptych/never-started"
-_UNREACHABLE = timedelta(
-    seconds=60
-)  # behind the time at which a pod was to be gone, its node does not answer
+# So long behind the time at which a pod was to be gone, its node does not answer
+_UNREACHABLE = timedelta(seconds=60)
 _SERVER_ERROR = 500
 # No answer, a slow request, someone who changes the same object, a list that grew too old between its pages, too many requests
 _PASSING = {0, 408, 409, 410, 429}
