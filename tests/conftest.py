@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
+from runtime import log
 from runtime.db import Database
 from support.postgres import PostgresServer, postgres_bin
 from support.redis_server import RedisServer, redis_binary
@@ -21,6 +22,14 @@ hypothesis.settings.register_profile("triptych", deadline=None)  # no test is ti
 hypothesis.settings.load_profile("triptych")
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+
+
+@pytest.fixture
+def nothing_bound() -> Iterator[None]:
+    """No ids for logs and traces: another test's request may have left its own in this process."""
+    token = log._context.set({})
+    yield
+    log._context.reset(token)
 
 
 @pytest.fixture(scope="session")

@@ -14,13 +14,7 @@ from services.launcher.watched import WatchedBackend
 from support.collector import Collector
 from support.metrics import value
 
-
-@pytest.fixture(autouse=True)
-def nothing_bound():
-    """Another test's request may have left its id in this process."""
-    token = log._context.set({})
-    yield
-    log._context.reset(token)
+pytestmark = pytest.mark.usefixtures("nothing_bound")
 
 
 RUN = RunSpec("j", 1, {"MODEL": "trees"}, 1, 512)

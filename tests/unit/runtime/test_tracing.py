@@ -16,15 +16,8 @@ from runtime.telemetry import Telemetry
 from runtime.tracing import open_tracer
 from support.collector import Collector
 
+pytestmark = pytest.mark.usefixtures("nothing_bound")
 REMOTE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-
-
-@pytest.fixture(autouse=True)
-def nothing_bound():
-    """Another test's request may have left its id in this process."""
-    token = log._context.set({})
-    yield
-    log._context.reset(token)
 
 
 @pytest.fixture
