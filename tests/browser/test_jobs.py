@@ -412,6 +412,13 @@ def test_a_failed_job_shows_its_reason(page: Page, platform, running):
     expect(page.get_by_text("It ended before a validation pass did.")).to_be_visible()
 
 
+def test_a_job_that_had_failed_has_no_matrix_to_wait_for(page: Page, platform, running):
+    platform.set_state(running, "failed", "exit 1")
+    page.goto(f"/jobs/{running}")
+    expect(page.locator("#live-connection")).to_have_text("ended")
+    expect(page.get_by_text("It ended before a validation pass did.")).to_be_visible()
+
+
 def test_the_log_is_shown(page: Page, platform, running):
     page.goto(f"/jobs/{running}")
     expect(page.get_by_role("log")).to_contain_text("INFO trainer epoch 0 of 20")

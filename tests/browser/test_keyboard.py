@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from browser import fake_data
 from browser.waiting import wait_for_focus
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from support.wait import until
 
@@ -23,6 +23,18 @@ def test_a_new_page_is_read_from_its_heading(page: Page, dataset):
     wait_for_focus(page.get_by_role("heading", name="New job"))
     page.get_by_role("link", name="animals.csv").press("Enter")
     expect(page.get_by_role("textbox", name="Column to predict")).to_be_visible()
+
+
+def test_a_link_pressed_before_the_first_page_came_moves_the_focus_too(page: Page, dataset):
+    held: list[Route] = []
+    page.route("**/_dash-update-component", lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks what it is given
+    page.goto("/")
+    page.get_by_role("link", name="Jobs", exact=True).press("Enter")
+    page.wait_for_url("**/jobs")
+    page.unroute("**/_dash-update-component")
+    for route in held:
+        route.continue_()
+    wait_for_focus(page.get_by_role("heading", name="Jobs", exact=True))
 
 
 def test_a_job_is_made_by_keyboard(page: Page, platform, dataset):

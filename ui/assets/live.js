@@ -10,7 +10,6 @@ window.triptych = window.triptych || {};
     connecting: "connecting…", live: "live", reconnecting: "connection lost, trying again…", ended: "ended",
     paused: "paused in the background",
   };
-  const NO_MATRIX = "The first validation pass has not ended yet.";
   const SETTLE_TRIES = 20;
   const POINTS = 2000;  // of each split, before a zoom asks for more
 
@@ -42,6 +41,15 @@ window.triptych = window.triptych || {};
     byId("live-bar-fill").style.width = (100 * value).toFixed(1) + "%";
   }
 
+  /* Says why there is no matrix, as long as there is none. */
+  function matrixNote(page) {
+    if (page.best) return;
+    let words = "The first validation pass has not ended yet.";
+    if (page.over) words = "It ended before a validation pass did.";
+    else if (page.connection === "reconnecting") words = "It cannot be fetched now. This page keeps trying.";
+    triptych.setText("live-matrix-note", words);
+  }
+
   /* The stream may be ahead of the API, whose own record follows through the queue: ask until both agree. */
   async function settle(page, jobId, state, attempt, tries) {
     if (active !== page) return;
@@ -62,7 +70,7 @@ window.triptych = window.triptych || {};
     if (page.over) page.charts.end();
     const card = byId("live-progress");
     if (card) card.classList.toggle("over", page.over);
-    if (page.over && !page.best) triptych.setText("live-matrix-note", "It ended before a validation pass did.");
+    matrixNote(page);
     if (state === "queued" || state === "launching") {
       triptych.setText("live-phase", state === "queued" ? "Waiting for a free place" : "Starting the trainer");
       progress(0);
@@ -80,9 +88,10 @@ window.triptych = window.triptych || {};
   function newAttempt(page, attempt) {
     page.attempt = attempt;
     page.best = null;
+    page.over = false;
     if (page.charts) page.charts.clear();
     if (byId("live-matrix") && window.Plotly) window.Plotly.purge(byId("live-matrix"));
-    triptych.setText("live-matrix-note", NO_MATRIX);
+    matrixNote(page);
   }
 
   function evaluation(page, data) {
@@ -149,7 +158,7 @@ window.triptych = window.triptych || {};
   triptych.mountJob = async function (job) {
     close();
     if (!job) return;
-    const page = { id: job.id, attempt: 0, over: false, changes: Date.now(), best: null };
+    const page = { id: job.id, attempt: 0, over: false, changes: Date.now(), best: null, connection: "connecting" };
     active = page;
     page.log = triptych.openLog(job.id, function () { return page.over; });
     connection("connecting");
@@ -174,7 +183,7 @@ window.triptych = window.triptych || {};
       connection: function (state) {
         page.connection = state;
         connection(state);
-        if (!page.best && (state === "live" || state === "reconnecting")) triptych.setText("live-matrix-note", state === "live" ? NO_MATRIX : "It cannot be fetched now. This page keeps trying.");
+        matrixNote(page);
       },
     });
   };

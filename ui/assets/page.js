@@ -59,7 +59,9 @@ window.triptych = window.triptych || {};
     if (element && element.textContent !== text) element.textContent = text;
   };
 
-  let shownPath = null;
+  /* The page that the server sent has no move of the focus: that is the browser's. Taken from the address and not from the first call
+     below, which on a busy machine comes after the first link was pressed. */
+  let shownPath = window.location.pathname;
 
   function focusHeading() {
     const heading = document.querySelector("#page h1") || document.getElementById("page");
@@ -67,16 +69,16 @@ window.triptych = window.triptych || {};
     heading.focus({ preventScroll: true });
   }
 
-  /* Called when routing has put a page into #page. */
   /* On a busy machine React draws later than that, and takes the heading away that had the focus. */
   function keepFocus(until) {
     if (document.activeElement === document.body) focusHeading();
     if (performance.now() < until) requestAnimationFrame(function () { keepFocus(until); });
   }
 
+  /* Called when routing has put a page into #page. */
   triptych.pageShown = function (title, path) {
     if (title) document.title = title;
-    if (shownPath !== null && shownPath !== path) {
+    if (shownPath !== path) {
       window.scrollTo(0, 0);
       // two frames: by then React has drawn the page. Its heading is what a screen reader should say
       requestAnimationFrame(function () { requestAnimationFrame(function () { focusHeading(); keepFocus(performance.now() + 3000); }); });
