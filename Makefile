@@ -42,7 +42,7 @@ test: ## All checks and all tests but those marked long
 	@$(MAKE) --no-print-directory -j2 .venv/.dev system-packages
 	@$(MAKE) --no-print-directory -j2 lint test-services
 	$(PARALLEL) tests/faults
-	$(PARALLEL) --dist load tests/browser -m "not long"
+	$(PARALLEL) --dist loadgroup tests/browser -m "not long"
 
 .PHONY: test-services
 test-services: .venv/.dev

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from flask import Flask, Response, g, jsonify, request
+from sqlalchemy.exc import InterfaceError, OperationalError
 from werkzeug.exceptions import HTTPException
 
 from runtime import log, web_telemetry
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _STATUS: dict[type[DomainError], int] = {NotFound: 404, Conflict: 409, Invalid: 422}
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+_RETRY_AFTER = 5  # seconds: a database is back after a restart or a failover, not after a moment
 _log = logging.getLogger(__name__)
 
 
@@ -37,6 +39,13 @@ def problem(status: int, title: str, detail: str, **extra: object) -> Response:
     response = jsonify(type="about:blank", title=title, status=status, detail=detail, **extra)
     response.status_code = status
     response.content_type = "application/problem+json"
+    return response
+
+
+def unavailable(detail: str) -> Response:
+    """Make the answer to what may be asked again in a while (RFC 9110, 503)."""
+    response = problem(503, "Service Unavailable", detail)
+    response.headers["Retry-After"] = str(_RETRY_AFTER)
     return response
 
 
@@ -76,6 +85,12 @@ def install(app: Flask, checks: Mapping[str, Callable[[], object]], telemetry: T
                 ]
             )
         return response
+
+    @app.errorhandler(OperationalError)
+    @app.errorhandler(InterfaceError)
+    def _database_away(error: OperationalError | InterfaceError) -> Response:
+        _log.warning("the database does not answer", extra={"path": request.path, "error": str(error.orig)})
+        return unavailable("The database does not answer at the moment; nothing was stored.")
 
     @app.errorhandler(Exception)
     def _defect(error: Exception) -> Response:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from flask import Flask
 from flask_compress import Compress
 from flask_smorest import Api
-from sqlalchemy.exc import OperationalError
 
 from contracts.callback import CallbackBody, Refused
 from runtime import web
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
     from services.metrics.settings import MetricsSettings
 
 EXTENSION = "triptych_metrics"
-_log = logging.getLogger(__name__)
 
 
 class Service:
@@ -127,18 +124,7 @@ def _install_errors(app: Flask) -> None:
 
     @app.errorhandler(TooManyStreams)
     def _busy(error: TooManyStreams) -> Response:
-        return _unavailable(str(error))
-
-    @app.errorhandler(OperationalError)
-    def _database_away(error: OperationalError) -> Response:
-        _log.warning("the database does not answer", extra={"error": str(error.orig)})
-        return _unavailable("The database does not answer at the moment; nothing was stored.")
-
-
-def _unavailable(detail: str) -> Response:
-    response = web.problem(503, "Service Unavailable", detail)
-    response.headers["Retry-After"] = "5"
-    return response
+        return web.unavailable(str(error))
 
 
 def _describe_callback(api: Api) -> None:

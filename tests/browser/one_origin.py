@@ -21,7 +21,8 @@ from ui.app import create_app
 from ui.settings import UiSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 
 class _Quiet(WSGIRequestHandler):
@@ -31,22 +32,40 @@ class _Quiet(WSGIRequestHandler):
         pass
 
 
+class Site:
+    """The UI beside a fake API that may be changed for another; one address for all, so that a browser may keep what it has of it."""
+
+    def __init__(self, origin: str) -> None:
+        self.origin = origin
+        self._ui = create_app(UiSettings(api_base=origin, api_timeout_seconds=5)).server.wsgi_app
+        self._both: WSGIApplication = self._ui
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return self._both(environ, start_response)
+
+    @contextmanager
+    def showing(self, platform: FakePlatform) -> Iterator[None]:
+        """Put a platform behind the API's paths for a while."""
+        self._both = DispatcherMiddleware(self._ui, {"/api": create_api(platform)})
+        try:
+            yield
+        finally:
+            platform.down = True
+            platform.drop_connections()
+
+
 @contextmanager
-def served(platform: FakePlatform, port: int | None = None) -> Iterator[str]:
-    """Serve both from a thread; gives the origin."""
+def served(port: int | None = None) -> Iterator[Site]:
+    """Serve a site from a thread."""
     port = port or free_port()
-    origin = f"http://127.0.0.1:{port}"
-    ui = create_app(UiSettings(api_base=origin, api_timeout_seconds=5))
-    both = DispatcherMiddleware(ui.server.wsgi_app, {"/api": create_api(platform)})
-    server = make_server("127.0.0.1", port, both, threaded=True, request_handler=_Quiet)
+    site = Site(f"http://127.0.0.1:{port}")
+    server = make_server("127.0.0.1", port, site, threaded=True, request_handler=_Quiet)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield origin
+        yield site
     finally:
-        platform.down = True
-        platform.drop_connections()
         server.shutdown()
         server.server_close()
 
@@ -110,6 +129,6 @@ def furnish(platform: FakePlatform) -> dict[str, str]:
 if __name__ == "__main__":
     made = FakePlatform()
     print(furnish(made))  # noqa: T201 - for a person
-    with served(made, int(sys.argv[1]) if len(sys.argv) > 1 else 8099) as address:
-        print(address)  # noqa: T201 - for a person
+    with served(int(sys.argv[1]) if len(sys.argv) > 1 else 8099) as here, here.showing(made):
+        print(here.origin)  # noqa: T201 - for a person
         threading.Event().wait()

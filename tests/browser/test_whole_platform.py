@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.slow
+# One worker for both: starting the platform takes half a minute
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("platform")]
 ENDS_WITHIN = 180_000  # ms
 
 
