@@ -13,6 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "deploy/requirements"
+PYTHON = "3.11.15"  # of the images
 CPU = "https://download.pytorch.org/whl/cpu/torch/"
 # File by extras of pyproject.toml; those that hold torch are written once for each build of it, as NAME-cpu and NAME-cuda
 PLAIN = {
@@ -42,8 +43,8 @@ def write(name: str, extras: tuple[str, ...], torch_cpu: str) -> None:
     """Resolve one file anew; uv keeps what is pinned there already."""
     path = FOLDER / f"{name}.txt"
     command = ["uv", "pip", "compile", "pyproject.toml", "--quiet", "--generate-hashes", "--no-header", "--no-annotate"]
-    # The images' Python and system; both processors' files are among the hashes
-    command += ["--constraints", "constraints.txt", "--python-version", "3.11", "--python-platform", "linux"]
+    # Files for every processor are among the hashes
+    command += ["--constraints", "constraints.txt", "--python-version", PYTHON, "--python-platform", "linux"]
     command += [part for extra in extras for part in ("--extra", extra)]
     if name.endswith("-cpu"):
         command += ["--find-links", torch_cpu]
