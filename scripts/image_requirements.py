@@ -42,7 +42,16 @@ def files() -> dict[str, tuple[str, ...]]:
 def write(name: str, extras: tuple[str, ...], torch_cpu: str) -> None:
     """Resolve one file anew; uv keeps what is pinned there already."""
     path = FOLDER / f"{name}.txt"
-    command = ["uv", "pip", "compile", "pyproject.toml", "--quiet", "--generate-hashes", "--no-header", "--no-annotate"]
+    command = [
+        "uv",
+        "pip",
+        "compile",
+        "pyproject.toml",
+        "--quiet",
+        "--generate-hashes",
+        "--no-header",
+        "--no-annotate",
+    ]
     # Files for every processor are among the hashes
     command += ["--constraints", "constraints.txt", "--python-version", PYTHON, "--python-platform", "linux"]
     command += [part for extra in extras for part in ("--extra", extra)]

@@ -62,7 +62,11 @@ def env_file(path: Path) -> dict[str, str]:
 
 def in_order(services: Mapping[str, Any]) -> list[str]:
     """Give the services' names so that each comes after those that it waits for."""
-    return list(TopologicalSorter({name: set(each.get("depends_on", ())) for name, each in services.items()}).static_order())
+    return list(
+        TopologicalSorter(
+            {name: set(each.get("depends_on", ())) for name, each in services.items()}
+        ).static_order()
+    )
 
 
 def image_of(services: Mapping[str, Any], name: str) -> Stage | None:
@@ -79,10 +83,12 @@ def settings_of(service: Mapping[str, Any], image: Stage) -> dict[str, str]:
     own: dict[str, str] = {}
     for instruction in image.all("ENV"):
         own |= instruction.settings()
-    return {name: str(value) for name, value in {**own, **service.get("environment", {})}.items() if value != ""}
+    return {
+        name: str(value) for name, value in {**own, **service.get("environment", {})}.items() if value != ""
+    }
 
 
 def argv_of(service: Mapping[str, Any], image: Stage) -> list[str]:
     """Give a service's command line."""
-    entrypoint = service.get("entrypoint") or image.last("ENTRYPOINT").words()
-    return [*entrypoint, *(service.get("command") or image.last("CMD").words())]
+    entrypoint = service.get("entrypoint") or image.words("ENTRYPOINT")
+    return [*entrypoint, *(service.get("command") or image.words("CMD"))]

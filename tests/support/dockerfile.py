@@ -28,10 +28,6 @@ class Instruction:
         """Give a flag's value, None where it is not there."""
         return dict(self.flags).get(name)
 
-    def words(self) -> list[str]:
-        """Give an exec form's words."""
-        return [str(word) for word in json.loads(self.value)]
-
     def settings(self) -> dict[str, str]:
         """Give the NAME=value pairs of ENV and LABEL."""
         return {name: value.strip('"') for name, value in _SETTING.findall(self.value)}
@@ -52,6 +48,15 @@ class Stage:
     def last(self, name: str) -> Instruction:
         """Give the one that counts where several would override each other."""
         return self.all(name)[-1]
+
+    def value(self, name: str, default: str) -> str:
+        """Give what follows the last of a name."""
+        return self.last(name).value if self.all(name) else default
+
+    def words(self, name: str) -> list[str]:
+        """Give the words of the last exec form of a name; none where it is not there, or NONE."""
+        value = self.value(name, "NONE").removeprefix("CMD ")
+        return [] if value == "NONE" else [str(word) for word in json.loads(value)]
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import fnmatch
 import os
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -24,8 +25,22 @@ if TYPE_CHECKING:
     from support.dockerfile import Dockerfile, Instruction, Stage
 
 ROOT = Path(__file__).resolve().parents[2]
+# Dockerfile and target of each image by its name; None: the last stage
+IMAGES = {
+    "api": ("services/api/Dockerfile", None),
+    "gateway": ("cli/Dockerfile", None),
+    "ingest": ("services/ingest/Dockerfile", None),
+    "launcher": ("services/launcher/Dockerfile", None),
+    "launcher-local": ("services/launcher/Dockerfile", "launcher-local"),
+    "metrics": ("services/metrics/Dockerfile", None),
+    "predictor": ("services/predictor/Dockerfile", None),
+    "trainer": ("trainer/Dockerfile", None),
+    "ui": ("ui/Dockerfile", None),
+}
 _SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "usr", "etc", "opt", "dev", "sys")
 _BASE_PATH = "/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
+# Instructions that say something of running an image, or of nothing but labels
+_OF_RUNNING = {"CMD", "ENTRYPOINT", "EXPOSE", "HEALTHCHECK", "LABEL", "USER"}
 # What lets pip find packages where it does on this machine
 _PASSED_ON = ("PIP_", "SSL_CERT_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 # The Python at /usr/local, where the base image has it, and where it believes to be itself
@@ -78,9 +93,13 @@ def why_not() -> str:
     """Say why images cannot be built here; an empty string where they can."""
     if os.geteuid() != 0:
         return "mounts and chroot need root"
-    if missing := [tool for tool in ("unshare", "chroot", "setpriv", "ip", "mount") if shutil.which(tool) is None]:
+    if missing := [
+        tool for tool in ("unshare", "chroot", "setpriv", "ip", "mount") if shutil.which(tool) is None
+    ]:
         return f"{', '.join(missing)} is not installed"
-    probe = subprocess.run(["unshare", "--mount", "--net", "--pid", "--fork", "true"], check=False, capture_output=True)
+    probe = subprocess.run(
+        ["unshare", "--mount", "--net", "--pid", "--fork", "true"], check=False, capture_output=True
+    )
     return probe.stderr.decode()
 
 
@@ -94,7 +113,7 @@ class Image:
     user: str
     entrypoint: list[str]
     command: list[str]
-    health: list[str] | None
+    health: list[str]
 
     def run(
         self,
@@ -138,65 +157,76 @@ class Image:
 class Builder:
     """Builds images from Dockerfiles, each stage in a folder of its own."""
 
-    def __init__(self, folder: Path, cache: Path, arguments: Mapping[str, str]) -> None:
-        """Take where to build, pip's cache, and build arguments."""
+    def __init__(self, folder: Path, **arguments: str) -> None:
+        """Take where to build, and build arguments."""
         self._folder = folder
-        self._cache = cache
-        self._arguments = arguments
+        cache = subprocess.check_output([sys.executable, "-m", "pip", "cache", "dir"], text=True)
+        self._cache = Path(cache.strip())
+        self._cache.mkdir(parents=True, exist_ok=True)
+        # Without that site, pip must find the CPU build of torch as it is configured here
+        self._arguments = ({} if _reachable("download.pytorch.org") else {"TORCH_INDEX": ""}) | arguments
+        self._built: dict[str, Image] = {}
 
-    def build(self, path: Path, target: str | None = None) -> Image:
-        """Build a target of a Dockerfile, None: its last stage, and all that it copies from."""
-        file = parse(path)
-        stage = file.stage(target)
-        folder = self._folder / f"{'-'.join(path.relative_to(ROOT).parent.parts)}-{stage.name}"
-        return self._stage(file, stage, folder)
+    def build(self, name: str) -> Image:
+        """Build an image, once."""
+        if name not in self._built:
+            path, target = IMAGES[name]
+            file = parse(ROOT / path)
+            self._built[name] = self._stage(file, file.stage(target), self._folder / name)
+        return self._built[name]
 
     def _stage(self, file: Dockerfile, stage: Stage, root: Path) -> Image:
         _make_root(root)
-        env, arguments, workdir, user = {"PATH": _BASE_PATH}, {}, "/", "0:0"
-        entrypoint: list[str] = []
-        command: list[str] = []
-        health: list[str] | None = None
+        env, arguments, workdir = {"PATH": _BASE_PATH}, dict[str, str](), "/"
         for instruction in stage.instructions:
             value = instruction.value
             match instruction.name:
                 case "ARG":
-                    arguments |= {name: self._arguments.get(name, default) for name, default in argument(value).items()}
+                    arguments |= {
+                        name: self._arguments.get(name, default) for name, default in argument(value).items()
+                    }
                 case "ENV":
-                    env |= {name: expand(text, {**arguments, **env}) for name, text in instruction.settings().items()}
+                    known = {**arguments, **env}
+                    env |= {name: expand(text, known) for name, text in instruction.settings().items()}
                 case "WORKDIR":
                     workdir = value
                     (root / workdir.lstrip("/")).mkdir(parents=True, exist_ok=True)
                 case "COPY":
                     self._copy(file, instruction, root, workdir)
                 case "RUN":
-                    line = ["--chdir=" + workdir, *_pairs({**_passed_on(), "HOME": "/root", **arguments, **env})]
-                    status, told = _inside(root, _BUILD, [*line, "/bin/sh", "-c", value], {"CACHE": str(self._cache)})
+                    line = [
+                        "--chdir=" + workdir,
+                        *_pairs({**_passed_on(), "HOME": "/root", **arguments, **env}),
+                    ]
+                    cache = {"CACHE": str(self._cache)}
+                    status, told = _inside(root, _BUILD, [*line, "/bin/sh", "-c", value], cache)
                     assert status == 0, f"{file.path}: RUN {value}\n{told}"
-                case "USER":
-                    user = value
-                case "ENTRYPOINT":
-                    entrypoint = instruction.words()
-                case "CMD":
-                    command = instruction.words()
-                case "HEALTHCHECK" if value != "NONE":
-                    health = type(instruction)("CMD", value.removeprefix("CMD ")).words()
-                case "HEALTHCHECK" | "EXPOSE" | "LABEL":
-                    pass
                 case other:
-                    raise AssertionError(f"{file.path}: {other} is not known here")
-        return Image(root, env, workdir, user, entrypoint, command, health)
+                    assert other in _OF_RUNNING, f"{file.path}: {other} is not known here"
+        return Image(
+            root,
+            env,
+            workdir,
+            user=stage.value("USER", "0:0"),
+            entrypoint=stage.words("ENTRYPOINT"),
+            command=stage.words("CMD"),
+            health=stage.words("HEALTHCHECK"),
+        )
 
     def _copy(self, file: Dockerfile, copy: Instruction, root: Path, workdir: str) -> None:
         *sources, into = copy.value.split()
         target = root / (Path(workdir) / into).as_posix().lstrip("/")
         origin = copy.flag("from")
         if origin is not None:
-            built = self.build(file.path, origin)
+            built = self._stage(file, file.stage(origin), root.with_name(f"{root.name}-{origin}"))
             [source] = sources
             # Links instead of copies: gigabytes, and nobody writes there
             shutil.copytree(
-                built.root / source.lstrip("/"), target, symlinks=True, copy_function=os.link, dirs_exist_ok=True
+                built.root / source.lstrip("/"),
+                target,
+                symlinks=True,
+                copy_function=os.link,
+                dirs_exist_ok=True,
             )
             return
         for source in sources:
@@ -212,7 +242,9 @@ class Builder:
 
 def context(source: Path) -> Iterator[Path]:
     """Give the files at or below a path that .dockerignore lets pass."""
-    patterns = [line for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines() if line and line[0] != "#"]
+    patterns = [
+        line for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines() if line and line[0] != "#"
+    ]
     for file in [source] if source.is_file() else sorted(source.rglob("*")):
         if file.is_file() and not _ignored(file.relative_to(ROOT), patterns):
             yield file
@@ -225,13 +257,20 @@ def _ignored(path: Path, patterns: list[str]) -> bool:
         bare = pattern.removeprefix("!")
         for part in (path, *path.parents[:-1]):
             name = part.as_posix()
-            if fnmatch.fnmatchcase(name, bare) or (bare.startswith("**/") and fnmatch.fnmatchcase(name, bare[3:])):
+            if fnmatch.fnmatchcase(name, bare) or (
+                bare.startswith("**/") and fnmatch.fnmatchcase(name, bare[3:])
+            ):
                 ignored = not pattern.startswith("!")
     return ignored
 
 
 def _make_root(root: Path) -> None:
-    for name in ("proc", "tmp", "root/.cache/pip", *(name for name in _SYSTEM if not Path(f"/{name}").is_symlink())):
+    for name in (
+        "proc",
+        "tmp",
+        "root/.cache/pip",
+        *(name for name in _SYSTEM if not Path(f"/{name}").is_symlink()),
+    ):
         if name in ("proc", "tmp") or "/" in name or Path(f"/{name}").is_dir():
             (root / name).mkdir(parents=True, exist_ok=True)
     for name in _SYSTEM:
@@ -244,7 +283,20 @@ def _inside(
     root: Path, script: str, argv: list[str], settings: Mapping[str, str], *namespaces: str
 ) -> tuple[int, str]:
     done = subprocess.run(
-        ["unshare", "--mount", "--pid", "--fork", "--kill-child", *namespaces, "sh", "-c", _MOUNTS + script, "sh", str(root), *argv],
+        [
+            "unshare",
+            "--mount",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            *namespaces,
+            "sh",
+            "-c",
+            _MOUNTS + script,
+            "sh",
+            str(root),
+            *argv,
+        ],
         env={"PATH": _BASE_PATH, "SYSTEM": " ".join(_SYSTEM), "PREFIX": sys.base_prefix, **settings},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -252,6 +304,14 @@ def _inside(
         check=False,
     )
     return done.returncode, done.stdout.decode("utf-8", "replace")
+
+
+def _reachable(host: str) -> bool:
+    try:
+        socket.getaddrinfo(host, 443)
+    except OSError:
+        return False
+    return True
 
 
 def _pairs(env: Mapping[str, str]) -> list[str]:

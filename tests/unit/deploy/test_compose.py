@@ -11,7 +11,6 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
-from pydantic_settings import BaseSettings
 
 from runtime.settings import RelaySettings, Settings
 from services.api.settings import ApiSettings
@@ -29,7 +28,7 @@ SECRETS = {name for name, value in EXAMPLE.items() if value == "change-me"}
 SERVICES = compose.load(FILE, {**EXAMPLE, **dict.fromkeys(SECRETS, "s" * 48)})["services"]
 OURS = {name: image for name in SERVICES if (image := compose.image_of(SERVICES, name)) is not None}
 ONCE = {"migrations", "bucket"}
-SETTINGS: dict[str, type[BaseSettings]] = {
+SETTINGS = {
     "runtime.migrate": Settings,
     "runtime.relay": RelaySettings,
     "services.api": ApiSettings,
@@ -67,7 +66,7 @@ def test_the_example_s_values_are_the_defaults():
 @pytest.mark.parametrize("name", sorted(SECRETS))
 def test_without_a_secret_nothing_starts(name):
     with pytest.raises(KeyError, match=name):
-        compose.load(FILE, {other: "s" * 48 for other in SECRETS - {name}})
+        compose.load(FILE, dict.fromkeys(SECRETS - {name}, "s" * 48))
 
 
 def test_each_secret_is_made_at_random_and_never_made_again(tmp_path):
@@ -142,7 +141,9 @@ def test_only_what_people_use_is_published_and_only_to_this_machine():
 def test_a_service_waits_for_those_it_cannot_do_without():
     for name, service in SERVICES.items():
         for other, how in service.get("depends_on", {}).items():
-            assert how == {"condition": "service_completed_successfully" if other in ONCE else "service_healthy"}, name
+            assert how == {
+                "condition": "service_completed_successfully" if other in ONCE else "service_healthy"
+            }, name
         if "DATABASE_URL" in service.get("environment", {}) and name not in ONCE:
             assert {"migrations", "bucket", "redis"} <= set(service["depends_on"])
     order = compose.in_order(SERVICES)

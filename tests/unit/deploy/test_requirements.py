@@ -29,7 +29,9 @@ MARKERS = {
 
 
 def _script():
-    spec = importlib.util.spec_from_file_location("image_requirements", ROOT / "scripts/image_requirements.py")
+    spec = importlib.util.spec_from_file_location(
+        "image_requirements", ROOT / "scripts/image_requirements.py"
+    )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -93,7 +95,9 @@ def test_a_file_pins_what_constraints_do_with_hashes(name):
     for package, (version, hashes) in pins(ROOT / f"deploy/requirements/{name}.txt").items():
         assert hashes, package
         expected = CONSTRAINTS.get(package, version)
-        assert version == (f"{expected}+cpu" if (package, name[-4:]) == ("torch", "-cpu") else expected), package
+        assert version == (f"{expected}+cpu" if (package, name[-4:]) == ("torch", "-cpu") else expected), (
+            package
+        )
 
 
 @pytest.mark.parametrize("name", FILES)
