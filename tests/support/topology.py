@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import subprocess
@@ -76,8 +77,8 @@ class Topology:
             else:
                 for number in (1, 2) if name in self.workers else (1,):
                     self._up(name, image, number)
-        for part in self.parts.values():
-            until(lambda: not part.why_not_ready(), f"{part.name}; see {part.log}", seconds=120)  # noqa: B023 - called at once
+        ready = partial(http_not_ready, f"{self.url}/readyz")
+        until(lambda: not asyncio.run(ready()), "all behind the gateway to be ready", seconds=120)
 
     def kill(self, name: str) -> None:
         """Kill a process as a machine's failure would, for good."""
@@ -128,7 +129,8 @@ class Topology:
 
     def _up(self, name: str, image: Stage, number: int) -> None:
         port = self._ports.get(name) or free_port()
-        ready = partial(http_not_ready, f"http://127.0.0.1:{port}/readyz")
+        # As the images' own health checks do; whether it is ready may depend on what waits for it
+        ready = partial(http_not_ready, f"http://127.0.0.1:{port}/healthz")
         self._part(
             f"{name}-{number}", self._command(name, image, port), self._environment(name, image, port), ready
         )
