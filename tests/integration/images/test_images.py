@@ -10,10 +10,7 @@ import pytest
 from support.images import HEALTHY, IMAGES, Builder, why_not
 from support.redis_server import redis_binary
 
-pytestmark = [
-    pytest.mark.long,
-    pytest.mark.skipif(bool(why_not()), reason=f"no images can be built here: {why_not()}"),
-]
+pytestmark = pytest.mark.long
 STORES = {
     "DATABASE_URL": "sqlite:////tmp/triptych.db",
     "REDIS_URL": "redis://127.0.0.1:6379/0",
@@ -73,6 +70,8 @@ print(json.dumps(failed))
 
 @pytest.fixture(scope="module")
 def build(tmp_path_factory):
+    if reason := why_not():
+        pytest.skip(f"no images can be built here: {reason}")
     return Builder(tmp_path_factory.mktemp("images")).build
 
 

@@ -92,6 +92,7 @@ def test_there_is_a_file_for_every_image_and_no_other():
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_pins_what_constraints_do_with_hashes(name):
+    # Where this fails, run scripts/image_requirements.py
     for package, (version, hashes) in pins(ROOT / f"deploy/requirements/{name}.txt").items():
         assert hashes, package
         expected = CONSTRAINTS.get(package, version)
@@ -102,6 +103,7 @@ def test_a_file_pins_what_constraints_do_with_hashes(name):
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_has_what_the_image_s_extras_need_and_nothing_else(name):
+    # As above
     there = set(pins(ROOT / f"deploy/requirements/{name}.txt"))
     needed = closure(wanted(FILES[name]))
     if name.endswith("-cuda"):
