@@ -22,17 +22,56 @@ if TYPE_CHECKING:
 FINAL = {"succeeded", "failed", "cancelled", "timed_out"}
 
 
-class Platform:
+class Api:
+    """Whoever uses a platform by its API."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.client = httpx.Client(base_url=url, timeout=60)
+
+    def get(self, path: str, **query: Any) -> Any:
+        response = self.client.get(path, params=query)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    def upload(
+        self, table: bytes, images: dict[str, bytes] | None = None, name: str = "table.csv"
+    ) -> dict[str, Any]:
+        parts = [("file", (name, table)), *(("images", (path, raw)) for path, raw in (images or {}).items())]
+        response = self.client.post("/api/datasets/upload_and_detect/", files=parts)
+        assert response.status_code == 201, response.text
+        return dict(response.json())
+
+    def ready(self, dataset_id: str) -> dict[str, Any]:
+        def settled() -> dict[str, Any] | None:
+            dataset = self.get(f"/api/datasets/{dataset_id}/")
+            return dataset if dataset["state"] in {"ready", "rejected"} else None
+
+        return until(settled, "the data set to be ready", seconds=90)  # type: ignore[return-value]
+
+    def train(self, **wish: Any) -> str:
+        response = self.client.post("/api/training_jobs/", json={"start": True, **wish})
+        assert response.status_code == 201, response.text
+        return str(response.json()["id"])
+
+    def ended(self, job_id: str, *, seconds: float = 180) -> dict[str, Any]:
+        def settled() -> dict[str, Any] | None:
+            job = self.get(f"/api/training_jobs/{job_id}/")
+            return job if job["state"] in FINAL else None
+
+        return until(settled, "the job to end", seconds=seconds)  # type: ignore[return-value]
+
+
+class Platform(Api):
     """A running platform; its services are processes of their own."""
 
     def __init__(self, folder: Path, **env: str) -> None:
         self.folder = folder
         self.port = free_port()
-        self.url = f"http://localhost:{self.port}"
+        super().__init__(f"http://localhost:{self.port}")
         self.log = folder / "up.log"
         self._env = {**os.environ, "LOG_FORMAT": "json", **env}
         self._process: subprocess.Popen[bytes] | None = None
-        self.client = httpx.Client(base_url=self.url, timeout=60)
 
     def start(self) -> None:
         with self.log.open("wb") as log:
@@ -68,38 +107,6 @@ class Platform:
         assert self._process is not None
         assert self._process.poll() is None, self.log.read_text()
         return "Triptych runs at" in self.log.read_text()
-
-    def get(self, path: str, **query: Any) -> Any:
-        response = self.client.get(path, params=query)
-        assert response.status_code == 200, response.text
-        return response.json()
-
-    def upload(
-        self, table: bytes, images: dict[str, bytes] | None = None, name: str = "table.csv"
-    ) -> dict[str, Any]:
-        parts = [("file", (name, table)), *(("images", (path, raw)) for path, raw in (images or {}).items())]
-        response = self.client.post("/api/datasets/upload_and_detect/", files=parts)
-        assert response.status_code == 201, response.text
-        return dict(response.json())
-
-    def ready(self, dataset_id: str) -> dict[str, Any]:
-        def settled() -> dict[str, Any] | None:
-            dataset = self.get(f"/api/datasets/{dataset_id}/")
-            return dataset if dataset["state"] in {"ready", "rejected"} else None
-
-        return until(settled, "the data set to be ready", seconds=90)  # type: ignore[return-value]
-
-    def train(self, **wish: Any) -> str:
-        response = self.client.post("/api/training_jobs/", json={"start": True, **wish})
-        assert response.status_code == 201, response.text
-        return str(response.json()["id"])
-
-    def ended(self, job_id: str, *, seconds: float = 180) -> dict[str, Any]:
-        def settled() -> dict[str, Any] | None:
-            job = self.get(f"/api/training_jobs/{job_id}/")
-            return job if job["state"] in FINAL else None
-
-        return until(settled, "the job to end", seconds=seconds)  # type: ignore[return-value]
 
 
 def shapes(rows: int = 120, seed: int = 0) -> tuple[bytes, dict[str, bytes]]:
