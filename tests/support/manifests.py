@@ -92,7 +92,7 @@ def environment(objects: Iterable[Object], workload: Object) -> dict[str, str]:
         else:
             found |= dict.fromkeys(secrets[source["secretRef"]["name"]], "secret")
     for variable in container.get("env", []):
-        found[variable["name"]] = variable["value"] if "value" in variable else "secret"
+        found[variable["name"]] = variable.get("value", "secret")
     return found
 
 
