@@ -247,10 +247,13 @@ def test_workflows_may_push_from_the_branch_and_tags_alone():
 def test_roles_of_pods_are_for_accounts_that_there_are():
     accounts = yaml.safe_load_all((ROOT / "k8s/base/setup/accounts.yaml").read_text())
     names = {item["metadata"]["name"] for item in accounts}
-    associations = [
-        item["Properties"]["ServiceAccount"]
-        for item in template("services")["Resources"].values()
-        if item["Type"] == "AWS::EKS::PodIdentityAssociation"
-    ]
-    assert sorted(associations) == ["api", "ingest", "launcher", "predictor"]
-    assert set(associations) <= names
+    resources = template("services")["Resources"]
+    for room in ("api", "ingest", "launcher", "predictor"):
+        assert room in names
+        association = resources[f"{room.title()}Pods"]["Properties"]
+        assert association["ServiceAccount"] == room
+        assert association["RoleArn"] == {"Fn::GetAtt": f"{room.title()}Role.Arn"}
+        role = resources[f"{room.title()}Role"]["Properties"]
+        assert role["ManagedPolicyArns"] == [{"Ref": f"{room.title()}Policy"}]
+        [trust] = role["AssumeRolePolicyDocument"]["Statement"]
+        assert trust["Condition"]["StringEquals"]["aws:RequestTag/kubernetes-service-account"] == room
