@@ -17,6 +17,7 @@ from generated import keep
 from services.api.app import create_app
 from services.api.settings import ApiSettings
 from services.metrics import routes
+from services.metrics.app import describe_callback
 
 BEGIN, END = "<!-- rest: begin (make docs writes this) -->\n", "<!-- rest: end -->"
 JSON = dict[str, Any]
@@ -50,6 +51,7 @@ def documents() -> list[JSON]:
     metrics = Flask("metrics")
     metrics.config.update(API_TITLE="metrics", API_VERSION="v1", OPENAPI_VERSION="3.1.0")
     api = Api(metrics)
+    describe_callback(api)
     api.register_blueprint(routes.blueprint(NOTHING))
     return [answer.get_json(), api.spec.to_dict()]
 

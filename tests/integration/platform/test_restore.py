@@ -69,6 +69,10 @@ def _platform(folder, database, objects, s3):
     return Platform(folder, **env, **s3)
 
 
+def _report(platform, job):
+    return platform.client.get(f"/api/artifacts/{job}/report.json", follow_redirects=True).json()
+
+
 def _use(platform):
     """Do a little of everything, and leave some of it under way."""
     table, images = shapes(120)
@@ -90,7 +94,7 @@ def _use(platform):
     unstaged = platform.upload(table, images, "late.csv")["id"]
     stuck = platform.train(dataset_id=unstaged, **SLEEPY, epochs=1)
     items = platform.get("/api/artifacts/", job=done["id"])["items"]
-    report = platform.get(f"/api/artifacts/{done['id']}/report.json")
+    report = _report(platform, done["id"])
     return {
         "dataset": dataset, "done": done, "alone": alone, "again": again, "waiting": waiting, "unstaged": unstaged,
         "stuck": stuck, "artifacts": items, "report": report,
@@ -162,10 +166,11 @@ def test_what_had_ended_is_as_it_was(drill):
     assert platform.get(f"/api/datasets/{before['dataset']}/")["state"] == "ready"
     job = platform.get(f"/api/training_jobs/{before['done']['id']}/")
     assert job == before["done"]
-    assert platform.get(f"/api/artifacts/{job['id']}/report.json") == before["report"]
+    assert _report(platform, job["id"]) == before["report"]
     assert platform.get("/api/metrics/", job=job["id"])["items"][-1]["data"]["state"] == "succeeded"
     preview = platform.get(f"/api/datasets/{before['dataset']}/preview/")
-    assert platform.client.get(preview["thumbnails"][0]["picture"]).status_code == 200
+    picture = platform.client.get(preview["thumbnails"][0]["picture"])
+    assert picture.headers["content-type"] == "image/webp"
 
 
 def test_every_artifact_that_was_copied_is_served_from_its_new_place(drill):
