@@ -43,14 +43,9 @@ def _argument(argument: Command) -> str:
 
 
 def _shown(parameter: Command) -> bool:
-    return bool(
-        parameter.param_type_name == "option" and parameter.name not in {"help"} and not _own(parameter)
-    )
-
-
-def _own(parameter: Command) -> bool:
-    """Tell typer's own options, which install completion."""
-    return parameter.name in {"install_completion", "show_completion"}
+    # Beside --help, typer's own options install completion
+    own = {"help", "install_completion", "show_completion"}
+    return bool(parameter.param_type_name == "option" and parameter.name not in own)
 
 
 def _options(command: Command) -> str:

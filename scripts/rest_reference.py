@@ -157,9 +157,11 @@ def _range(schema: JSON) -> str:
     least, most = schema.get("minimum"), schema.get("maximum")
     if least is None and most is None:
         return f", at most {schema['maxLength']} characters" if "maxLength" in schema else ""
-    if most is None:
-        return f" from {least:g}"
-    return f" up to {most:g}" if least is None else f" from {least:g} to {most:.15g}"
+    # As JSON has them: 10000 and not 1e+04, 2 and not 2.0
+    told = [str(int(bound) if bound == int(bound) else bound) for bound in (least, most) if bound is not None]
+    if most is None or least is None:
+        return f" from {told[0]}" if most is None else f" up to {told[0]}"
+    return f" from {told[0]} to {told[1]}"
 
 
 def _escape(text: str) -> str:

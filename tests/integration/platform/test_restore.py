@@ -114,6 +114,7 @@ def _destroy(platform, s3):
     """Kill every process, and lose the machine's disk and the bucket."""
     platform.client.close()
     os.kill(platform.pid, signal.SIGKILL)
+    os.waitpid(platform.pid, 0)
     mark = str(platform.folder / "var")
     for process in leftovers.find(mark):
         if process.status() == psutil.STATUS_STOPPED:
@@ -180,7 +181,7 @@ def test_every_artifact_that_was_copied_is_served_from_its_new_place(drill):
         assert item["uri"].startswith(f"{NEW}/jobs/")
         answer = drill.platform.client.get(item["download_url"], follow_redirects=True)
         if item["name"] == DAMAGED:
-            assert answer.status_code == 404
+            assert answer.status_code in {403, 404}  # S3's word, which depends on the right to list
         else:
             assert hashlib.sha256(answer.content).hexdigest() == item["sha256"]
 

@@ -65,7 +65,10 @@ def _slug_of_the_site(title):
 @cache
 def _anchors(page):
     text = re.sub(r"^ *```.*?^ *```", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
-    titles = [re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", title).replace("`", "") for title in re.findall(r"^#+ (.+)$", text, re.MULTILINE)]
+    titles = [
+        re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", title).replace("`", "")
+        for title in re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    ]
     return {_slug_of_github(title) for title in titles} & {_slug_of_the_site(title) for title in titles}
 
 
@@ -89,7 +92,11 @@ def test_the_site_shows_every_page_and_no_other():
 
     shown = list(paths(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]))
     assert len(shown) == len(set(shown))
-    there = {path.relative_to(ROOT / "docs").as_posix() for path in ROOT.glob("docs/**/*.md") if "adr" not in path.parts}
+    there = {
+        path.relative_to(ROOT / "docs").as_posix()
+        for path in ROOT.glob("docs/**/*.md")
+        if "adr" not in path.parts
+    }
     assert there <= set(shown)
     assert set(shown) - there <= AWAITED
 
@@ -145,16 +152,25 @@ def test_every_target_of_make_is_there():
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for page in GUIDES:
         blocks, spans = _code(page)
-        calls = [call for block in [*blocks, *(one for one in spans if one.startswith("make"))] for call in _commands(block, "make")]
+        calls = [
+            call
+            for block in [*blocks, *(one for one in spans if one.startswith("make"))]
+            for call in _commands(block, "make")
+        ]
         named = {word for call in calls for word in call if re.fullmatch(r"[a-z][a-z-]*", word)}
         assert named <= targets, page.name
 
 
 def test_every_module_that_is_run_is_there():
     for page in GUIDES:
-        for module in re.findall(r"python3? (?:-P )?-m ((?:runtime|services|trainer|ui|cli|benchmarks)[\w.]*)", page.read_text("utf-8")):
+        for module in re.findall(
+            r"python3? (?:-P )?-m ((?:runtime|services|trainer|ui|cli|benchmarks)[\w.]*)",
+            page.read_text("utf-8"),
+        ):
             path = ROOT / module.replace(".", "/")
-            assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), f"{page.name} runs {module}"
+            assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), (
+                f"{page.name} runs {module}"
+            )
 
 
 # --- variables and messages
@@ -164,7 +180,11 @@ def test_every_module_that_is_run_is_there():
 def test_every_variable_is_one_that_something_reads(page):
     known = OURS | {name.upper() for cls in SETTINGS for name in cls.model_fields}
     blocks, spans = _code(page)
-    named = {word for text in [*blocks, *spans] for word in re.findall(r"(?<![\w$.])\$?\{?([A-Z][A-Z0-9]*_[A-Z0-9_]*[A-Z0-9])\b", text)}
+    named = {
+        word
+        for text in [*blocks, *spans]
+        for word in re.findall(r"(?<![\w$.])\$?\{?([A-Z][A-Z0-9]*_[A-Z0-9_]*[A-Z0-9])\b", text)
+    }
     assert {name for name in named - known if not FOREIGN.fullmatch(name)} == set()
 
 
@@ -172,7 +192,10 @@ def test_every_variable_is_one_that_something_reads(page):
 def _source():
     """Give the text of all code, its strings joined that are written over several lines, without formatting."""
     folders = ("cli", "contracts", "runtime", "services", "tabular", "trainer", "ui")
-    files = [ROOT / "Makefile", *(path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in {".py", ".js"})]
+    files = [
+        ROOT / "Makefile",
+        *(path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in {".py", ".js"}),
+    ]
     text = "\n".join(path.read_text("utf-8") for path in files)
     return re.sub(r"\\?([\"'])", r"\1", re.sub(r"[\"']\s*\n\s*f?[\"']", "", text))
 
