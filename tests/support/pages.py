@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-_BLOCK = re.compile(r"<!-- run: ([\w-]+) -->\n+```sh\n(.*?)```", re.DOTALL)
+_BLOCK = re.compile(r"^ *<!-- run: ([\w-]+) -->\n+ *```sh\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 
 
 def marked() -> dict[str, str]:
@@ -14,5 +15,5 @@ def marked() -> dict[str, str]:
     found: dict[str, str] = {}
     for page in sorted(ROOT.glob("docs/**/*.md")):
         for name, block in _BLOCK.findall(page.read_text("utf-8")):
-            found[name] = found.get(name, "") + block
+            found[name] = found.get(name, "") + textwrap.dedent(block)
     return found
