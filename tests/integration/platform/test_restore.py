@@ -112,9 +112,7 @@ def _copy(s3):
 
 def _destroy(platform, s3):
     """Kill every process, and lose the machine's disk and the bucket."""
-    platform.client.close()
-    os.kill(platform.pid, signal.SIGKILL)
-    os.waitpid(platform.pid, 0)
+    platform.kill()
     mark = str(platform.folder / "var")
     for process in leftovers.find(mark):
         if process.status() == psutil.STATUS_STOPPED:
@@ -135,12 +133,13 @@ def drill(tmp_path_factory, _postgres, s3):
     first = _postgres.create_database()
     platform = _platform(folder / "first", first, OLD, s3)
     platform.start()
-    before = _use(platform)
-
-    # The order that loses least: rows first, then the objects that they name
-    _postgres.dump(first, folder / "triptych.dump")
-    _copy(s3)
-    _destroy(platform, s3)
+    try:
+        before = _use(platform)
+        # The order that loses least: rows first, then the objects that they name
+        _postgres.dump(first, folder / "triptych.dump")
+        _copy(s3)
+    finally:
+        _destroy(platform, s3)
     _postgres.drop_database(first)
     # What a copy made before the dump would lack
     done = before["done"]["id"]
