@@ -54,7 +54,7 @@ def follow(clone):
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", marked()[name]],
             cwd=folder,
-            env={**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), **env},
+            env={**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "COLUMNS": "160", **env},
             capture_output=True,
             text=True,
             check=False,
