@@ -11,7 +11,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from sqlalchemy import JSON, MetaData, String, Text, and_, cast, func, update
+from sqlalchemy import JSON, MetaData, String, Text, cast, func, update
 
 from runtime import log
 from runtime.db import Database
@@ -53,9 +53,10 @@ def relocate(db: Database, old: str, new: str) -> dict[str, int]:
                 moved: ColumnElement[str] = func.replace(text, old, new)
                 # SQLite keeps JSON as text, and would make a number of it
                 value = moved if db.engine.dialect.name == "sqlite" else cast(moved, column.type)
-                # The new one may lie in the old one, so that a second run would find it there again
-                stale = and_(text.contains(old, autoescape=True), ~text.contains(new, autoescape=True))
-                change = update(table).where(stale).values({column: value})
+                stale = [text.contains(old, autoescape=True)]
+                if new.startswith(old):  # a second run would find it again
+                    stale.append(~text.contains(new, autoescape=True))
+                change = update(table).where(*stale).values({column: value})
                 values += len(session.execute(change.returning(*table.primary_key.columns)).all())
             if values:
                 changed[table.name] = values

@@ -69,6 +69,11 @@ def test_a_second_run_changes_nothing_even_where_the_new_place_lies_in_the_old_o
     assert once[0] == "s3://lost/files/deeper/datasets/d/table.csv"
 
 
+def test_the_new_place_may_be_around_the_old_one(rows):
+    assert relocate(rows, OLD, "s3://lost")
+    assert shown(rows)[0] == "s3://lost/datasets/d/table.csv"
+
+
 @pytest.mark.parametrize("url", ["s3:/lost", "https://lost", "s3://lüst", 's3://lo"st'])
 def test_what_is_no_object_store_is_refused(database, url):
     with pytest.raises(ValueError, match="is allowed"):
