@@ -49,7 +49,7 @@ test-services: .venv/.dev
 	$(PARALLEL) tests/unit tests/contracts tests/integration -m "not long"
 
 .PHONY: test-long
-test-long: .venv/.dev system-packages ## The tests that `make test` leaves out
+test-long: .venv/.docs system-packages ## The tests that `make test` leaves out
 	$(PARALLEL) tests/unit tests/integration tests/browser -m long
 
 .PHONY: system-packages
@@ -66,10 +66,9 @@ bench: .venv/.dev ## Measure every speed claim (accuracy needs data: docs/benchm
 	for script in profile staging uploads preflight demo_signal csv_zoo throughput; do echo "== $$script"; $(BIN)/python "benchmarks/$$script.py"; done
 
 .PHONY: docs
-docs: .venv/.dev ## Write the tables of environment variables, of a report's fields and of metrics from the code
-	$(BIN)/python scripts/environment_table.py --write
-	$(BIN)/python scripts/report_fields.py --write
-	$(BIN)/python scripts/metrics_table.py --write
+docs: .venv/.docs ## Write what pages take from the code (settings, REST, commands, metrics, reports), and the site, into build/site
+	for script in environment_table rest_reference cli_reference report_fields metrics_table; do $(BIN)/python scripts/$$script.py --write || exit; done
+	$(BIN)/mkdocs build --strict --quiet
 
 .PHONY: clean
 clean: ## Remove the virtual environment and caches; data under var/ stays
@@ -92,4 +91,9 @@ clean: ## Remove the virtual environment and caches; data under var/ stays
 .venv/.dev: .venv/.local
 	@echo "Installing what the tests need into .venv."
 	@$(PIP) -e '.[dev]'
+	@touch $@
+
+.venv/.docs: .venv/.dev
+	@echo "Installing what the site of the documentation is built with into .venv."
+	@$(PIP) -e '.[docs]'
 	@touch $@

@@ -16,6 +16,7 @@ from cli.limits_command import limits
 from cli.output import Output
 from cli.predict_command import predict
 from cli.session import Session, session_of
+from cli.sweep_command import sweep
 from cli.train_command import train
 from cli.up import up as run_up
 
@@ -29,6 +30,7 @@ app.add_typer(dataset_commands.app)
 app.add_typer(job_commands.app)
 app.add_typer(dead_letter_commands.app)
 app.command()(train)
+app.command()(sweep)
 app.command()(predict)
 app.command()(limits)
 app.command()(job_commands.logs)

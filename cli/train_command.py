@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from cli import waiting
 from cli.client import segment
-from cli.errors import CommandFailed
 from cli.findings import create_job
 from cli.job_commands import finish
 from cli.session import session_of
-
-# What --set gives to the job itself; every other key is a parameter of the model
-_JOB_SETTINGS = frozenset(
-    ("learning_rate", "batch_size", "validation_split", "split_column", "seed", "eval_steps", "resources")
-)
+from cli.wish import pair, settings_of, wish_of
 
 
 def train(
@@ -52,9 +46,9 @@ def train(
     client, output = session.client, session.output
     changes: dict[str, dict[str, str]] = {column: {"role": "leave_out"} for column in leave_out or ()}
     for text in type_ or ():
-        column, kind = _pair(text, "--type")
+        column, kind = pair(text, "--type")
         changes.setdefault(column, {})["type"] = kind
-    wish = _wish(set_ or ())
+    wish = wish_of(settings_of(set_ or (), "--set"))
     dataset = waiting.upload(client, output, table, images)
     waiting.until_ready(client, output, dataset["id"])
     if changes:
@@ -69,27 +63,3 @@ def train(
         output.json(job)
     else:
         output.line(job["id"])
-
-
-def _wish(settings: list[str] | tuple[()]) -> dict[str, Any]:
-    wish: dict[str, Any] = {}
-    params: dict[str, Any] = {}
-    for text in settings:
-        key, value = _pair(text, "--set")
-        (wish if key in _JOB_SETTINGS else params)[key] = _value(value)
-    return wish | ({"params": params} if params else {})
-
-
-def _pair(text: str, option: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not (key and equals):
-        raise CommandFailed(f"{option} {text!r} is not of the form key=value.")
-    return key, value
-
-
-def _value(text: str) -> Any:
-    """Read a value as JSON (3, 0.1, true, [..]); anything else is text."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text

@@ -108,15 +108,21 @@ def _one_at_a_time(connection: Connection) -> Iterator[None]:
         connection.commit()
 
 
-def _upgrade(connection: Connection, owner: str) -> None:
+def _upgrade(connection: Connection, owner: str, revision: str = "head") -> None:
+    config = alembic_config(owner)
+    config.attributes["connection"] = connection
+    config.attributes["version_table"] = f"{owner.rpartition('.')[2]}_alembic_version"
+    command.upgrade(config, revision)
+
+
+def alembic_config(owner: str) -> Config:
+    """Say where the migrations of a room lie that owns tables."""
     location = Path(str(importlib.import_module(owner).__file__)).parent / "migrations"
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "alembic"))
     config.set_main_option("version_locations", str(location))
     config.set_main_option("path_separator", "newline")
-    config.attributes["connection"] = connection
-    config.attributes["version_table"] = f"{owner.rpartition('.')[2]}_alembic_version"
-    command.upgrade(config, "head")
+    return config
 
 
 def _postgresql(url: str, pool_size: int) -> Engine:

@@ -1,6 +1,6 @@
-"""Writes the README's table of environment variables from the settings classes, or checks that it is up to date.
+"""Writes the tables of environment variables from the settings classes, or checks that they are up to date.
 
-`python scripts/environment_table.py --write` rewrites the README between its two markers.
+`python scripts/environment_table.py --write` rewrites the README and docs/reference/configuration.md between their two markers.
 """
 
 from __future__ import annotations
@@ -40,22 +40,29 @@ GROUPS: list[tuple[str, type[BaseModel]]] = [
 ]
 
 
-def table() -> str:
-    """Make the tables, one for each part."""
-    parts = []
-    for title, cls in GROUPS:
-        fields = {
-            name: field
-            for name, field in cls.model_fields.items()
-            if cls is Settings or not (issubclass(cls, Settings) and name in Settings.model_fields)
-        }
-        rows = [
-            f"| `{name.upper()}` | {_default(field)} | {_escape(field.description or '')} |"
-            for name, field in fields.items()
-        ]
-        head = f"<details>\n<summary>{title}</summary>\n\n| variable | default | meaning |\n|---|---|---|\n"
-        parts.append(head + "\n".join(rows) + "\n\n</details>\n")
-    return "\n".join(parts)
+def folded() -> str:
+    """Make the tables for the README, one for each part, to be unfolded."""
+    return "\n".join(
+        f"<details>\n<summary>{title}</summary>\n\n{_table(cls)}\n</details>\n" for title, cls in GROUPS
+    )
+
+
+def sections() -> str:
+    """Make the tables for the page, each under a heading."""
+    return "\n".join(f"## {title[0].upper()}{title[1:]}\n\n{_table(cls)}" for title, cls in GROUPS)
+
+
+def _table(cls: type[BaseModel]) -> str:
+    fields = {
+        name: field
+        for name, field in cls.model_fields.items()
+        if cls is Settings or not (issubclass(cls, Settings) and name in Settings.model_fields)
+    }
+    rows = [
+        f"| `{name.upper()}` | {_default(field)} | {_escape(field.description or '')} |\n"
+        for name, field in fields.items()
+    ]
+    return "| variable | default | meaning |\n|---|---|---|\n" + "".join(rows)
 
 
 def _default(field: FieldInfo) -> str:
@@ -72,4 +79,5 @@ def _escape(text: str) -> str:
 
 
 if __name__ == "__main__":
-    keep("README.md", BEGIN, END, table())
+    keep("README.md", BEGIN, END, folded())
+    keep("docs/reference/configuration.md", BEGIN, END, sections())

@@ -58,8 +58,9 @@ def whole(count: float | None) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    """Write a count with its noun: 1 file, 3 files."""
-    return f"{whole(count)} {noun}" if count == 1 else f"{whole(count)} {noun}s"
+    """Write a count with its noun: 1 file, 3 files, 3 classes."""
+    ending = "" if count == 1 else "es" if noun.endswith("s") else "s"
+    return f"{whole(count)} {noun}{ending}"
 
 
 def number(value: float | None) -> str:

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from services.ingest.staging import Limits
 
 
+# Of a data set that was deleted nobody is left to read it; one that was put back from a copy may lack its upload
+_NO_UPLOAD = "its upload is not in the spool (SPOOL_DIR) any more; upload it again"
 STAGED_BYTES = ("triptych_staging_bytes_total", "Bytes of data sets brought into the object store.")
 
 
@@ -50,7 +52,7 @@ def schema_handlers(spool_dir: Path, store: ObjectStore) -> dict[str, Callable[[
     def uploaded(event: DatasetUploaded, work: Work) -> None:
         folder = spool_dir / event.spool
         if not folder.exists():
-            _end(work, None)  # deleted before we came to it
+            _end(work, DatasetSchemaFailed(dataset_id=event.dataset_id, reason=_NO_UPLOAD))
             return
         root = folder / "files"
         files = [path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()]
@@ -95,7 +97,7 @@ def staging_handlers(
     def uploaded(event: DatasetUploaded, work: Work) -> None:
         folder = spool_dir / event.spool
         if not folder.exists():
-            _end(work, None)
+            _end(work, DatasetStagingFailed(dataset_id=event.dataset_id, reason=_NO_UPLOAD))
             return
         progress = _Progress(event.dataset_id, work, progress_seconds, count)
         try:

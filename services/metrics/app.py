@@ -106,7 +106,7 @@ def create_app(settings: MetricsSettings) -> Flask:
     )
     Compress(app)
     api = Api(app)
-    _describe_callback(api)
+    describe_callback(api)
     api.register_blueprint(blueprint(service.parts))
     # After Api, which installs an error page of its own. Redis is not among the checks: without it callbacks are
     # taken and viewers served, only later
@@ -127,7 +127,8 @@ def _install_errors(app: Flask) -> None:
         return web.unavailable(str(error))
 
 
-def _describe_callback(api: Api) -> None:
+def describe_callback(api: Api) -> None:
+    """Put the body of callbacks, which no schema of the routes describes, into the OpenAPI document."""
     schema = CallbackBody.model_json_schema(ref_template="#/components/schemas/{model}")
     for name, part in schema.pop("$defs", {}).items():
         api.spec.components.schema(name, component=part)

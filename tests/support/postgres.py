@@ -74,6 +74,18 @@ class PostgresServer:
             connection.execute(f"CREATE DATABASE {name} TEMPLATE {template.rpartition('/')[2]}")
         return f"{server}/{name}"
 
+    def dump(self, url: str, path: Path) -> None:
+        """Write a database into a file, as docs/how-to/back-up-and-restore.md does."""
+        subprocess.run(
+            [f"{self._bin}/pg_dump", "--format=custom", "--no-owner", f"--file={path}", url], check=True
+        )
+
+    def restore(self, url: str, path: Path) -> None:
+        """Read such a file into an empty database."""
+        subprocess.run(
+            [f"{self._bin}/pg_restore", "--no-owner", "--exit-on-error", f"--dbname={url}", path], check=True
+        )
+
     def drop_database(self, url: str) -> None:
         """Drop a database, and whatever is still connected to it."""
         with psycopg.connect(

@@ -6,22 +6,10 @@ import os
 import subprocess
 import sys
 
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
-from sqlalchemy import MetaData, inspect
+from sqlalchemy import inspect
 
-from runtime import outbox
 from runtime.db import OWNERS, Database
-from services.api import models as api
-from services.launcher import models as launcher
-from services.metrics import models as metrics
-
-BASES = {
-    "runtime": outbox.Base,
-    "services.api": api.Base,
-    "services.launcher": launcher.Base,
-    "services.metrics": metrics.Base,
-}
+from support.schema import BASES, differences
 
 
 def test_every_owner_of_tables_is_checked_here():
@@ -29,20 +17,7 @@ def test_every_owner_of_tables_is_checked_here():
 
 
 def test_the_tables_are_what_the_models_say(database):
-    everything = MetaData()
-    for base in BASES.values():
-        for table in base.metadata.sorted_tables:
-            table.to_metadata(everything)
-    with database.engine.connect() as connection:
-        versions = {f"{owner.rpartition('.')[2]}_alembic_version" for owner in OWNERS}
-        context = MigrationContext.configure(
-            connection,
-            opts={
-                "compare_type": True,
-                "include_object": lambda _o, name, kind, *_: not (kind == "table" and name in versions),
-            },
-        )
-        assert compare_metadata(context, everything) == []
+    assert differences(database) == []
 
 
 def test_each_owner_has_tables_of_its_own_prefix_and_version(database):

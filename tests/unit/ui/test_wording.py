@@ -26,6 +26,19 @@ def test_sizes_use_decimal_units(count, written):
 
 
 @pytest.mark.parametrize(
+    ("count", "noun", "written"),
+    [
+        (1, "file", "1 file"),
+        (3, "file", "3 files"),
+        (1, "class", "1 class"),
+        (0, "other class", "0 other classes"),
+    ],
+)
+def test_plurals(count, noun, written):
+    assert wording.plural(count, noun) == written
+
+
+@pytest.mark.parametrize(
     ("seconds", "written"),
     [(None, "–"), (-3, "0 s"), (42.4, "42 s"), (185, "3 min 5 s"), (7800, "2 h 10 min"), (90_000, "1 d 1 h")],
 )
