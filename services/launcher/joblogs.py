@@ -12,7 +12,7 @@ from sqlalchemy import and_, or_, select
 
 from runtime.db import now
 from services.launcher.models import ENDED, Run
-from services.launcher.runs import LAUNCHED
+from services.launcher.runs import LAUNCHED, WITHOUT_SPEC
 
 if TYPE_CHECKING:
     from runtime.db import Database
@@ -43,7 +43,9 @@ class JobLogs:
         recent = and_(Run.state == ENDED, Run.ended_at > now() - _AFTER_END, Run.handle.is_not(None))
         with self._db.read() as session:
             found = session.scalars(
-                select(Run).where(Run.launcher == self._backend.name, or_(Run.state.in_(LAUNCHED), recent))
+                select(Run)
+                .where(Run.launcher == self._backend.name, or_(Run.state.in_(LAUNCHED), recent))
+                .options(WITHOUT_SPEC)
             ).all()
         with ThreadPoolExecutor(self._at_a_time) as pool:
             list(pool.map(self.copy, found))

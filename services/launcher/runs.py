@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import exists, func, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import aliased, defer
 
 from runtime import log
 from runtime.db import now, unix_now
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 ACTIVE = (LAUNCHING, RUNNING, STOPPING)
 LAUNCHED = (RUNNING, STOPPING)
+# Only a launch needs it, and a table of thousands of columns makes it some hundred kB
+WITHOUT_SPEC = defer(Run.spec)
 # PostgreSQL advisory lock under which slots are counted and taken; the number means nothing
 _SLOTS_KEY = 7_481_924
 
@@ -155,7 +157,7 @@ def end(run: Run, exit_code: int | None = None, reason: str | None = None) -> No
 
 def with_process(session: Session, launcher: str, handles: Collection[str] | None = None) -> Sequence[Run]:
     """Give the runs that a back end was told to start and that have not ended; all, or those of some handles."""
-    query = select(Run).where(Run.launcher == launcher, Run.state.in_(LAUNCHED))
+    query = select(Run).where(Run.launcher == launcher, Run.state.in_(LAUNCHED)).options(WITHOUT_SPEC)
     if handles is not None:
         query = query.where(Run.handle.in_(handles))
     return session.scalars(query.order_by(Run.id)).all()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import event, inspect, text
 
 from runtime.loop import Loop
-from services.launcher import reconciler
+from services.launcher import reconciler, runs
 from services.launcher.handlers import Handlers
 from services.launcher.joblogs import JobLogs
 from services.launcher.models import LAUNCHING, WAITING, Run
@@ -100,6 +100,14 @@ def test_the_oldest_that_waits_is_claimed_without_reading_or_sorting_the_others(
             plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {said}", values).all()
             assert "launcher_runs_order" in plan[0].detail, plan
             assert not any("TEMP B-TREE" in step.detail for step in plan), plan
+
+
+def test_a_look_at_what_runs_leaves_the_long_specs_in_the_database(many):
+    many.reconciler.start_waiting()
+    with many.db.read() as session:
+        found = runs.with_process(session, "fake")
+    assert len(found) == MANY
+    assert all("spec" in inspect(run).unloaded for run in found)
 
 
 def test_a_later_attempt_waits_for_the_process_of_the_one_before_and_not_for_others(many):
