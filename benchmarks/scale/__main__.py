@@ -5,7 +5,7 @@
 
 For each number of workers the real services start anew: api, relay, the two workers of ingest, launcher, metrics service, and the workers of
 api and metrics service, over a PostgreSQL and a Redis of their own. Clients upload data sets, then create and start jobs as fast as the api
-answers. With --queued, so many others were put into the queue before, by the api's own functions without HTTP and checks, since ten
+answers. With --queued, so many others were put into the queue before, as the rows that the api would have written, since ten
 thousand over REST take a quarter of an hour on two cores. Only containers are simulated (`simulator.py`): by one process, in which every trainer sends signed callbacks as the real one does,
 at the pace of its heartbeats, and its final report.
 
@@ -90,11 +90,12 @@ def run(folder: Path, load: Load, workers: int, most_seconds: float) -> report.R
         datasets = jobs.upload(running.api, load.datasets)
         say(f"{workers} of each: {load.datasets} data sets are ready")
         before, began = running.processor_seconds(), time.time()
+        queued = jobs.queue(running.db, datasets, load.queued)
+        say(f"{len(queued)} jobs are queued")
         with ThreadPoolExecutor(1) as pool:
-            queuing = pool.submit(jobs.queue, running.db, datasets, load.queued)
             creating = pool.submit(jobs.create, running.api, datasets, load, began + most_seconds)
             watch(running, creating, began + most_seconds)
-            queued, (created, refused) = queuing.result(), creating.result()
+            created, refused = creating.result()
         after, ended = running.processor_seconds(), time.time()
         record = running.simulator.get("/record").json()
         result = report.Result(

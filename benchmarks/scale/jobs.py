@@ -12,19 +12,24 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx
+from sqlalchemy import insert
 
-from runtime.outbox import Outbox
-from services.api import jobs as api_jobs
-from services.api.models import Dataset
-from services.api.specs import RESOURCES
+from contracts.events import JobLaunchRequested, wrap
+from contracts.topology import TOPOLOGY
+from runtime.db import unix_now
+from runtime.outbox import Delivery, EventRow
+from services.api.datasets import new_id
+from services.api.models import Dataset, Job, JobStep
+from services.api.specs import RESOURCES, trainer_environment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from benchmarks.scale.services import Load
+    from contracts.events import Envelope
     from runtime.db import Database
 
-_A_TRANSACTION = 100
+_A_TRANSACTION = 500
 _TABLE = "size,kind,animal\n" + "".join(
     f"{i % 7},{'abc'[i % 3]},{'xyz'[i * 7 % 11 % 3]}\n" for i in range(90)
 )
@@ -55,24 +60,58 @@ def upload(origin: str, number: int) -> list[str]:
 
 
 def queue(db: Database, datasets: Sequence[str], number: int) -> list[str]:
-    """Put jobs into the queue as the api does, a hundred in a transaction, without HTTP and checks of their data; gives their ids."""
-    outbox, ids = Outbox(lambda: None), []
-    settings = {"feature_columns": ["size", "kind"], "column_types": {}, "params": {}, "resources": RESOURCES}
+    """Put the rows that the api would have written for so many started jobs into the database, many at a time; gives their ids."""
+    ids = []
     for begin in range(0, number, _A_TRANSACTION):
         with db.write() as session:
-            for this in range(begin, min(begin + _A_TRANSACTION, number)):
-                job = api_jobs.create(
-                    session,
-                    session.get_one(Dataset, datasets[this % len(datasets)]),
-                    name=f"queued {this}",
-                    model="dummy_model",
-                    target="animal",
-                    settings=settings,
-                    findings=[],
-                )
-                api_jobs.start(session, outbox, job)
-                ids.append(job.id)
+            data = [session.get_one(Dataset, dataset_id) for dataset_id in datasets]
+            made = [
+                _job(data[this % len(data)], f"queued {this}")
+                for this in range(begin, min(begin + _A_TRANSACTION, number))
+            ]
+            session.add_all(job for job, _ in made)
+            session.flush()
+            session.add_all(JobStep(job_id=job.id, attempt=1, state="queued") for job, _ in made)
+            now = unix_now()
+            events = [(str(told.id), told.event, told.model_dump(mode="json")) for _, told in made]
+            session.execute(
+                insert(EventRow),
+                [{"id": key, "envelope": told, "created_at": now} for key, _, told in events],
+            )
+            session.execute(
+                insert(Delivery),
+                [
+                    {"event_id": key, "queue": queue, "due_at": now}
+                    for key, event, _ in events
+                    for queue in TOPOLOGY[event]
+                ],
+            )
+            ids += [job.id for job, _ in made]
     return ids
+
+
+def _job(dataset: Dataset, name: str) -> tuple[Job, Envelope]:
+    """Make a job that is queued, and the event that asks for its launch."""
+    job = Job(
+        id=new_id(),
+        name=name,
+        dataset_id=dataset.id,
+        model="dummy_model",
+        target="animal",
+        settings={
+            "feature_columns": ["size", "kind"],
+            "column_types": {},
+            "params": {},
+            "resources": RESOURCES,
+        },
+        state="queued",
+        attempt=1,
+        launch_requested=True,
+        checkpoints_from=1,
+    )
+    sizes = {name: RESOURCES[name] for name in ("cpus", "memory_mb", "max_seconds")}
+    spec = trainer_environment(job, dataset)
+    return job, wrap(JobLaunchRequested(job_id=job.id, attempt=1, spec=spec, **sizes))
 
 
 def create(
