@@ -97,6 +97,7 @@ def run(folder: Path, load: Load, workers: int, most_seconds: float) -> report.R
             watch(running, creating, began + most_seconds)
             created, refused = creating.result()
         after, ended = running.processor_seconds(), time.time()
+        known = account.snapshot(running.db)
         record = running.simulator.get("/record").json()
         result = report.Result(
             load=load,
@@ -105,9 +106,7 @@ def run(folder: Path, load: Load, workers: int, most_seconds: float) -> report.R
             ended=ended,
             created=created,
             refused=refused,
-            account=account.balance(
-                running.db, [*queued, *(job.job_id for job in created)], record["containers"]
-            ),
+            account=account.balance(known, [*queued, *(job.job_id for job in created)], record["containers"]),
             waits=account.launch_waits(running.db),
             queues=account.queues(running.db),
             containers=record["containers"],

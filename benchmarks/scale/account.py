@@ -34,33 +34,51 @@ class Account:
     asked_again: int = 0  # launches asked for more than once, which started nothing
 
 
-def balance(db: Database, created: Collection[str], containers: Sequence[Mapping[str, Any]]) -> Account:
+@dataclass(frozen=True)
+class Snapshot:
+    """What the platform knows at one moment: states of jobs, the launcher's runs, events told, and those not handled yet."""
+
+    states: Mapping[str, str]
+    runs: Sequence[Any]
+    told: Sequence[Mapping[str, Any]]
+    unheard: Sequence[Mapping[str, Any]]
+
+
+def snapshot(db: Database) -> Snapshot:
+    """Read it in one transaction that sees nothing of what services go on to do: else a run would be missed that begins meanwhile."""
+    with db.read() as session:
+        if db.engine.dialect.name == "postgresql":  # SQLite's readers see one moment anyway
+            session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        pending = select(EventRow.envelope).join(Delivery).where(Delivery.state == PENDING)
+        return Snapshot(
+            dict(session.execute(select(Job.id, Job.state)).all()),
+            session.execute(select(Run.job_id, Run.attempt, Run.state, Run.handle)).all(),
+            session.scalars(select(EventRow.envelope)).all(),
+            session.scalars(pending).all(),
+        )
+
+
+def balance(known: Snapshot, created: Collection[str], containers: Sequence[Mapping[str, Any]]) -> Account:
     """Compare what the api has promised, what the launcher has noted and what the provider has started.
 
     Args:
-        db: The platform's database.
+        known: What the platform knows.
         created: Ids of the jobs that were answered with 201 and start.
-        containers: The simulator's record of them.
+        containers: The simulator's record of them, of a later moment than the snapshot.
     """
     account = Account(asked_again=sum(each["asked"] - 1 for each in containers))
     started = Counter((each["job_id"], each["attempt"]) for each in containers)
     over = {each["job_id"] for each in containers if each["ended_at"] is not None}
-    with db.read() as session:
-        states = dict(session.execute(select(Job.id, Job.state)).all())
-        runs = session.execute(select(Run.job_id, Run.attempt, Run.state, Run.handle)).all()
-        told = session.scalars(select(EventRow.envelope)).all()
-        unheard = session.scalars(
-            select(EventRow.envelope).join(Delivery).where(Delivery.state == PENDING)
-        ).all()
+    states, runs = known.states, known.runs
     waiting = {run.job_id for run in runs if run.state == WAITING}
     launched = Counter(
         (envelope["data"]["job_id"], envelope["data"]["attempt"])
-        for envelope in told
+        for envelope in known.told
         if envelope["event"] == JobLaunched.NAME
     )
     begun = {job_id for job_id, _ in started}
     # What somebody still has to hear of or look at is not lost, wherever a run was cut off
-    under_way = {envelope["data"].get("job_id") for envelope in unheard}
+    under_way = {envelope["data"].get("job_id") for envelope in known.unheard}
     under_way |= {run.job_id for run in runs if run.state in ACTIVE}
     for job_id in created:
         if job_id not in states:

@@ -197,7 +197,7 @@ def test_an_account_finds_what_is_lost_or_started_twice(
         if run_state is not None:
             handle = None if run_state == WAITING else "a/1/1"
             session.add(Run(job_id="a", attempt=1, state=run_state, handle=handle))
-    found = account.balance(database, ["a"], containers)
+    found = account.balance(account.snapshot(database), ["a"], containers)
     assert (len(found.lost), len(found.duplicated)) == (lost, duplicated), found
 
 
@@ -206,7 +206,7 @@ def test_an_account_finds_a_job_that_is_gone_and_one_told_to_be_launched_twice(d
     for _ in range(2):
         with database.write() as session:
             outbox.emit(session, JobLaunched(job_id="a", attempt=1, launcher="l", handle="a/1/1"))
-    found = account.balance(database, ["a"], [container()])
+    found = account.balance(account.snapshot(database), ["a"], [container()])
     assert found.lost == ["a: answered with 201, and not in the database"]
     assert found.duplicated == ["a, attempt 1: told to be launched 2 times"]
 
