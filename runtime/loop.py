@@ -14,7 +14,7 @@ _log = logging.getLogger(__name__)
 
 
 class Loop:
-    """Calls a function every so often, or sooner when woken; its errors are logged and it goes on."""
+    """Calls a function every so often, or sooner when woken or when it says that it has more to do; its errors are logged."""
 
     def __init__(
         self, name: str, body: Callable[[], object], *, seconds: float, stale_seconds: float = 60.0
@@ -23,7 +23,7 @@ class Loop:
 
         Args:
             name: Of the thread.
-            body: One round.
+            body: One round; True from it means that the next is due at once.
             seconds: Pause between rounds.
             stale_seconds: Without a round that went well for so long (and at least four pauses), `check` raises.
         """
@@ -64,7 +64,8 @@ class Loop:
         while not self._stopped:
             self._woken.clear()
             try:
-                self._body()
+                if self._body() is True:
+                    self._woken.set()
                 self._went_well_at, self._error = time.monotonic(), ""
             except Exception as error:  # noqa: BLE001 - whatever it is, the next round may go well
                 self._error = f"last error: {error}"

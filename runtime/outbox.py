@@ -140,6 +140,7 @@ class Lease:
             lease_token=self.token + 1,
             lease_until=0.0,
             due_at=unix_now(),
+            published=0,
             attempts=self.attempts if counted else self.attempts - 1,
             last_error=reason,
         )
@@ -156,7 +157,7 @@ def pass_on(session: Session, delivery_id: int) -> None:
     session.execute(
         update(Delivery)
         .where(Delivery.id == delivery_id, Delivery.state == PENDING, Delivery.lease_until < now)
-        .values(due_at=now)
+        .values(due_at=now, published=0)
     )
 
 

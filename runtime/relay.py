@@ -55,6 +55,7 @@ class Relay:
         outbox: Outbox,
         send: Callable[[str, int, dict[str, Any]], None],
         *,
+        waiting: Callable[[str], int] = lambda _queue: 0,
         again_seconds: float = 30.0,
         again_at_most: float = 600.0,
         max_attempts: int = 3,
@@ -67,6 +68,7 @@ class Relay:
             db: Where the outbox is.
             outbox: For events about abandoned work.
             send: Puts (queue, delivery id, envelope) on the broker; raises when it cannot.
+            waiting: Counts the messages that no worker has taken from a queue yet.
             again_seconds: Wait before a published but unhandled delivery is published again; doubles each time.
             again_at_most: The longest such wait.
             max_attempts: Claims after which a delivery whose lease ran out is dead.
@@ -76,6 +78,7 @@ class Relay:
         self._db = db
         self._outbox = outbox
         self._send = send
+        self._waiting = waiting
         self._again_seconds = again_seconds
         self._again_at_most = again_at_most
         self._max_attempts = max_attempts
@@ -86,22 +89,24 @@ class Relay:
         """Publish a batch of what is due, the longest due first.
 
         Returns:
-            How many messages were sent.
+            How many were: 0 when nothing is due.
         """
         held_until = unix_now() + self._hold_seconds
         taken = self._take(held_until)
-        sent: list[Taken] = []
-        waiting = [delivery for delivery in taken if delivery.attempts < self._max_attempts]
+        done: list[Taken] = []
+        to_do = [delivery for delivery in taken if delivery.attempts < self._max_attempts]
+        lengths: dict[str, int] = {}
         try:
             for delivery in taken:
                 if delivery.attempts >= self._max_attempts:
                     self._abandon(delivery)
-                else:
+                    continue
+                if not self._is_on_its_way(delivery, lengths):
                     self._send(delivery.queue, delivery.id, delivery.envelope)
-                    sent.append(delivery)
+                done.append(delivery)
         finally:
-            self._settle(held_until, sent, waiting[len(sent) :])
-        return len(sent)
+            self._settle(held_until, done, to_do[len(done) :])
+        return len(done)
 
     def publish_all_again(self) -> None:
         """Make every pending delivery due now: the broker has lost its memory."""
@@ -146,8 +151,23 @@ class Relay:
         # In the order of their emission, as far as they are in one batch
         return sorted(Taken(*row[:-1], envelopes[row.event_id]) for row in rows)
 
+    def _is_on_its_way(self, delivery: Taken, lengths: dict[str, int]) -> bool:
+        """Tell whether the message sent before probably waits in its queue: another would make a long queue longer.
+
+        It may have been lost all the same, so it is sent again once the waits between have grown to their longest.
+        """
+        if (
+            not delivery.published
+            or delivery.attempts
+            or self._wait(delivery.published) >= self._again_at_most
+        ):
+            return False
+        if delivery.queue not in lengths:
+            lengths[delivery.queue] = self._waiting(delivery.queue)
+        return lengths[delivery.queue] > 0
+
     def _settle(self, held_until: float, sent: list[Taken], unsent: list[Taken]) -> None:
-        """Put off what was sent until it is to be sent again; what was not is due at once.
+        """Put off what was sent, or is on its way, until it is to be sent again; what was not is due at once.
 
         A row whose due time is no longer the relay's own has a consumer that was quick, and stays as that left it.
         """
@@ -234,7 +254,7 @@ def main() -> None:
     cleaning.start()
     _log.info("relay is up")
     try:
-        run(Relay(db, Outbox(lambda: None), send), bell, mark, stop)
+        run(Relay(db, Outbox(lambda: None), send, waiting=bell.waiting), bell, mark, stop)
     finally:
         cleaning.stop()
 

@@ -80,18 +80,19 @@ class Telemetry:
 
         return {name: watched(name, handle) for name, handle in table.items()}
 
-    def rounds(self, loop: str, body: Callable[[], object]) -> Callable[[], None]:
+    def rounds(self, loop: str, body: Callable[[], object]) -> Callable[[], object]:
         """Wrap what a loop does again and again: rounds are counted and timed."""
         done, seconds = self._rounds
 
-        def round_watched() -> None:
+        def round_watched() -> object:
             outcome = "failed"
             with seconds.labels(loop).time():
                 try:
-                    body()
+                    result = body()
                     outcome = "ok"
                 finally:
                     done.labels(loop, outcome).inc()
+            return result
 
         return round_watched
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import time
 from concurrent.futures import ThreadPoolExecutor
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, Lock
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image, UnidentifiedImageError
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tabular.preflight.case import Case
 
 _AT_A_TIME = 2  # each may take some hundred MB
+_KEPT = 256  # answers, of some kB each
 _IMAGES_AT_A_TIME = 8
 _DECODED_SIDE = 64  # pixels; lets a JPEG be decoded at a fraction of its size, and still to its end
 
@@ -42,9 +43,14 @@ class Checks:
         self._files = files
         self._settings = settings
         self._room = BoundedSemaphore(_AT_A_TIME)
+        self._keeping = Lock()
+        self._answers: dict[tuple[str, str, str], Preflight] = {}
 
     def run(self, dataset: Dataset, target: str, settings: dict[str, Any]) -> Preflight:
         """Look at a job's data; takes seconds, so call it outside of any transaction.
+
+        The review of a job and its making ask the same, and so do jobs that differ in how they train: what was found to its
+        end is kept, for a data set's files never change.
 
         Args:
             dataset: What to train on.
@@ -58,19 +64,36 @@ class Checks:
         """
         if dataset.state == "rejected":
             raise Conflict(f"The data set was rejected: {dataset.schema_reason or dataset.staging_reason}")
+        plan = self._plan(target, settings)
+        question = (
+            dataset.id,
+            dataset.schema_state,
+            repr(plan),
+        )  # the state: a part was detected at first, then all
+        if (kept := self._answers.get(question)) is not None:
+            return kept
         with self._room:
             end = time.monotonic() + self._settings.preflight_seconds
             try:
-                case = self._case(dataset, target, settings)
+                case = self._case(dataset, plan)
             except Unreadable as error:
                 raise Invalid(f"The table cannot be read: {error}") from None
             half = time.monotonic() + (end - time.monotonic()) / 2
             decoded = self._decode(dataset, case, lambda: time.monotonic() > half)
-            return examine(case, decoded, lambda: time.monotonic() > end)
+            in_time = time.monotonic() <= half
+            found = examine(case, decoded, lambda: time.monotonic() > end)
+        if in_time and time.monotonic() <= end:
+            self._keep(question, found)
+        return found
 
-    def _case(self, dataset: Dataset, target: str, settings: dict[str, Any]) -> Case:
-        schema = detected(dataset)
-        plan = Plan(
+    def _keep(self, question: tuple[str, str, str], found: Preflight) -> None:
+        with self._keeping:
+            self._answers[question] = found
+            if len(self._answers) > _KEPT:
+                del self._answers[next(iter(self._answers))]  # the oldest
+
+    def _plan(self, target: str, settings: dict[str, Any]) -> Plan:
+        return Plan(
             target=target,
             features={
                 name: ColumnType(settings["column_types"][name]) for name in settings["feature_columns"]
@@ -79,6 +102,9 @@ class Checks:
             validation_split=settings.get("validation_split", Plan.validation_split),
             min_rows=self._settings.preflight_min_rows,
         )
+
+    def _case(self, dataset: Dataset, plan: Plan) -> Case:
+        schema = detected(dataset)
         sample = read_sample(
             lambda start, length: self._files.read_table(dataset, start, length),
             dataset.table_bytes,

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 class Handlers:
     """Handlers by event name."""
 
-    def __init__(self, wake: Callable[[], None]) -> None:
-        """Take what makes the reconciler look at once instead of at its next turn."""
-        self._wake = wake
+    def __init__(self, start: Callable[[], None], look: Callable[[], None]) -> None:
+        """Take what makes the reconciler start what waits, or look at what runs, at once instead of at its next turn."""
+        self._start = start
+        self._look = look
 
     def table(self) -> dict[str, Callable[[Any, Work], None]]:
         """Give the handler of each event on the launcher's queue."""
@@ -37,7 +38,7 @@ class Handlers:
         """Queue the attempt."""
         with work.finish() as session:
             runs.request(session, event)
-        self._wake()
+        self._start()
 
     def cancel_requested(self, event: JobCancelRequested, work: Work) -> None:
         """End an attempt that waits; ask for the end of one that runs."""
@@ -58,7 +59,7 @@ class Handlers:
                     ),
                 )
             run.cancel_requested = True
-        self._wake()
+        self._look()
 
     def job_silent(self, event: JobSilent, work: Work) -> None:
         """Keep that nothing is heard of an attempt; what follows from it depends on what the provider says."""

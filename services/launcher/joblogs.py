@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from sqlalchemy import and_, or_, select
 
 from runtime.db import now
 from services.launcher.models import ENDED, Run
-from services.launcher.runs import LAUNCHED
+from services.launcher.runs import LAUNCHED, WITHOUT_SPEC
 
 if TYPE_CHECKING:
     from runtime.db import Database
@@ -26,12 +27,15 @@ _log = logging.getLogger(__name__)
 class JobLogs:
     """Copies to jobs/<job>/<attempt>/log.txt."""
 
-    def __init__(self, db: Database, backend: Backend, store: ObjectStore, *, tail_bytes: int) -> None:
-        """Take the collaborators; tail_bytes is the most that is copied of one run."""
+    def __init__(
+        self, db: Database, backend: Backend, store: ObjectStore, *, tail_bytes: int, at_a_time: int = 1
+    ) -> None:
+        """Take the collaborators; tail_bytes is the most that is copied of one run, at_a_time how many are copied at a time."""
         self._db = db
         self._backend = backend
         self._store = store
         self._tail_bytes = tail_bytes
+        self._at_a_time = at_a_time
         self._copied: dict[int, str] = {}
 
     def copy_all(self) -> None:
@@ -39,10 +43,12 @@ class JobLogs:
         recent = and_(Run.state == ENDED, Run.ended_at > now() - _AFTER_END, Run.handle.is_not(None))
         with self._db.read() as session:
             found = session.scalars(
-                select(Run).where(Run.launcher == self._backend.name, or_(Run.state.in_(LAUNCHED), recent))
+                select(Run)
+                .where(Run.launcher == self._backend.name, or_(Run.state.in_(LAUNCHED), recent))
+                .options(WITHOUT_SPEC)
             ).all()
-        for run in found:
-            self.copy(run)
+        with ThreadPoolExecutor(self._at_a_time) as pool:
+            list(pool.map(self.copy, found))
         alive = {run.id for run in found}
         self._copied = {run_id: digest for run_id, digest in self._copied.items() if run_id in alive}
 

@@ -21,7 +21,11 @@ class Run(Base):
     """An attempt of a job: waiting → launching → running → (stopping →) ended. Floats are Unix seconds."""
 
     __tablename__ = "launcher_runs"
-    __table_args__ = (UniqueConstraint("job_id", "attempt"), Index("launcher_runs_state", "state", "due_at"))
+    __table_args__ = (
+        UniqueConstraint("job_id", "attempt"),
+        # In which the oldest that waits is found without reading the others
+        Index("launcher_runs_order", "state", "requested_at", "id"),
+    )
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
     job_id: Mapped[str] = mapped_column(String(64))
     attempt: Mapped[int] = mapped_column(Integer)

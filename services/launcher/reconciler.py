@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import time
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
 from contracts.callback import Outcome
@@ -17,7 +19,8 @@ from services.launcher.models import LAUNCHING, RUNNING, STOPPING, Run
 from services.launcher.verdicts import CANCELLED, began_at, is_over, ran_for, why_stop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterable
+    from concurrent.futures import Future
 
     from sqlalchemy.orm import Session
 
@@ -31,12 +34,13 @@ _EXPLAIN_BYTES = 4096  # of a log's end, for a reason
 _RETRY_SECONDS, _RETRY_AT_MOST = 5.0, 300.0
 # A run whose launch is in doubt may be running, and cannot be stopped until that is settled
 _REPEAT_AT_MOST = 60.0
+_START_SECONDS = 10.0  # then whoever starts tells that it is alive
 _SILENT = "exit 0, but the trainer's own report has not arrived: figures and artifacts may be missing"
 _log = logging.getLogger(__name__)
 
 
 class Reconciler:
-    """One round at a time. Several launchers may each have one: whoever changes a row first tells of it."""
+    """Starting and looking, each once at a time. Several launchers may each have one: whoever changes a row first tells of it."""
 
     def __init__(
         self,
@@ -54,23 +58,29 @@ class Reconciler:
         self._logs = logs
         self._limits = limits
 
-    def round(self) -> None:
-        """Do what is due.
-
-        Raises:
-            runtime.errors.Transient: The provider does not answer; what waits was still tried.
-        """
-        self._start_waiting()
-        self.look()
-
     # --- starting
 
-    def _start_waiting(self) -> None:
-        run, in_doubt = self._claim()
-        while run is not None:
-            with log.bound(**{**run.correlation, "job_id": run.job_id}):
-                self._launch(run, in_doubt=in_doubt)
-            run, in_doubt = self._claim()
+    def start_waiting(self) -> bool:
+        """Start what may start, several at a time.
+
+        Returns:
+            Whether it stopped for the time it took, and more may start.
+        """
+        give_up_at = time.monotonic() + _START_SECONDS
+        launching: set[Future[None]] = set()
+        with ThreadPoolExecutor(self._limits.at_a_time) as pool:
+            while in_time := time.monotonic() < give_up_at:
+                run, in_doubt = self._claim()
+                if run is None:
+                    break
+                launching.add(pool.submit(self._launch_bound, run, in_doubt))
+                if (
+                    len(launching) >= self._limits.at_a_time
+                ):  # what is claimed and waits here nobody else can start
+                    done, launching = wait(launching, return_when=FIRST_COMPLETED)
+                    _raise_errors(done)
+        _raise_errors(launching)
+        return not in_time
 
     def _claim(self) -> tuple[Run | None, bool]:
         with self._db.write() as session:
@@ -80,6 +90,10 @@ class Reconciler:
                 max_running=self._limits.max_running,
                 seconds=self._limits.launch_seconds,
             )
+
+    def _launch_bound(self, run: Run, in_doubt: bool) -> None:  # noqa: FBT001 - as it was claimed
+        with log.bound(**{**run.correlation, "job_id": run.job_id}):
+            self._launch(run, in_doubt=in_doubt)
 
     def _launch(self, run: Run, *, in_doubt: bool) -> None:
         try:
@@ -183,14 +197,20 @@ class Reconciler:
         if not found:
             return
         statuses = self._backend.status([run.handle for run in found if run.handle])
-        for run in found:
-            with log.bound(**{**run.correlation, "job_id": run.job_id}):
-                try:
-                    self._settle(run, statuses.get(run.handle or "", UNKNOWN))
-                except Transient as error:
-                    _log.warning("will try again", extra={"error": str(error)})
-                except Exception:  # noqa: BLE001 - one run must not hold up the others
-                    _log.exception("cannot settle a run")
+        # An end takes several calls of provider and store: one after another, many would hold up the look at all others
+        with ThreadPoolExecutor(self._limits.at_a_time) as pool:
+            list(
+                pool.map(lambda run: self._settle_bound(run, statuses.get(run.handle or "", UNKNOWN)), found)
+            )
+
+    def _settle_bound(self, run: Run, status: RunStatus) -> None:
+        with log.bound(**{**run.correlation, "job_id": run.job_id}):
+            try:
+                self._settle(run, status)
+            except Transient as error:
+                _log.warning("will try again", extra={"error": str(error)})
+            except Exception:  # noqa: BLE001 - one run must not hold up the others
+                _log.exception("cannot settle a run")
 
     def _settle(self, run: Run, status: RunStatus) -> None:
         if status.state in (RunState.PENDING, RunState.RUNNING):
@@ -267,6 +287,11 @@ class Reconciler:
         tail = self._backend.logs(run.handle or "", _EXPLAIN_BYTES)
         outcome, reason = explain(status, tail)
         return _finished(run, outcome, reason, cause_of(status))
+
+
+def _raise_errors(launches: Iterable[Future[None]]) -> None:
+    for launch in launches:
+        launch.result()
 
 
 def _unlaunched(run: Run) -> JobFinished:

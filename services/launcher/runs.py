@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, exists, func, or_, select, text, update
+from sqlalchemy import exists, func, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import aliased, defer
 
 from runtime import log
 from runtime.db import now, unix_now
@@ -15,13 +15,15 @@ from services.launcher.models import ENDED, LAUNCHING, RUNNING, STOPPING, WAITIN
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from sqlalchemy import Select
+    from sqlalchemy import ColumnElement, Row, Select
     from sqlalchemy.orm import Session
 
     from contracts.events import JobLaunchRequested, JobSilent
 
 ACTIVE = (LAUNCHING, RUNNING, STOPPING)
 LAUNCHED = (RUNNING, STOPPING)
+# Only a launch needs it, and a table of thousands of columns makes it some hundred kB
+WITHOUT_SPEC = defer(Run.spec)
 # PostgreSQL advisory lock under which slots are counted and taken; the number means nothing
 _SLOTS_KEY = 7_481_924
 
@@ -67,7 +69,7 @@ def _to_change(job_id: str, attempt: int) -> Select[Run]:
 
 
 def claim(session: Session, launcher: str, *, max_running: int, seconds: float) -> tuple[Run | None, bool]:
-    """Take the oldest run that may start now: a waiting one where there is room, or one whose launch broke off.
+    """Take the oldest run that may start now: one whose launch broke off, else a waiting one where there is room.
 
     A job whose earlier attempt still has a process waits for that to go. A launch that broke off keeps its number: it may
     have started something, which only the same launch finds again.
@@ -87,17 +89,13 @@ def claim(session: Session, launcher: str, *, max_running: int, seconds: float) 
     taken = session.scalar(
         select(func.count()).where(Run.launcher == launcher, Run.state.in_(ACTIVE), Run.gone_at.is_(None))
     )
-    broken_off = and_(Run.state == LAUNCHING, Run.launcher == launcher, Run.due_at < clock)
-    other = aliased(Run)
-    may_start = and_(
-        Run.state == WAITING,
-        Run.due_at <= clock,
-        ~exists().where(other.job_id == Run.job_id, other.state.in_(ACTIVE)),
-    )
-    wanted = or_(broken_off, may_start) if (taken or 0) < max_running else broken_off
-    found = session.execute(
-        select(Run.id, Run.state, Run.due_at).where(wanted).order_by(Run.requested_at, Run.id).limit(1)
-    ).first()
+    # One query for each kind: over both at once, every run that waits would be read and sorted for each that starts
+    found = _oldest(session, Run.state == LAUNCHING, Run.launcher == launcher, Run.due_at < clock)
+    if found is None and (taken or 0) < max_running:
+        other = aliased(Run)
+        # Most are first attempts; and PostgreSQL, which would join all that wait, looks at one after another with this or
+        free = or_(Run.attempt == 1, ~exists().where(other.job_id == Run.job_id, other.state.in_(ACTIVE)))
+        found = _oldest(session, Run.state == WAITING, Run.due_at <= clock, free)
     if found is None:
         return None, False
     in_doubt = found.state == LAUNCHING
@@ -114,6 +112,11 @@ def claim(session: Session, launcher: str, *, max_running: int, seconds: float) 
         .returning(Run)
     ).first()
     return run, in_doubt
+
+
+def _oldest(session: Session, *conditions: ColumnElement[bool]) -> Row[int, str, float] | None:
+    query = select(Run.id, Run.state, Run.due_at).where(*conditions)
+    return session.execute(query.order_by(Run.requested_at, Run.id).limit(1)).first()
 
 
 def launched(session: Session, run: Run, handle: str) -> bool:
@@ -154,7 +157,7 @@ def end(run: Run, exit_code: int | None = None, reason: str | None = None) -> No
 
 def with_process(session: Session, launcher: str, handles: Collection[str] | None = None) -> Sequence[Run]:
     """Give the runs that a back end was told to start and that have not ended; all, or those of some handles."""
-    query = select(Run).where(Run.launcher == launcher, Run.state.in_(LAUNCHED))
+    query = select(Run).where(Run.launcher == launcher, Run.state.in_(LAUNCHED)).options(WITHOUT_SPEC)
     if handles is not None:
         query = query.where(Run.handle.in_(handles))
     return session.scalars(query.order_by(Run.id)).all()

@@ -81,6 +81,12 @@ class LauncherSettings(Settings):
         ge=0,
         description="pause between two copies of the jobs' logs; 0: 2 (local), 15 (ecs, kubernetes)",
     )
+    provider_calls: int = Field(
+        default=8,
+        ge=1,
+        le=64,
+        description="launches at a time; as many ended jobs are settled, and logs copied, at a time",
+    )
     log_tail_bytes: int = Field(
         default=256 * 1024, ge=1024, description="most bytes of a job's log that are kept, from its end"
     )

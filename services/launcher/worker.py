@@ -27,6 +27,8 @@ from services.launcher.verdicts import Limits
 from services.launcher.watched import WatchedBackend
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
     from runtime.storage import ObjectStore
     from services.launcher.backend import Backend
 
@@ -34,21 +36,23 @@ _SWEEP_SECONDS = 3600
 
 
 def main() -> None:
-    """Wire the worker and serve its queue until SIGTERM. What runs goes on running."""
+    """Work until SIGTERM with the back end that the settings name."""
     settings = load(LauncherSettings)
     log.configure("launcher", settings.log_level, settings.log_format)
-    db, bell, store = (
-        Database(settings.database_url),
-        Bell(settings.redis_url),
-        open_store(
-            settings.objects_url,
-            attempts=settings.objects_attempts,
-            timeout_seconds=settings.objects_timeout_seconds,
-        ),
+    store = open_store(
+        settings.objects_url,
+        attempts=settings.objects_attempts,
+        timeout_seconds=settings.objects_timeout_seconds,
     )
+    serve(settings, store, make_backend(settings, store))
+
+
+def serve(settings: LauncherSettings, store: ObjectStore, runner: Backend) -> None:
+    """Wire the worker over a back end and serve its queue until SIGTERM. What runs goes on running."""
+    db, bell = Database(settings.database_url), Bell(settings.redis_url)
     outbox = Outbox(bell.ring)
     telemetry = Telemetry.of("launcher", settings)
-    backend = WatchedBackend(make_backend(settings, store), telemetry, settings.otel_exporter_otlp_endpoint)
+    backend = WatchedBackend(runner, telemetry, settings.otel_exporter_otlp_endpoint)
     telemetry.registry.read("database", figures.GAUGES, lambda: figures.of(db, backend.name))
     environments = Environments(
         settings.trainer_api_base,
@@ -57,32 +61,37 @@ def main() -> None:
         settings.log_format,
         settings.log_level,
     )
-    logs = JobLogs(db, backend, store, tail_bytes=settings.log_tail_bytes)
+    logs = JobLogs(db, backend, store, tail_bytes=settings.log_tail_bytes, at_a_time=settings.provider_calls)
     reconciler = Reconciler(db, outbox, backend, environments.of, logs, limits(settings))
-    round_, copy = (
-        telemetry.rounds("reconciler", reconciler.round),
-        telemetry.rounds("log copier", logs.copy_all),
+
+    def look(handles: Collection[str] | None = None) -> None:
+        reconciler.look(handles)
+        starting.wake()  # it may have made room
+
+    # Apart, so that neither many launches hold up the look at what runs, nor that the launches
+    pause = settings.effective("reconcile_seconds")
+    starting = Loop("starter", telemetry.rounds("starter", reconciler.start_waiting), seconds=pause)
+    looking = Loop("reconciler", telemetry.rounds("reconciler", look), seconds=pause)
+    copying = Loop(
+        "log copier", telemetry.rounds("log copier", logs.copy_all), seconds=settings.effective("log_seconds")
     )
-    looking = Loop("reconciler", round_, seconds=settings.effective("reconcile_seconds"))
-    copying = Loop("log copier", copy, seconds=settings.effective("log_seconds"))
     consumer = Consumer(
         db,
         outbox,
         LAUNCHER,
-        telemetry.handlers(LAUNCHER, Handlers(looking.wake).table()),
+        telemetry.handlers(LAUNCHER, Handlers(starting.wake, looking.wake).table()),
         work_max_seconds=settings.work_max_seconds,
     )
-    loops = [looking, copying]
+    loops = [starting, looking, copying]
     checks = {
         "database": db.check,
         "objects": store.check,
+        "starter": starting.check,
         "reconciler": looking.check,
         "log copier": copying.check,
     }
     if settings.launcher == "ecs" and settings.ecs_events_queue_url:
-        loops.append(
-            listening(settings.ecs_events_queue_url, reconciler, telemetry)
-        )  # of no weight for readiness
+        loops.append(listening(settings.ecs_events_queue_url, look, telemetry))  # of no weight for readiness
     if settings.runs_dir is not None and settings.launcher == "local":
         leftovers = Leftovers(db, backend, settings.runs_dir, keep_days=settings.keep_runs_days)
         sweep = telemetry.rounds("run sweeper", leftovers.sweep)
@@ -99,11 +108,11 @@ def main() -> None:
             loop.stop()
 
 
-def listening(queue_url: str, reconciler: Reconciler, telemetry: Telemetry) -> Loop:
+def listening(queue_url: str, look: Callable[[Collection[str]], None], telemetry: Telemetry) -> Loop:
     """Make the loop that hears of changed tasks; after an error it pauses for a second."""
     from services.launcher.notices import TaskNotices, open_queue  # noqa: PLC0415 - boto3, as below
 
-    notices = TaskNotices(open_queue(), queue_url, reconciler.look)
+    notices = TaskNotices(open_queue(), queue_url, look)
     return Loop("notices", telemetry.rounds("notices", notices.hear), seconds=1)
 
 
@@ -142,6 +151,7 @@ def limits(settings: LauncherSettings) -> Limits:
         report_grace_seconds=settings.report_grace_seconds,
         lost_grace_seconds=settings.effective("lost_grace_seconds"),
         linger_seconds=settings.linger_seconds,
+        at_a_time=settings.provider_calls,
     )
 
 

@@ -40,7 +40,7 @@ def tables(tmp_path):
         API: ApiHandlers(store, tmp_path / "spool").table(),
         SCHEMA: schema_handlers(tmp_path / "spool", store),
         STAGING: staging_handlers(tmp_path / "spool", store, Limits(), 1.0),
-        LAUNCHER: LauncherHandlers(lambda: None).table(),
+        LAUNCHER: LauncherHandlers(lambda: None, lambda: None).table(),
         METRICS: MetricsHandlers(Silent()).table(),
         PREDICTOR: predictor_handlers(lambda _artifacts, _task: PredictionAnswer(rows=1)),
     }

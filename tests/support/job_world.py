@@ -129,7 +129,7 @@ class World:
         ]
         handlers = {
             API: ApiHandlers(store, Path(self._folder.name)).table(),
-            LAUNCHER: LauncherHandlers(lambda: None).table(),
+            LAUNCHER: LauncherHandlers(lambda: None, lambda: None).table(),
             METRICS: MetricsHandlers(Silence()).table(),
         }
         self._consumers = {
@@ -216,7 +216,8 @@ class World:
 
     def round(self, launcher: int = 0) -> None:
         with suppress(Died, Transient):
-            self.reconcilers[launcher].round()
+            self.reconcilers[launcher].start_waiting()
+            self.reconcilers[launcher].look()
 
     def pass_time(self) -> None:
         """Let every pause between two launches be over."""

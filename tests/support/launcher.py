@@ -58,7 +58,7 @@ class Launcher:
         self.reconciler = Reconciler(
             db, self.outbox, self.backend, environments.of, self.logs, Limits(**self.limits)
         )
-        self.consumer = Consumer(db, self.outbox, "launcher", Handlers(lambda: None).table())
+        self.consumer = Consumer(db, self.outbox, "launcher", Handlers(lambda: None, lambda: None).table())
 
         self.successors: list[Launcher] = []
 
@@ -108,7 +108,9 @@ class Launcher:
         self.hear(JobSilent(job_id=job_id, attempt=attempt, since=since, until=until_, **values))
 
     def round(self) -> None:
-        self.reconciler.round()
+        """Start what waits, and look at what runs."""
+        self.reconciler.start_waiting()
+        self.reconciler.look()
 
     def hurry(self) -> None:
         """Let pauses between two launches be over."""

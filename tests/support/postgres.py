@@ -61,6 +61,11 @@ class PostgresServer:
             "pg_ctl", "-D", f"{self._folder}/data", "-w", "-l", f"{self._folder}/log", "-o", options, "start"
         )
 
+    @property
+    def pid(self) -> int:
+        """Process id of its postmaster."""
+        return int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
+
     def stop(self) -> None:
         self._run("pg_ctl", "-D", f"{self._folder}/data", "-m", "immediate", "stop")
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -48,6 +48,11 @@ class RedisServer:
         )
         until(self._answers, "redis to answer")
 
+    @property
+    def pid(self) -> int | None:
+        """Process id, while it runs."""
+        return self._process and self._process.pid
+
     def kill(self) -> None:
         if self._process is not None:
             self._process.kill()

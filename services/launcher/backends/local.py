@@ -17,6 +17,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -62,6 +63,7 @@ class LocalBackend(Backend):
         self._environ = dict(environ)
         self._grace_seconds = grace_seconds
         self._children: list[subprocess.Popen[bytes]] = []
+        self._reaping = threading.Lock()
 
     @property
     @override
@@ -99,7 +101,8 @@ class LocalBackend(Backend):
                 stderr=log,
                 start_new_session=True,
             )
-        self._children.append(process)
+        with self._reaping:
+            self._children.append(process)
         with process.stdout as pipe:  # type: ignore[union-attr] # it is a pipe, see above
             ready, _, _ = select.select([pipe], [], [], _START_SECONDS)
         if not ready:
@@ -111,7 +114,8 @@ class LocalBackend(Backend):
     @override
     def status(self, handles: Sequence[str]) -> dict[str, RunStatus]:
         # Supervisors that have ended stay in the process table until their parent asks
-        self._children = [child for child in self._children if child.poll() is None]
+        with self._reaping:  # one that is launched meanwhile would be forgotten, and never reaped
+            self._children = [child for child in self._children if child.poll() is None]
         return {handle: self._status(handle) for handle in handles}
 
     def _status(self, handle: str) -> RunStatus:

@@ -111,6 +111,13 @@ def test_of_many_jobs_started_at_once_as_many_pass_as_allowed(limited, database)
     assert count(database, Job, Job.state == "queued") == 3
 
 
+def test_jobs_of_one_data_set_that_are_made_and_started_at_once_all_pass(limited, database):
+    platform = limited()
+    dataset = staged(platform)
+    assert race(lambda _n: created(platform, dataset, start=True), range(RACERS)) == [201] * RACERS
+    assert count(database, Job, Job.launch_requested) == RACERS
+
+
 # --- what a refusal says
 
 

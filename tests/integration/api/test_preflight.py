@@ -128,6 +128,26 @@ def test_a_check_makes_no_job(platform):
     assert jobs(platform) == 0
 
 
+def test_the_same_question_is_answered_again_without_a_look_at_the_files(platform, monkeypatch):
+    dataset, other = upload(platform, LEAKING), upload(platform, table())
+    looks = []
+    files = platform.app.extensions["triptych"].files
+    read = files.read_table
+    monkeypatch.setattr(files, "read_table", lambda *asked: looks.append(1) or read(*asked))
+
+    def looked(of=dataset, **changes):
+        looks.clear()
+        found = check(platform, of, **changes)
+        return bool(looks), {finding["code"] for finding in found["findings"]}
+
+    assert looked() == (True, set())
+    assert looked(epochs=7) == (False, set())
+    assert looked(feature_columns=["hint"]) == (True, {"target-leak"})
+    assert looked(feature_columns=["hint"], ignore=["target-leak"]) == (False, {"target-leak"})
+    assert looked(other)[0]
+    assert looked(validation_split=0.4)[0]
+
+
 def test_wrong_settings_are_refused_before_anything_is_checked(platform):
     response = platform.client.post(
         "/api/training_jobs/preflight/", json=wish(upload(platform, table()), target="nope")

@@ -78,7 +78,7 @@ def test_a_run_of_another_database_goes_by_its_age(runs, sweep):
 
 def test_a_process_that_lives_is_left_alone_whatever_the_database_says(launcher, runs, sweep):
     launcher.request("job", FOREVER)
-    launcher.reconciler.round()
+    launcher.round()
     until((runs / "job" / "1" / "child.json").exists, "the run to be up")
     with launcher.db.write() as session:
         session.query(Run).update({"state": ENDED, "ended_at": now() - timedelta(days=100)})

@@ -13,7 +13,7 @@ from contracts.events import DatasetDeleted, DatasetUploaded, WorkAbandoned
 from runtime.bus import Consumer, Work
 from runtime.db import unix_now
 from runtime.errors import Transient
-from runtime.outbox import DEAD, HANDLED, PENDING, Delivery, LeaseLost, Outbox, claim
+from runtime.outbox import DEAD, HANDLED, PENDING, Delivery, LeaseLost, Outbox, claim, pass_on
 from runtime.relay import Relay
 from support.wait import until
 
@@ -64,6 +64,10 @@ def finish(_event, work: Work):
         pass
 
 
+def fail(_event, _work: Work):
+    raise Transient("the store is away")
+
+
 def test_one_message_goes_to_each_subscriber_and_the_bell_rings_after_commit(database, outbox, queue, rings):
     emit(database, outbox)
     assert rings == [1]
@@ -99,6 +103,36 @@ def test_a_lost_message_is_published_again(database, outbox, queue):
     emit(database, outbox, DatasetDeleted(dataset_id="d1"))
     worker = relay(database, outbox, queue)
     assert [worker.publish_due(), worker.publish_due()] == [1, 1]
+
+
+def test_a_message_that_waits_in_a_long_queue_is_not_sent_again_until_its_waits_have_grown_long(
+    database, outbox, queue
+):
+    emit(database, outbox, DatasetDeleted(dataset_id="d1"))
+    worker = relay(database, outbox, queue, waiting=lambda _queue: 1, again_seconds=1e-9, again_at_most=7e-9)
+    for _ in range(4):
+        assert worker.publish_due() == 1
+    assert len(queue.sent) == 2, "at first, and after waits of 1, 2 and 4 ns"
+
+
+@pytest.mark.parametrize("ending", ["passed on", "given up", "failed for now"])
+def test_a_message_that_a_worker_took_and_gave_back_is_sent_again_however_long_the_queue(
+    database, outbox, queue, ending
+):
+    emit(database, outbox, DatasetDeleted(dataset_id="d1"))
+    worker = relay(database, outbox, queue, waiting=lambda _queue: 1, again_seconds=3600)
+    worker.publish_due()
+    [(name, number)] = queue.sent
+    if ending == "failed for now":
+        Consumer(database, outbox, name, {"dataset.deleted.v1": fail}, retry_seconds=0).receive(number)
+    else:
+        with database.write() as session:
+            if ending == "passed on":
+                pass_on(session, number)
+            else:
+                claim(session, number, name, seconds=60).give_up(session, "stopped", counted=False)
+    assert worker.publish_due() == 1
+    assert queue.sent == [(name, number)] * 2
 
 
 def test_a_broker_that_lost_its_memory_gets_everything_pending_at_once(database, outbox, queue):

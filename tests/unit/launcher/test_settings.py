@@ -146,4 +146,4 @@ def test_a_secret_is_not_shown(read):
 
 def test_every_event_of_the_launchers_queue_has_a_handler():
     heard = {event for event, queues in TOPOLOGY.items() if LAUNCHER in queues}
-    assert set(Handlers(lambda: None).table()) == heard
+    assert set(Handlers(lambda: None, lambda: None).table()) == heard
