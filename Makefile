@@ -71,6 +71,10 @@ docs: .venv/.dev ## Write the tables of environment variables, of a report's fie
 	$(BIN)/python scripts/report_fields.py --write
 	$(BIN)/python scripts/metrics_table.py --write
 
+.PHONY: chart-library
+chart-library: ## Build the UI's chart library anew, after a change in scripts/chart-library (needs npm)
+	cd scripts/chart-library && npm ci --ignore-scripts --no-audit --no-fund && npm run build
+
 .PHONY: clean
 clean: ## Remove the virtual environment and caches; data under var/ stays
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

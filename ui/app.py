@@ -8,14 +8,12 @@ import httpx
 from dash import Dash
 from flask import Flask, Response, jsonify
 
-from ui import compression, routing, shell
+from ui import bundles, compression, routing, shell
 from ui.api import Api
-from ui.pages import compare, dataset, datasets, home, job, job_live, jobs, new_job, try_model
+from ui.pages import compare, dataset, datasets, home, job, jobs, new_job, try_model
 
 if TYPE_CHECKING:
     from ui.settings import UiSettings
-
-ASSET_SECONDS = 30 * 86_400
 
 
 def create_app(settings: UiSettings) -> Dash:
@@ -29,6 +27,7 @@ def create_app(settings: UiSettings) -> Dash:
         base_url=settings.api_base, timeout=settings.api_timeout_seconds, follow_redirects=True
     )
     api = Api(client)
+    files = bundles.read()
     app = Dash(
         "ui",
         title="Triptych",
@@ -36,12 +35,12 @@ def create_app(settings: UiSettings) -> Dash:
         serve_locally=True,
         suppress_callback_exceptions=True,  # pages come and go
         enable_mcp=False,
+        include_assets_files=False,  # they are served as bundles
         meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
-        index_string=shell.index(job_live.plotly_address()),
+        index_string=shell.index(files),
     )
     app.layout = shell.shell
-    # assets are asked for by the time they changed, so a browser may keep them
-    app.server.config["SEND_FILE_MAX_AGE_DEFAULT"] = ASSET_SECONDS
+    bundles.install(app.server, files)
     compression.install(app.server)
     routing.register(app, api)
     for page in (home, datasets, dataset, new_job, jobs, compare, job, try_model):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import dash_mantine_components as dmc
 from dash import dcc, html
 
+from ui import bundles
 from ui.parts import attributes, icon
+
+if TYPE_CHECKING:
+    from ui.bundles import Bundle
 
 THEME: dict[str, Any] = {
     "colors": {
@@ -50,42 +55,36 @@ THEME: dict[str, Any] = {
 
 NAVIGATION = (("Home", "/"), ("Data sets", "/datasets"), ("Jobs", "/jobs"))
 
-# The scheme is set before anything is drawn, so that a dark page never flashes white. The chart library is the largest file by
-# far: where a page has charts, it travels while the page is being made
 _INDEX = """<!DOCTYPE html>
 <html lang="en">
   <head>
     {%metas%}
     <title>{%title%}</title>
     {%favicon%}
-    <script>
-      (function () {
-        var kept = null;
-        try { kept = localStorage.getItem("mantine-color-scheme-value"); } catch (error) { /* storage is off */ }
-        var dark = kept === "dark" || (kept !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
-        document.documentElement.setAttribute("data-mantine-color-scheme", dark ? "dark" : "light");
-        if (/^[/]jobs[/](?!(?:new|compare)[/]?$)[^/]+[/]?$/.test(location.pathname)) {
-          var early = document.createElement("link");
-          early.rel = "preload";
-          early.as = "script";
-          early.href = "{plotly}";
-          document.head.append(early);
-        }
-      })();
-    </script>
+    <script>{early}</script>
+    <link rel="stylesheet" href="{styles}">
     {%css%}
   </head>
   <body>
     <noscript>Triptych needs JavaScript in the browser.</noscript>
     {%app_entry%}
-    <footer>{%config%}{%scripts%}{%renderer%}</footer>
+    <footer>{%config%}<script src="{scripts}"></script>{%scripts%}{%renderer%}</footer>
   </body>
 </html>"""
 
 
-def index(plotly: str) -> str:
-    """Give the page that Dash fills, with the address of the chart library."""
-    return _INDEX.replace("{plotly}", plotly)
+def index(files: dict[str, Bundle]) -> str:
+    """Give the page that Dash fills.
+
+    Args:
+        files: What `bundles.read` gives.
+    """
+    early = (Path(__file__).parent / "early.js").read_text("utf-8")
+    return (
+        _INDEX.replace("{early}", early.replace("{charts}", files[bundles.CHARTS].address))
+        .replace("{styles}", files["triptych.css"].address)
+        .replace("{scripts}", files["triptych.js"].address)
+    )
 
 
 def shell() -> Any:

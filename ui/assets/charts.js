@@ -1,5 +1,5 @@
 /* Live curves: what is new is drawn in the next frame as the chart's tail (chart_tail.js), and every few seconds given to Plotly by
-   extendTraces, so that a zoom stays. Plotly is fetched from this server, once, when the first chart is wanted.
+   extendTraces, so that a zoom stays. Plotly comes from ui/early.js.
 
    A training curve is drawn faint as it was measured, and full as its running mean: that of one batch jumps. */
 window.triptych = window.triptych || {};
@@ -13,7 +13,6 @@ window.triptych = window.triptych || {};
   const QUIET = 1000;  // ms without a point, after which Plotly gets those that wait
   const LONGEST = 8000;  // ms that a point waits at most; both with half as much again, so that no two charts take the same frame
   const AHEAD = 12000;  // ms of growth that the epochs' axis has room for, so that a point seldom needs new axes
-  let loading = null;
 
   function curves(key) {
     return [
@@ -39,24 +38,6 @@ window.triptych = window.triptych || {};
   const whenIdle = triptych.whenIdle = window.requestIdleCallback
     ? function (act) { window.requestIdleCallback(act, { timeout: 1000 }); }
     : function (act) { setTimeout(act, 50); };
-
-  triptych.loadPlotly = function (address) {
-    if (window.Plotly) return Promise.resolve(window.Plotly);
-    if (!loading) {
-      loading = new Promise(function (resolve, reject) {
-        const script = document.createElement("script");
-        script.src = address;
-        script.onload = function () { resolve(window.Plotly); };
-        script.onerror = function () {
-          loading = null;
-          script.remove();
-          reject(new Error("The chart library could not be loaded. Reload the page to try again."));
-        };
-        document.head.append(script);
-      });
-    }
-    return loading;
-  };
 
   function colour(name) {
     return getComputedStyle(document.documentElement).getPropertyValue(name).trim();

@@ -12,7 +12,6 @@ window.triptych = window.triptych || {};
   };
   const NO_MATRIX = "The first validation pass has not ended yet.";
   const SETTLE_TRIES = 20;
-  const POINTS = 2000;  // of each split, before a zoom asks for more
 
   let active = null;
 
@@ -141,7 +140,7 @@ window.triptych = window.triptych || {};
   function tellPast(page, past) {
     if (!past) return 0;
     for (const item of past.items) handle(page, item);
-    page.charts.thinned(past.items.length < past.last ? function (epochs) { return triptych.fetchCurves(page.id, POINTS, epochs); } : null);
+    page.charts.thinned(past.items.length < past.last ? function (epochs) { return triptych.fetchCurves(page.id, triptych.JOB_POINTS, epochs); } : null);
     return past.last;
   }
 
@@ -153,9 +152,9 @@ window.triptych = window.triptych || {};
     active = page;
     page.log = triptych.openLog(job.id, function () { return page.over; });
     connection("connecting");
-    const asked = triptych.fetchCurves(job.id, POINTS).catch(function () { return null; });  // while the library is loading
+    const asked = triptych.fetchCurves(job.id, triptych.JOB_POINTS).catch(function () { return null; });  // while the library is loading
     try {
-      page.plotly = await triptych.loadPlotly(byId("job-page").dataset.plotly);
+      page.plotly = await triptych.loadPlotly();
     } catch (error) {
       triptych.setText("live-connection", error.message);
       return;

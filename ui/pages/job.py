@@ -46,7 +46,6 @@ def layout(api: Api, job_id: str) -> Node:
             ),
         ],
         id="job-page",
-        **attributes(data_plotly=job_live.plotly_address()),
     )
 
 

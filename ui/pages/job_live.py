@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import dash_mantine_components as dmc
-import plotly
 from dash import html
-from dash.fingerprint import build_fingerprint
 
 from ui.parts import Node, attributes, card
 
 LOGARITHMIC = ("loss", "learning_rate")  # what may fall by orders of magnitude
 CHARTS = (("loss", "Loss"), ("accuracy", "Accuracy"), ("macro_f1", "Macro F1"))
-
-
-def plotly_address() -> str:
-    """Give the address of the chart library."""
-    # with a fingerprint Dash lets browsers keep it; charts.js loads it only where there is a chart
-    file = build_fingerprint("package_data/plotly.min.js", plotly.__version__, 0)  # type: ignore[no-untyped-call]
-    return f"/_dash-component-suites/plotly/{file}"
 
 
 def progress() -> Node:
