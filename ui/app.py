@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 from dash import Dash
-from flask import Flask, Response, jsonify
+from flask import Flask, Response, jsonify, request
 
 from ui import bundles, compression, routing, shell
 from ui.api import Api
@@ -14,6 +14,20 @@ from ui.pages import compare, dataset, datasets, home, job, jobs, new_job, try_m
 
 if TYPE_CHECKING:
     from ui.settings import UiSettings
+
+
+EARLY_SECONDS = 1.0  # without the page itself, its address is answered no later than that
+
+
+class _App(Dash):
+    """A Dash whose answer to an address holds the page already, to be seen until Dash has started."""
+
+    early_api: Api
+
+    def interpolate_index(self, **parts: str) -> str:  # type: ignore[override]
+        index: str = super().interpolate_index(**parts)
+        title, page = routing.early(self.early_api, request.path, request.query_string.decode("latin-1"))
+        return index.replace("{title}", f"{title} · Triptych").replace("{page}", page)
 
 
 def create_app(settings: UiSettings) -> Dash:
@@ -28,7 +42,7 @@ def create_app(settings: UiSettings) -> Dash:
     )
     api = Api(client)
     files = bundles.read()
-    app = Dash(
+    app = _App(
         "ui",
         title="Triptych",
         update_title="",  # the title stays the page's own
@@ -39,6 +53,8 @@ def create_app(settings: UiSettings) -> Dash:
         meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
         index_string=shell.index(files),
     )
+    eager = httpx.Client(base_url=settings.api_base, timeout=min(EARLY_SECONDS, settings.api_timeout_seconds))
+    app.early_api = Api(eager)
     app.layout = shell.shell
     bundles.install(app.server, files)
     compression.install(app.server)

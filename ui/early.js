@@ -48,6 +48,7 @@ window.triptych = window.triptych || {};
   if (!page) return;
   triptych.loadPlotly().catch(function () { /* who draws a chart asks again, and tells */ });
   if (page[1] === "compare") return;
-  const address = triptych.curvesAddress(decodeURIComponent(page[1]), triptych.JOB_POINTS);
+  triptych.earlyJob = decodeURIComponent(page[1]);
+  const address = triptych.curvesAddress(triptych.earlyJob, triptych.JOB_POINTS);
   asked[address] = fetch(address).catch(function () { return null; });
 })(window.triptych);

@@ -13,6 +13,7 @@ from ui.parts import attributes, icon
 
 if TYPE_CHECKING:
     from ui.bundles import Bundle
+    from ui.parts import Node
 
 THEME: dict[str, Any] = {
     "colors": {
@@ -49,6 +50,7 @@ THEME: dict[str, Any] = {
     "components": {
         # the input keeps its label's look wherever it stands
         "TextInput": {"defaultProps": {"size": "sm"}},
+        "Checkbox": {"defaultProps": {"radius": "sm"}},  # with the default one it looks like a radio button
         "Select": {"defaultProps": {"size": "sm", "comboboxProps": {"shadow": "md"}}},
     },
 }
@@ -59,7 +61,7 @@ _INDEX = """<!DOCTYPE html>
 <html lang="en">
   <head>
     {%metas%}
-    <title>{%title%}</title>
+    <title>{title}</title>
     {%favicon%}
     <script>{early}</script>
     <link rel="stylesheet" href="{styles}">
@@ -68,7 +70,8 @@ _INDEX = """<!DOCTYPE html>
   <body>
     <noscript>Triptych needs JavaScript in the browser.</noscript>
     {%app_entry%}
-    <footer>{%config%}<script src="{scripts}"></script>{%scripts%}{%renderer%}</footer>
+    <div id="early" inert aria-hidden="true">{page}</div>
+    <footer><script src="{scripts}"></script>{%config%}{%scripts%}{%renderer%}</footer>
   </body>
 </html>"""
 
@@ -85,6 +88,19 @@ def index(files: dict[str, Bundle]) -> str:
         .replace("{styles}", files["triptych.css"].address)
         .replace("{scripts}", files["triptych.js"].address)
     )
+
+
+def framed(page: Node, here: str) -> Node:
+    """Make the frame with a page in it, for the eye alone: without what Dash and scripts look for.
+
+    Args:
+        page: What is shown.
+        here: The navigation entry that it belongs to.
+    """
+    return [
+        html.Header(html.Div([_brand(), _navigation(here), _scheme_toggle()], className="header-inner"), className="header"),
+        html.Main(html.Div(page, className="page"), className="main"),
+    ]
 
 
 def shell() -> Any:
@@ -118,9 +134,14 @@ def _brand() -> Any:
     )
 
 
-def _navigation() -> Any:
+def link_class(href: str, here: str) -> str:
+    """Give the class of an entry of the navigation, where `here` is the one that the page belongs to."""
+    return "nav-link active" if href == here else "nav-link"
+
+
+def _navigation(here: str = "") -> Any:
     links = [
-        dcc.Link(text, href=href, className="nav-link", id={"part": "nav", "index": href})
+        dcc.Link(text, href=href, className=link_class(href, here), id={"part": "nav", "index": href})
         for text, href in NAVIGATION
     ]
     return html.Nav(links, className="nav", **attributes(aria_label="Main"))

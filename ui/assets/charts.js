@@ -27,9 +27,9 @@ window.triptych = window.triptych || {};
     loss: curves("loss"), accuracy: curves("accuracy"), macro_f1: curves("macro_f1"),
     learning_rate: [{ split: "train", value: "learning_rate", name: "learning rate", colour: "--chart-val", width: 2 }],
     machine: [
-      { split: "system", value: "cpu_limit_percent", name: "CPU", colour: "--chart-val", width: 2 },
-      { split: "system", value: "memory_limit_percent", name: "memory", colour: "--chart-train", width: 2 },
-      { split: "system", value: "gpu_percent", name: "GPU", colour: "--chart-third", width: 2 },
+      { split: "system", value: "cpu_limit_percent", name: "CPU", colour: "--chart-val", width: 2, mode: "lines+markers" },
+      { split: "system", value: "memory_limit_percent", name: "memory", colour: "--chart-train", width: 2, mode: "lines+markers" },
+      { split: "system", value: "gpu_percent", name: "GPU", colour: "--chart-third", width: 2, mode: "lines+markers" },
     ],
   };
   const TIMED = "machine";
@@ -264,12 +264,18 @@ window.triptych = window.triptych || {};
       return over ? x : x + Math.min(x / 2, rate * AHEAD);
     }
 
-    function markBest() {
-      const line = bestEpoch === null ? [] : [{
+    /* Gives the line at the best epoch, with its word where the curve is not: a loss ends low, what is to be high ends high. */
+    function bestLine(key) {
+      const place = key === "loss" ? { textposition: "end", yanchor: "top" } : { textposition: "start", yanchor: "bottom" };
+      return bestEpoch === null ? [] : [{
         type: "line", x0: bestEpoch, x1: bestEpoch, yref: "paper", y0: 0, y1: 1, line: { color: colour("--chart-text"), width: 1, dash: "dot" },
-        label: { text: "best", textposition: "end", textangle: 0, xanchor: "right", yanchor: "top", font: { size: 11, color: colour("--chart-text") } },
+        label: { ...place, text: "best", textangle: 0, xanchor: "right", font: { size: 11, color: colour("--chart-text") } },
       }];
+    }
+
+    function markBest() {
       for (const key of keys) {
+        const line = bestLine(key);
         const element = key === TIMED ? null : drawn(key);
         if (!element || element.classList.contains("waiting")) continue;
         const shapes = element.layout.shapes || [];
