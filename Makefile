@@ -13,7 +13,7 @@ unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
 .PHONY: help
 help: ## List what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: setup
 setup: .venv/.local ## Install what one machine needs to run the platform, into .venv
@@ -70,6 +70,10 @@ docs: .venv/.dev ## Write the tables of environment variables, of a report's fie
 	$(BIN)/python scripts/environment_table.py --write
 	$(BIN)/python scripts/report_fields.py --write
 	$(BIN)/python scripts/metrics_table.py --write
+
+.PHONY: screenshots
+screenshots: .venv/.dev ## Take a picture of every page, light and dark, wide and narrow, into build/screenshots
+	PYTHONPATH=.:tests $(BIN)/python -m browser.screenshots --whole
 
 .PHONY: chart-library
 chart-library: ## Build the UI's chart library anew, after a change in scripts/chart-library (needs npm)

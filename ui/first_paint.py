@@ -49,7 +49,9 @@ def _children(props: Props) -> str:
 
 
 def _element(tag: str, props: Props, **more: str) -> str:
-    attributes = "".join(_attribute(name, value) for name, value in (props | more).items() if name not in _LEFT_OUT)
+    attributes = "".join(
+        _attribute(name, value) for name, value in (props | more).items() if name not in _LEFT_OUT
+    )
     return f"<{tag}{attributes}>" if tag in _VOID else f"<{tag}{attributes}>{_children(props)}</{tag}>"
 
 
@@ -87,14 +89,24 @@ def _button(props: Props) -> str:
 
 
 def _field(props: Props) -> str:
-    """Draw a field as its words and an empty frame: what would be typed here would be lost."""
+    """Draw a field as its words and a frame with what it holds: what would be typed here would be lost."""
     about = props.get("description")
     words = "".join(
         f'<span class="{kind}">{written(text)}</span>'
         for kind, text in (("early-label", props.get("label")), ("quiet", about))
         if text
     )
-    return f'<div class="early-field {escape(props.get("className") or "")}">{words}<span class="early-frame"></span></div>'
+    return f'<div class="early-field {escape(props.get("className") or "")}">{words}<span class="early-frame">{_held(props)}</span></div>'
+
+
+def _held(props: Props) -> str:
+    value = props.get("value")
+    listed = [
+        each for each in props.get("data") or () if isinstance(each, dict) and each.get("value") == value
+    ]
+    return (
+        escape(str(listed[0]["label"] if listed else value)) if isinstance(value, str | int | float) else ""
+    )
 
 
 def _check(props: Props) -> str:
@@ -112,6 +124,7 @@ _WRITERS: dict[str, Callable[[Props], str]] = {
     "Button": _button,
     "Badge": lambda props: _as("span", f"early-badge size-{props.get('size', 'md')}")(props),
     "ColorSchemeToggle": lambda props: f'<span class="early-toggle">{written(props["lightIcon"])}</span>',
+    "Upload": _as("div"),
     "Timeline": _as("div", "early-steps"),
     "TimelineItem": _step,
     "Checkbox": _check,
@@ -119,5 +132,7 @@ _WRITERS: dict[str, Callable[[Props], str]] = {
     "RadioCard": _as("div"),
     "Progress": lambda _props: '<div class="early-bar"></div>',
     "Pagination": lambda _props: "",
-    **dict.fromkeys(("TextInput", "NumberInput", "Textarea", "Select", "MultiSelect", "Autocomplete"), _field),
+    **dict.fromkeys(
+        ("TextInput", "NumberInput", "Textarea", "Select", "MultiSelect", "Autocomplete"), _field
+    ),
 }

@@ -98,7 +98,10 @@ def framed(page: Node, here: str) -> Node:
         here: The navigation entry that it belongs to.
     """
     return [
-        html.Header(html.Div([_brand(), _navigation(here), _scheme_toggle()], className="header-inner"), className="header"),
+        html.Header(
+            html.Div([_brand(), _navigation(here), _scheme_toggle()], className="header-inner"),
+            className="header",
+        ),
         html.Main(html.Div(page, className="page"), className="main"),
     ]
 

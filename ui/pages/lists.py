@@ -69,9 +69,7 @@ def running_card(job: JSON, *, followed: bool) -> Node:
                 className="cell-note",
             ),
             html.Div(html.Div(className="follow-fill"), className="follow-bar"),
-            html.Div(
-                _waits_for(job["state"]) if followed else "", className="cell-note follow-text"
-            ),
+            html.Div(_waits_for(job["state"]) if followed else "", className="cell-note follow-text"),
         ],
         className="running",
         **(_followed(job) if followed else {}),

@@ -1,18 +1,14 @@
 """Takes a picture of every page, light and dark, wide and narrow, from the platform that the browser tests fake: to be looked at.
 
-python scripts/screenshots.py [--out build/screenshots] [--only job try]
+PYTHONPATH=.:tests python -m browser.screenshots [--out build/screenshots] [--only job try]
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from browser import fake_data
 from browser.fake_api import FakePlatform
@@ -91,8 +87,10 @@ SCENES: dict[str, Callable[[Page, FakePlatform], None]] = {
 
 def main() -> None:
     """Take those that were asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=ROOT / "build" / "screenshots", help="folder (%(default)s)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, default=Path("build/screenshots"), help="folder (%(default)s)")
     parser.add_argument("--only", nargs="+", default=[""], metavar="WORD", help="pages whose names begin so")
     parser.add_argument("--whole", action="store_true", help="not only what a window shows: the whole page")
     options = parser.parse_args()
@@ -104,7 +102,9 @@ def main() -> None:
         with served(platform) as origin:
             for name, path in PAGES.items():
                 if name.startswith(wanted):
-                    _take(browser, origin, options, name, lambda page, path=path: page.goto(path.format(**ids)))
+                    _take(
+                        browser, origin, options, name, lambda page, path=path: page.goto(path.format(**ids))
+                    )
         for name, act in SCENES.items():
             if name.startswith(wanted):
                 alone = FakePlatform()
@@ -127,7 +127,9 @@ def _more(platform: FakePlatform) -> dict[str, str]:
     return {"again": again, "waiting": waiting}
 
 
-def _take(browser: Browser, origin: str, options: argparse.Namespace, name: str, act: Callable[[Page], object]) -> None:
+def _take(
+    browser: Browser, origin: str, options: argparse.Namespace, name: str, act: Callable[[Page], object]
+) -> None:
     with browser.new_context(base_url=origin, reduced_motion="reduce") as context:
         page = context.new_page()
         page.set_default_timeout(60_000)
@@ -140,7 +142,7 @@ def _take(browser: Browser, origin: str, options: argparse.Namespace, name: str,
                 page.emulate_media(color_scheme=scheme)
                 page.wait_for_timeout(DRAWN_MS)
                 page.screenshot(path=options.out / f"{name}-{look}-{scheme}.png", full_page=options.whole)
-    print(name, flush=True)
+    print(name, flush=True)  # noqa: T201 - for a person
 
 
 if __name__ == "__main__":
