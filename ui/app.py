@@ -15,7 +15,6 @@ from ui.pages import compare, dataset, datasets, home, job, jobs, new_job, try_m
 if TYPE_CHECKING:
     from ui.settings import UiSettings
 
-
 EARLY_SECONDS = 1.0  # without the page itself, its address is answered no later than that
 
 
@@ -53,7 +52,11 @@ def create_app(settings: UiSettings) -> Dash:
         meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
         index_string=shell.index(files),
     )
-    eager = httpx.Client(base_url=settings.api_base, timeout=min(EARLY_SECONDS, settings.api_timeout_seconds))
+    eager = httpx.Client(
+        base_url=settings.api_base,
+        timeout=min(EARLY_SECONDS, settings.api_timeout_seconds),
+        follow_redirects=True,
+    )
     app.early_api = Api(eager)
     app.layout = shell.shell
     bundles.install(app.server, files)

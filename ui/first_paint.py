@@ -48,10 +48,8 @@ def _children(props: Props) -> str:
     return written(props.get("children"))
 
 
-def _element(tag: str, props: Props, **more: str) -> str:
-    attributes = "".join(
-        _attribute(name, value) for name, value in (props | more).items() if name not in _LEFT_OUT
-    )
+def _element(tag: str, props: Props) -> str:
+    attributes = "".join(_attribute(name, value) for name, value in props.items() if name not in _LEFT_OUT)
     return f"<{tag}{attributes}>" if tag in _VOID else f"<{tag}{attributes}>{_children(props)}</{tag}>"
 
 

@@ -86,19 +86,21 @@ def early(api: Api, path: str, search: str) -> tuple[str, str]:
 
     Args:
         api: One that gives up soon. What is wrong, the page itself tells.
-        path: Of the address.
+        path: Of the address, decoded.
         search: Its query.
     """
     for page in PAGES:
         match = page.pattern.fullmatch(path)
         if match is None:
             continue
-        groups = tuple(unquote(group) for group in match.groups())
         try:
-            children = page.layout(api, groups, dict(parse_qsl(search)))
-        except Exception:  # noqa: BLE001 - `show` logs and tells it
+            children = page.layout(api, match.groups(), dict(parse_qsl(search)))
+            return page.title, first_paint.written(framed(children, section(path)))
+        except ApiError:
             return page.title, ""
-        return page.title, first_paint.written(framed(children, section(path)))
+        except Exception:
+            log.exception("a page could not be written", extra={"path": path})
+            return page.title, ""
     return "Not found", ""
 
 

@@ -116,11 +116,11 @@ window.triptych = window.triptych || {};
     return parts.join(" · ");
   }
 
-  function handle(page, item) {
+  function handle(page, item, drawn) {
     if (item.attempt > page.attempt) newAttempt(page, item.attempt);
     if (item.attempt < page.attempt) return;
     if (item.kind === "point") {
-      page.charts.add(item.data, item.at);
+      if (!drawn) page.charts.add(item.data, item.at);
       if (item.data.split === "system") triptych.setText("live-system", usage(item.data.values));
     }
     else if (item.kind === "evaluation") evaluation(page, item.data);
@@ -137,12 +137,12 @@ window.triptych = window.triptych || {};
     active = null;
   }
 
-  /* Handles what has happened, and gives the number of the last item; 0 where the stream had better tell everything. Where curves
-     are drawn already, all but their points. */
+  /* Handles what has happened, and gives the number of the last item; 0 where the stream had better tell everything. `drawn` says
+     that the curves show its points already. */
   function tellPast(page, past, drawn) {
     if (!past) return 0;
     if (drawn) page.attempt = past.items.reduce(function (most, item) { return Math.max(most, item.attempt); }, 0);
-    for (const item of past.items) if (!drawn || item.kind !== "point") handle(page, item);
+    for (const item of past.items) handle(page, item, drawn);
     page.charts.thinned(past.items.length < past.last ? function (epochs) { return triptych.fetchCurves(page.id, triptych.JOB_POINTS, epochs); } : null);
     return past.last;
   }

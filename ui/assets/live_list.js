@@ -51,7 +51,7 @@ window.triptych = window.triptych || {};
   /* Opens what is on the page and closes what is not. */
   triptych.followLists = function () {
     const shown = new Map();
-    for (const element of document.querySelectorAll("[data-follow-job]")) shown.set(element.dataset.followJob, element);
+    for (const element of document.querySelectorAll("#page [data-follow-job]")) shown.set(element.dataset.followJob, element);
     for (const [id, entry] of streams) {
       if (shown.has(id)) entry.element = shown.get(id);
       else {
