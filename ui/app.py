@@ -24,7 +24,7 @@ class _App(Dash):
     early_api: Api
 
     def interpolate_index(self, **parts: str) -> str:  # type: ignore[override]
-        index: str = super().interpolate_index(**parts)
+        index: str = super().interpolate_index(**parts)  # type: ignore[no-untyped-call]
         title, page = routing.early(self.early_api, request.path, request.query_string.decode("latin-1"))
         return index.replace("{title}", f"{title} · Triptych").replace("{page}", page)
 

@@ -35,7 +35,7 @@ def written(node: Node) -> str:
         return "".join(written(each) for each in node)
     if not isinstance(node, Component):
         return escape(str(node))
-    given = node.to_plotly_json()
+    given = node.to_plotly_json()  # type: ignore[no-untyped-call]
     kind, props = given["type"], given["props"]
     if given["namespace"] == "dash_html_components":
         return _element(kind.lower(), props)
