@@ -88,13 +88,14 @@ def _button(props: Props) -> str:
 
 def _field(props: Props) -> str:
     """Draw a field as its words and a frame with what it holds: what would be typed here would be lost."""
-    about = props.get("description")
-    words = "".join(
-        f'<span class="{kind}">{written(text)}</span>'
-        for kind, text in (("early-label", props.get("label")), ("quiet", about))
-        if text
-    )
-    return f'<div class="early-field {escape(props.get("className") or "")}">{words}<span class="early-frame">{_held(props)}</span></div>'
+    parts = {
+        "label": f'<span class="early-label">{written(props.get("label"))}</span>',
+        "description": f'<span class="early-about">{written(props.get("description"))}</span>',
+        "input": f'<span class="early-frame">{_held(props)}</span>',
+    }
+    order = props.get("inputWrapperOrder", ("label", "description", "input"))
+    inside = "".join(parts[part] for part in order if part == "input" or props.get(part))
+    return f'<div class="early-field {escape(props.get("className") or "")}">{inside}</div>'
 
 
 def _held(props: Props) -> str:
