@@ -14,7 +14,7 @@ window.triptych = window.triptych || {};
   new MutationObserver(function (_changes, observer) {
     if (!root.querySelector("#page > *, #banner")) return;
     observer.disconnect();
-    for (const chart of early.querySelectorAll(".js-plotly-plot")) {
+    for (const chart of early.querySelectorAll(".chart[id^=chart-]")) {
       // React never touches what is inside this place, and takes it away with the page around it
       const place = root.querySelector("#" + chart.id);
       if (!place) continue;
