@@ -38,7 +38,7 @@ def written(node: Node) -> str:
     given = node.to_plotly_json()  # type: ignore[no-untyped-call]
     kind, props = given["type"], given["props"]
     if given["namespace"] == "dash_html_components":
-        return _element(kind.lower(), props)
+        return _CONTROLS[kind](props) if kind in _CONTROLS else _element(kind.lower(), props)
     if kind in _UNSEEN:
         return ""
     return _WRITERS.get(kind, _children)(props)
@@ -70,7 +70,7 @@ def _as(tag: str, look: str = "") -> Callable[[Props], str]:
     """Make a writer of an element that keeps the class, the style and the children alone."""
 
     def write(props: Props) -> str:
-        kept = {name: props.get(name) for name in ("children", "className", "style")}
+        kept = {name: props.get(name) for name in ("children", "className", "style", "hidden")}
         kept["className"] = f"{props.get('className') or ''} {look}".strip() or None
         return _element(tag, kept)
 
@@ -116,6 +116,14 @@ def _step(props: Props) -> str:
     return f'<div class="early-step"><div class="early-label">{written(props.get("title"))}</div>{_children(props)}</div>'
 
 
+# HTML's own: what is typed into one, or told to it by its label, would be lost with it
+_CONTROLS: dict[str, Callable[[Props], str]] = {
+    "Button": _as("span"),
+    "Input": _as("span"),
+    "Textarea": _as("span"),
+    "Select": lambda props: _as("span")(props | {"children": (props.get("children") or [None])[0]}),
+    "Option": _children,
+}
 _WRITERS: dict[str, Callable[[Props], str]] = {
     "Anchor": _as("a"),
     "Link": _as("a"),
