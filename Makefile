@@ -13,7 +13,7 @@ unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
 .PHONY: help
 help: ## List what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: setup
 setup: .venv/.local ## Install what one machine needs to run the platform, into .venv
@@ -69,6 +69,14 @@ bench: .venv/.dev ## Measure every speed claim (accuracy needs data: docs/benchm
 docs: .venv/.docs ## Write what pages take from the code (settings, REST, commands, metrics, reports), and the site, into build/site
 	for script in environment_table rest_reference cli_reference report_fields metrics_table; do $(BIN)/python scripts/$$script.py --write || exit; done
 	$(BIN)/mkdocs build --strict --quiet
+
+.PHONY: screenshots
+screenshots: .venv/.dev ## Take a picture of every page, light and dark, wide and narrow, into build/screenshots
+	PYTHONPATH=.:tests $(BIN)/python -m browser.screenshots --whole
+
+.PHONY: chart-library
+chart-library: ## Build the UI's chart library anew, after a change in scripts/chart-library (needs npm)
+	cd scripts/chart-library && npm ci --ignore-scripts --no-audit --no-fund && npm run build
 
 .PHONY: clean
 clean: ## Remove the virtual environment and caches; data under var/ stays

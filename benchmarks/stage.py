@@ -26,7 +26,9 @@ from playwright.sync_api import Browser, sync_playwright
 from contracts.callback import (
     CallbackBody,
     Evaluation,
+    Final,
     Heartbeat,
+    Outcome,
     Point,
     derive_secret,
     signed_headers,
@@ -90,6 +92,16 @@ def start_job(client: httpx.Client, dataset_id: str) -> str:
     return job_id
 
 
+def end_job(client: httpx.Client, dataset_id: str, points: int) -> str:
+    """Start a job, send so many points and its good end; gives its id. It leaves no files."""
+    job_id = start_job(client, dataset_id)
+    trainer = Trainer(client, job_id)
+    trainer.fill(points)
+    trainer.end()
+    until(client, f"/api/training_jobs/{job_id}/", "succeeded")
+    return job_id
+
+
 def until(client: httpx.Client, path: str, state: str) -> None:
     """Ask until something has a state."""
     while client.get(path).raise_for_status().json()["state"] != state:
@@ -130,14 +142,23 @@ class Trainer:
                 )
         pulse = Heartbeat(at=now, phase="training", progress=0.5, eta_seconds=60) if beat else None
         sent = time.time()
-        raw = to_json(CallbackBody(points=measured, evaluations=passes[-20:], heartbeat=pulse))
-        headers = signed_headers(self._job_id, 1, raw, self._secret, now=int(sent), ttl=900)
-        self._client.patch(
-            f"/api/training_jobs/{self._job_id}/metrics/", content=raw, headers=headers
-        ).raise_for_status()
+        self._patch(CallbackBody(points=measured, evaluations=passes[-20:], heartbeat=pulse), sent)
         answered = time.time()
         for step in steps:
             self.sent[step], self.answered[step] = sent, answered
+
+    def end(self) -> None:
+        """Send the last word of a training that went well."""
+        figures = {"accuracy": 0.9, "macro_f1": 0.88, "loss": 0.3}
+        last = Final(outcome=Outcome.SUCCEEDED, reason="finished", metrics=figures)
+        self._patch(CallbackBody(final=last), time.time())
+
+    def _patch(self, body: CallbackBody, now: float) -> None:
+        raw = to_json(body)
+        headers = signed_headers(self._job_id, 1, raw, self._secret, now=int(now), ttl=900)
+        self._client.patch(
+            f"/api/training_jobs/{self._job_id}/metrics/", content=raw, headers=headers
+        ).raise_for_status()
 
     def fill(self, points: int) -> None:
         """Send a long past, fast."""

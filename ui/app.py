@@ -6,16 +6,27 @@ from typing import TYPE_CHECKING
 
 import httpx
 from dash import Dash
-from flask import Flask, Response, jsonify
+from flask import Flask, Response, jsonify, request
 
-from ui import compression, routing, shell
+from ui import bundles, compression, routing, shell
 from ui.api import Api
-from ui.pages import compare, dataset, datasets, home, job, job_live, jobs, new_job, try_model
+from ui.pages import compare, dataset, datasets, home, job, jobs, new_job, try_model
 
 if TYPE_CHECKING:
     from ui.settings import UiSettings
 
-ASSET_SECONDS = 30 * 86_400
+EARLY_SECONDS = 1.0  # without the page itself, its address is answered no later than that
+
+
+class _App(Dash):
+    """A Dash whose answer to an address holds the page already, to be seen until Dash has started."""
+
+    early_api: Api
+
+    def interpolate_index(self, **parts: str) -> str:  # type: ignore[override]
+        index: str = super().interpolate_index(**parts)  # type: ignore[no-untyped-call]
+        title, page = routing.early(self.early_api, request.path, request.query_string.decode("latin-1"))
+        return index.replace("{title}", f"{title} · Triptych").replace("{page}", page)
 
 
 def create_app(settings: UiSettings) -> Dash:
@@ -29,19 +40,26 @@ def create_app(settings: UiSettings) -> Dash:
         base_url=settings.api_base, timeout=settings.api_timeout_seconds, follow_redirects=True
     )
     api = Api(client)
-    app = Dash(
+    files = bundles.read()
+    app = _App(
         "ui",
         title="Triptych",
         update_title="",  # the title stays the page's own
         serve_locally=True,
         suppress_callback_exceptions=True,  # pages come and go
         enable_mcp=False,
+        include_assets_files=False,  # they are served as bundles
         meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
-        index_string=shell.index(job_live.plotly_address()),
+        index_string=shell.index(files),
     )
+    eager = httpx.Client(
+        base_url=settings.api_base,
+        timeout=min(EARLY_SECONDS, settings.api_timeout_seconds),
+        follow_redirects=True,
+    )
+    app.early_api = Api(eager)
     app.layout = shell.shell
-    # assets are asked for by the time they changed, so a browser may keep them
-    app.server.config["SEND_FILE_MAX_AGE_DEFAULT"] = ASSET_SECONDS
+    bundles.install(app.server, files)
     compression.install(app.server)
     routing.register(app, api)
     for page in (home, datasets, dataset, new_job, jobs, compare, job, try_model):

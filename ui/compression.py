@@ -1,4 +1,4 @@
-"""Compresses what the UI serves. Scripts and styles of packages, megabytes that never change, are compressed once."""
+"""Compresses what the UI serves. Scripts and styles, megabytes that never change, are compressed once."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 from flask_compress import Compress
 
+from ui.bundles import PREFIX
+
 if TYPE_CHECKING:
     from flask import Flask, Request
 
-PACKAGES = "/_dash-component-suites/"
+KEPT = ("/_dash-component-suites/", PREFIX)
 _MOST = 100  # files; a page needs some twenty, in the one or two encodings that browsers ask for
 
 
-class PackageFiles:
+class StaticFiles:
     """Remembers compressed files by Flask-Compress's keys, ``<encoding>;<path>``; those without a path are not kept."""
 
     def __init__(self) -> None:
@@ -38,15 +40,15 @@ class PackageFiles:
 
 
 def path_of(request: Request) -> str:
-    """Give the path of a package's file, which is compressed once, and nothing for what differs from answer to answer."""
-    return request.path if request.path.startswith(PACKAGES) else ""
+    """Give the path of a file of a package or of ours, which is compressed once, and nothing for what differs from answer to answer."""
+    return request.path if request.path.startswith(KEPT) else ""
 
 
 def install(server: Flask) -> None:
     """Compress a server's answers with what the browser takes."""
     server.config.update(
-        COMPRESS_CACHE_BACKEND=PackageFiles,
+        COMPRESS_CACHE_BACKEND=StaticFiles,
         COMPRESS_CACHE_KEY=path_of,
-        COMPRESS_STREAMS=False,  # it leaves files open; ours under /assets/ are small, and kept by browsers
+        COMPRESS_STREAMS=False,  # it leaves files open
     )
     Compress(server)

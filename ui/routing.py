@@ -15,11 +15,11 @@ from urllib.parse import parse_qsl, unquote
 
 from dash import ALL, ClientsideFunction, Dash, Input, Output, html
 
-from ui import wording
+from ui import first_paint, wording
 from ui.api import Api, ApiError
 from ui.pages import compare, dataset, datasets, home, job, jobs, new_job, try_model
 from ui.parts import empty, failure, heading, link_button, message
-from ui.shell import NAVIGATION
+from ui.shell import NAVIGATION, framed, link_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,6 +81,29 @@ def show(api: Api, path: str, search: str) -> tuple[Node, str]:
     return html.Div([heading("Not found"), nothing]), "Not found"
 
 
+def early(api: Api, path: str, search: str) -> tuple[str, str]:
+    """Give a page's title, and the page as HTML that is shown until Dash has started; no HTML where that would not be soon.
+
+    Args:
+        api: One that gives up soon. What is wrong, the page itself tells.
+        path: Of the address, decoded.
+        search: Its query.
+    """
+    for page in PAGES:
+        match = page.pattern.fullmatch(path)
+        if match is None:
+            continue
+        try:
+            children = page.layout(api, match.groups(), dict(parse_qsl(search)))
+            return page.title, first_paint.written(framed(children, section(path)))
+        except ApiError:
+            return page.title, ""
+        except Exception:
+            log.exception("a page could not be written", extra={"path": path})
+            return page.title, ""
+    return "Not found", ""
+
+
 def section(path: str) -> str:
     """Give the navigation entry that an address belongs to."""
     return next((href for _, href in reversed(NAVIGATION) if path == href or path.startswith(f"{href}/")), "")
@@ -100,7 +123,7 @@ def register(app: Dash, api: Api) -> None:
     def _show(path: str | None, search: str | None, _clicks: list[Any]) -> tuple[Node, str, list[str]]:
         children, title = show(api, path or "/", search or "")
         here = section(path or "/")
-        classes = ["nav-link active" if href == here else "nav-link" for _, href in NAVIGATION]
+        classes = [link_class(href, here) for _, href in NAVIGATION]
         return children, f"{title} · Triptych", classes
 
     # Also moves the focus to the new page, as a full page load would do

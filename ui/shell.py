@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import dash_mantine_components as dmc
 from dash import dcc, html
 
+from ui import bundles
 from ui.parts import attributes, icon
+
+if TYPE_CHECKING:
+    from ui.bundles import Bundle
+    from ui.parts import Node
 
 THEME: dict[str, Any] = {
     "colors": {
@@ -44,48 +50,60 @@ THEME: dict[str, Any] = {
     "components": {
         # the input keeps its label's look wherever it stands
         "TextInput": {"defaultProps": {"size": "sm"}},
+        "Checkbox": {"defaultProps": {"radius": "sm"}},  # with the default one it looks like a radio button
         "Select": {"defaultProps": {"size": "sm", "comboboxProps": {"shadow": "md"}}},
     },
 }
 
 NAVIGATION = (("Home", "/"), ("Data sets", "/datasets"), ("Jobs", "/jobs"))
 
-# The scheme is set before anything is drawn, so that a dark page never flashes white. The chart library is the largest file by
-# far: where a page has charts, it travels while the page is being made
 _INDEX = """<!DOCTYPE html>
 <html lang="en">
   <head>
     {%metas%}
-    <title>{%title%}</title>
+    <title>{title}</title>
     {%favicon%}
-    <script>
-      (function () {
-        var kept = null;
-        try { kept = localStorage.getItem("mantine-color-scheme-value"); } catch (error) { /* storage is off */ }
-        var dark = kept === "dark" || (kept !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
-        document.documentElement.setAttribute("data-mantine-color-scheme", dark ? "dark" : "light");
-        if (/^[/]jobs[/](?!(?:new|compare)[/]?$)[^/]+[/]?$/.test(location.pathname)) {
-          var early = document.createElement("link");
-          early.rel = "preload";
-          early.as = "script";
-          early.href = "{plotly}";
-          document.head.append(early);
-        }
-      })();
-    </script>
+    <script>{early}</script>
+    <link rel="stylesheet" href="{styles}">
     {%css%}
   </head>
   <body>
     <noscript>Triptych needs JavaScript in the browser.</noscript>
     {%app_entry%}
-    <footer>{%config%}{%scripts%}{%renderer%}</footer>
+    <div id="early" inert aria-hidden="true">{page}</div>
+    <footer><script src="{scripts}"></script>{%config%}{%scripts%}{%renderer%}</footer>
   </body>
 </html>"""
 
 
-def index(plotly: str) -> str:
-    """Give the page that Dash fills, with the address of the chart library."""
-    return _INDEX.replace("{plotly}", plotly)
+def index(files: dict[str, Bundle]) -> str:
+    """Give the page that Dash fills.
+
+    Args:
+        files: What `bundles.read` gives.
+    """
+    early = (Path(__file__).parent / "early.js").read_text("utf-8")
+    return (
+        _INDEX.replace("{early}", early.replace("{charts}", files[bundles.CHARTS].address))
+        .replace("{styles}", files["triptych.css"].address)
+        .replace("{scripts}", files["triptych.js"].address)
+    )
+
+
+def framed(page: Node, here: str) -> Node:
+    """Make the frame with a page in it, for the eye alone: without what Dash and scripts look for.
+
+    Args:
+        page: What is shown.
+        here: The navigation entry that it belongs to.
+    """
+    return [
+        html.Header(
+            html.Div([_brand(), _navigation(here), _scheme_toggle()], className="header-inner"),
+            className="header",
+        ),
+        html.Main(html.Div(page, className="page"), className="main"),
+    ]
 
 
 def shell() -> Any:
@@ -119,9 +137,14 @@ def _brand() -> Any:
     )
 
 
-def _navigation() -> Any:
+def link_class(href: str, here: str) -> str:
+    """Give the class of an entry of the navigation, where `here` is the one that the page belongs to."""
+    return "nav-link active" if href == here else "nav-link"
+
+
+def _navigation(here: str = "") -> Any:
     links = [
-        dcc.Link(text, href=href, className="nav-link", id={"part": "nav", "index": href})
+        dcc.Link(text, href=href, className=link_class(href, here), id={"part": "nav", "index": href})
         for text, href in NAVIGATION
     ]
     return html.Nav(links, className="nav", **attributes(aria_label="Main"))

@@ -20,6 +20,7 @@ def running(platform, dataset):
 
 
 def wait_for_points(page: Page, key: str, series: int, count: int) -> None:
+    page.locator("#page h1").wait_for()  # curves are there before Dash is
     page.wait_for_function(
         "([key, i, n]) => document.getElementById('chart-' + key)?.data?.[i].x.length === n",
         arg=[key, series, count],
@@ -301,6 +302,7 @@ def test_a_platform_that_is_away_is_waited_for(page: Page, platform, running, tr
     platform.emit(running, *items[:30])
     page.goto(f"/jobs/{running}")
     wait_for_points(page, "loss", 0, 15)
+    wait_for_connection(page, "live")
     platform.down = True
     platform.drop_connections()
     wait_for_connection(page, "reconnecting")

@@ -1,5 +1,5 @@
 /* Live curves: what is new is drawn in the next frame as the chart's tail (chart_tail.js), and every few seconds given to Plotly by
-   extendTraces, so that a zoom stays. Plotly is fetched from this server, once, when the first chart is wanted.
+   extendTraces, so that a zoom stays. Plotly comes from ui/early.js.
 
    A training curve is drawn faint as it was measured, and full as its running mean: that of one batch jumps. */
 window.triptych = window.triptych || {};
@@ -13,7 +13,6 @@ window.triptych = window.triptych || {};
   const QUIET = 1000;  // ms without a point, after which Plotly gets those that wait
   const LONGEST = 8000;  // ms that a point waits at most; both with half as much again, so that no two charts take the same frame
   const AHEAD = 12000;  // ms of growth that the epochs' axis has room for, so that a point seldom needs new axes
-  let loading = null;
 
   function curves(key) {
     return [
@@ -28,9 +27,9 @@ window.triptych = window.triptych || {};
     loss: curves("loss"), accuracy: curves("accuracy"), macro_f1: curves("macro_f1"),
     learning_rate: [{ split: "train", value: "learning_rate", name: "learning rate", colour: "--chart-val", width: 2 }],
     machine: [
-      { split: "system", value: "cpu_limit_percent", name: "CPU", colour: "--chart-val", width: 2 },
-      { split: "system", value: "memory_limit_percent", name: "memory", colour: "--chart-train", width: 2 },
-      { split: "system", value: "gpu_percent", name: "GPU", colour: "--chart-third", width: 2 },
+      { split: "system", value: "cpu_limit_percent", name: "CPU", colour: "--chart-val", width: 2, mode: "lines+markers" },
+      { split: "system", value: "memory_limit_percent", name: "memory", colour: "--chart-train", width: 2, mode: "lines+markers" },
+      { split: "system", value: "gpu_percent", name: "GPU", colour: "--chart-third", width: 2, mode: "lines+markers" },
     ],
   };
   const TIMED = "machine";
@@ -39,24 +38,6 @@ window.triptych = window.triptych || {};
   const whenIdle = triptych.whenIdle = window.requestIdleCallback
     ? function (act) { window.requestIdleCallback(act, { timeout: 1000 }); }
     : function (act) { setTimeout(act, 50); };
-
-  triptych.loadPlotly = function (address) {
-    if (window.Plotly) return Promise.resolve(window.Plotly);
-    if (!loading) {
-      loading = new Promise(function (resolve, reject) {
-        const script = document.createElement("script");
-        script.src = address;
-        script.onload = function () { resolve(window.Plotly); };
-        script.onerror = function () {
-          loading = null;
-          script.remove();
-          reject(new Error("The chart library could not be loaded. Reload the page to try again."));
-        };
-        document.head.append(script);
-      });
-    }
-    return loading;
-  };
 
   function colour(name) {
     return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -283,12 +264,18 @@ window.triptych = window.triptych || {};
       return over ? x : x + Math.min(x / 2, rate * AHEAD);
     }
 
-    function markBest() {
-      const line = bestEpoch === null ? [] : [{
+    /* Gives the line at the best epoch, with its word where the curve is not: a loss ends low, what is to be high ends high. */
+    function bestLine(key) {
+      const place = key === "loss" ? { textposition: "end", yanchor: "top" } : { textposition: "start", yanchor: "bottom" };
+      return bestEpoch === null ? [] : [{
         type: "line", x0: bestEpoch, x1: bestEpoch, yref: "paper", y0: 0, y1: 1, line: { color: colour("--chart-text"), width: 1, dash: "dot" },
-        label: { text: "best", textposition: "end", textangle: 0, xanchor: "right", yanchor: "top", font: { size: 11, color: colour("--chart-text") } },
+        label: { ...place, text: "best", textangle: 0, xanchor: "right", font: { size: 11, color: colour("--chart-text") } },
       }];
+    }
+
+    function markBest() {
       for (const key of keys) {
+        const line = bestLine(key);
         const element = key === TIMED ? null : drawn(key);
         if (!element || element.classList.contains("waiting")) continue;
         const shapes = element.layout.shapes || [];

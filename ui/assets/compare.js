@@ -95,7 +95,7 @@ window.triptych = window.triptych || {};
     history.replaceState(history.state, "", "/jobs/compare" + (ids ? "?jobs=" + ids : ""));  // the choice, without a new page
     if (!page.jobs.length) return;
     try {
-      page.plotly = await triptych.loadPlotly(document.getElementById("compare-page").dataset.plotly);
+      page.plotly = await triptych.loadPlotly();
       page.points = await Promise.all(page.jobs.map(points));
     } catch (error) {
       const first = document.getElementById("compare-" + KEYS[0]);

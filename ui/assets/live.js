@@ -11,9 +11,9 @@ window.triptych = window.triptych || {};
     paused: "paused in the background",
   };
   const SETTLE_TRIES = 20;
-  const POINTS = 2000;  // of each split, before a zoom asks for more
 
   let active = null;
+  let early = null;  // a job whose curves are drawn before Dash has started
 
   function byId(id) {
     return document.getElementById(id);
@@ -125,11 +125,11 @@ window.triptych = window.triptych || {};
     return parts.join(" · ");
   }
 
-  function handle(page, item) {
+  function handle(page, item, drawn) {
     if (item.attempt > page.attempt) newAttempt(page, item.attempt);
     if (item.attempt < page.attempt) return;
     if (item.kind === "point") {
-      page.charts.add(item.data, item.at);
+      if (!drawn) page.charts.add(item.data, item.at);
       if (item.data.split === "system") triptych.setText("live-system", usage(item.data.values));
     }
     else if (item.kind === "evaluation") evaluation(page, item.data);
@@ -146,12 +146,40 @@ window.triptych = window.triptych || {};
     active = null;
   }
 
-  /* Handles what has happened, and gives the number of the last item; 0 where the stream had better tell everything. */
-  function tellPast(page, past) {
+  /* Handles what has happened, and gives the number of the last item; 0 where the stream had better tell everything. `drawn` says
+     that the curves show its points already. */
+  function tellPast(page, past, drawn) {
     if (!past) return 0;
-    for (const item of past.items) handle(page, item);
-    page.charts.thinned(past.items.length < past.last ? function (epochs) { return triptych.fetchCurves(page.id, POINTS, epochs); } : null);
+    if (drawn) page.attempt = past.items.reduce(function (most, item) { return Math.max(most, item.attempt); }, 0);
+    for (const item of past.items) handle(page, item, drawn);
+    page.charts.thinned(past.items.length < past.last ? function (epochs) { return triptych.fetchCurves(page.id, triptych.JOB_POINTS, epochs); } : null);
     return past.last;
+  }
+
+  function fetchPast(jobId) {
+    return triptych.fetchCurves(jobId, triptych.JOB_POINTS).catch(function () { return null; });
+  }
+
+  /* Draws the curves into the page that came as HTML; the page that Dash makes takes them over. */
+  triptych.drawEarly = async function (jobId) {
+    const drawing = { id: jobId, past: fetchPast(jobId), charts: null };
+    early = drawing;
+    const plotly = await triptych.loadPlotly();
+    const past = await drawing.past;
+    if (early !== drawing || !past || !triptych.isEarly() || !byId("job-page")) return;  // Dash was faster
+    const latest = past.items.reduce(function (most, item) { return Math.max(most, item.attempt); }, 0);
+    drawing.charts = triptych.openCharts(plotly);
+    for (const item of past.items) if (item.kind === "point" && item.attempt === latest) drawing.charts.add(item.data, item.at);
+    drawing.charts.show();
+  };
+
+  /* Gives what was drawn early of a job, once. */
+  function takeEarly(jobId) {
+    const taken = early;
+    early = null;
+    if (taken && taken.id === jobId) return taken;
+    if (taken && taken.charts) taken.charts.close();
+    return { past: fetchPast(jobId), charts: null };
   }
 
   /* Called by Dash with {id, attempt, state} when the page is shown, and again for a retry. */
@@ -162,21 +190,21 @@ window.triptych = window.triptych || {};
     active = page;
     page.log = triptych.openLog(job.id, function () { return page.over; });
     connection("connecting");
-    const asked = triptych.fetchCurves(job.id, POINTS).catch(function () { return null; });  // while the library is loading
+    const begun = takeEarly(job.id);
     try {
-      page.plotly = await triptych.loadPlotly(byId("job-page").dataset.plotly);
+      page.plotly = await triptych.loadPlotly();
     } catch (error) {
       triptych.setText("live-connection", error.message);
       return;
     }
     if (active !== page || !byId("job-page")) return;  // left while the library was loading
     if (byId("live-matrix").data) page.plotly.purge(byId("live-matrix"));
-    page.charts = triptych.openCharts(page.plotly);
+    page.charts = begun.charts || triptych.openCharts(page.plotly);
     page.stopFitting = triptych.keepFitting(page.plotly, byId("live-matrix"));
-    const past = await asked;
+    const past = await begun.past;
     if (active !== page || !byId("job-page")) return;
-    const last = tellPast(page, past);
-    page.charts.show();
+    const last = tellPast(page, past, begun.charts !== null);
+    if (!begun.charts) page.charts.show();
     page.stream = triptych.openStream(job.id, last, {
       item: function (item) { handle(page, item); },
       heartbeat: heartbeat,

@@ -4,7 +4,6 @@ window.triptych = window.triptych || {};
 (function (triptych) {
   "use strict";
 
-  const WAITING = "Waiting for its first sign of life…";
   const AWAY = "Its progress cannot be fetched now; trying again…";
   const streams = new Map();  // job id -> {stream, element, state}
 
@@ -20,7 +19,8 @@ window.triptych = window.triptych || {};
   /* The list may tell an older state than the stream has begun with; then the next sign of life is news, or the stream's end. */
   function follow(element) {
     const id = element.dataset.followJob;
-    const entry = { element: element, timer: null };
+    const words = element.querySelector(".follow-text");
+    const entry = { element: element, timer: null, waiting: words && words.textContent };
     function heard(state) {
       clearTimeout(entry.timer);
       if (state === entry.element.dataset.state) return;
@@ -42,7 +42,7 @@ window.triptych = window.triptych || {};
         const text = entry.element.querySelector(".follow-text");
         if (!text || state !== "live" && state !== "reconnecting") return;
         if (state === "reconnecting") text.textContent = AWAY;
-        else if (text.textContent === AWAY) text.textContent = WAITING;
+        else if (text.textContent === AWAY) text.textContent = entry.waiting;
       },
     });
     streams.set(id, entry);
@@ -51,7 +51,7 @@ window.triptych = window.triptych || {};
   /* Opens what is on the page and closes what is not. */
   triptych.followLists = function () {
     const shown = new Map();
-    for (const element of document.querySelectorAll("[data-follow-job]")) shown.set(element.dataset.followJob, element);
+    for (const element of document.querySelectorAll("#page [data-follow-job]")) shown.set(element.dataset.followJob, element);
     for (const [id, entry] of streams) {
       if (shown.has(id)) entry.element = shown.get(id);
       else {

@@ -15,7 +15,7 @@ window.triptych = window.triptych || {};
      their points alone. */
   triptych.fetchCurves = async function (jobId, points, epochs) {
     const range = epochs ? "&first_epoch=" + epochs[0] + "&last_epoch=" + epochs[1] : "";
-    const answer = await fetch("/api/metrics/curves/?job=" + encodeURIComponent(jobId) + "&points=" + points + range);
+    const answer = await triptych.fetchEarly(triptych.curvesAddress(jobId, points) + range);
     if (!answer.ok) throw new Error(triptych.refusal(answer.status, await answer.text()));
     return answer.json();
   };

@@ -10,7 +10,7 @@ from dash import ClientsideFunction, Dash, Input, Output, dcc, html
 from ui import wording
 from ui.api import Api, ApiError, ApiProblem
 from ui.choices import search_choices
-from ui.pages.job_live import CHARTS, plotly_address
+from ui.pages.job_live import CHARTS
 from ui.pages.job_settings import flat_settings
 from ui.parts import Node, attributes, card, empty, failure, heading, message, name, state_badge, table
 
@@ -57,7 +57,6 @@ def layout(api: Api, query: Query) -> Node:
             html.Div(id="compare-mounted", hidden=True),
         ],
         id="compare-page",
-        **attributes(data_plotly=plotly_address()),
     )
 
 

@@ -31,8 +31,8 @@ def layout(api: Api, job_id: str) -> Node:
             html.Div(_state(job), id="job-state", className="job-state", **attributes(aria_live="polite")),
             html.Div(id="job-action-error"),
             findings.kept(job["findings"]),
-            job_live.progress(),
-            *job_live.charts(),
+            job_live.progress(over=job["state"] in wording.ENDED),
+            *job_live.charts(begun=job["state"] not in {"created", "queued"}),
             html.Div(result.figures, id="job-figures"),
             html.Div([job_live.matrix(), html.Div(result.report, id="job-report")], className="result"),
             html.Div(result.insight, id="job-insight"),
@@ -46,7 +46,6 @@ def layout(api: Api, job_id: str) -> Node:
             ),
         ],
         id="job-page",
-        **attributes(data_plotly=job_live.plotly_address()),
     )
 
 
@@ -95,7 +94,11 @@ def _shown(visible: bool) -> dict[str, str]:  # noqa: FBT001 - it is the only ar
 def _state(job: JSON) -> Node:
     attempt = None
     if job["attempt"] > 1:
-        attempt = html.Span(f"attempt {job['attempt']} of {job['last_attempt']}", className="quiet")
+        attempt = html.Span(
+            f"attempt {job['attempt']} of {job['last_attempt']}",
+            className="quiet",
+            title=f"What ends by nobody's fault is tried again by itself, up to attempt {job['last_attempt']}.",
+        )
     return [
         state_badge(job["state"], size="lg"),
         html.Span(job["reason"] or "", className="reason", dir="auto"),

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dash_mantine_components as dmc
-import plotly
 from dash import html
-from dash.fingerprint import build_fingerprint
 
 from ui.parts import Node, attributes, card
 
@@ -13,15 +11,8 @@ LOGARITHMIC = ("loss", "learning_rate")  # what may fall by orders of magnitude
 CHARTS = (("loss", "Loss"), ("accuracy", "Accuracy"), ("macro_f1", "Macro F1"))
 
 
-def plotly_address() -> str:
-    """Give the address of the chart library."""
-    # with a fingerprint Dash lets browsers keep it; charts.js loads it only where there is a chart
-    file = build_fingerprint("package_data/plotly.min.js", plotly.__version__, 0)  # type: ignore[no-untyped-call]
-    return f"/_dash-component-suites/plotly/{file}"
-
-
-def progress() -> Node:
-    """Show where the trainer is."""
+def progress(*, over: bool) -> Node:
+    """Show where the trainer is, unless its work is over."""
     return card(
         html.Div(
             [
@@ -47,7 +38,7 @@ def progress() -> Node:
             className="split",
         ),
         id="live-progress",
-        className="progress-card",
+        className="progress-card over" if over else "progress-card",
     )
 
 
@@ -55,10 +46,10 @@ MORE_CHARTS = (("learning_rate", "Learning rate"), ("machine", "Machine"))
 OVER = {"machine": "time"}  # the others are over epochs
 
 
-def charts() -> Node:
-    """Give the places of all charts."""
+def charts(*, begun: bool) -> Node:
+    """Give the places of all charts, small ones for a job that has not begun."""
     return [
-        html.Div([chart(key, title) for key, title in some], className="charts")
+        html.Div([chart(key, title) for key, title in some], className="charts" if begun else "charts idle")
         for some in (CHARTS, MORE_CHARTS)
     ]
 

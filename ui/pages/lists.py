@@ -69,13 +69,15 @@ def running_card(job: JSON, *, followed: bool) -> Node:
                 className="cell-note",
             ),
             html.Div(html.Div(className="follow-fill"), className="follow-bar"),
-            html.Div(
-                "Waiting for its first sign of life…" if followed else "", className="cell-note follow-text"
-            ),
+            html.Div(_waits_for(job["state"]) if followed else "", className="cell-note follow-text"),
         ],
         className="running",
         **(_followed(job) if followed else {}),
     )
+
+
+def _waits_for(state: str) -> str:
+    return "Waiting for a free place" if state == "queued" else "Waiting for its first sign of life…"
 
 
 def datasets_table(datasets: Sequence[JSON]) -> Node:

@@ -39,7 +39,7 @@ RESOURCES = (
     Field(
         "max_retries",
         "Retries",
-        "by itself, where it ended by nobody's fault; from its checkpoint",
+        "how often it is tried again by itself, from its checkpoint, where it ended by nobody's fault",
         "integer",
         None,
         optional=True,
@@ -49,7 +49,7 @@ RESOURCES = (
     Field(
         "max_idle_seconds",
         "Longest silence, seconds",
-        "after which it is stopped as hung; 0: never",
+        "without a report, after which it is stopped as hung; 0: never",
         "integer",
         None,
         optional=True,

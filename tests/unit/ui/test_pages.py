@@ -17,8 +17,7 @@ from werkzeug.wrappers import Response
 from ui import routing
 from ui.api import Api
 from ui.app import create_app
-from ui.compression import PackageFiles
-from ui.pages import job, job_live
+from ui.pages import job
 from ui.settings import UiSettings
 
 
@@ -292,26 +291,3 @@ def test_nothing_is_loaded_from_elsewhere():
     page = client.get("/").text
     assert 'src="http' not in page
     assert 'href="http' not in page
-
-
-@pytest.mark.parametrize("encoding", ["gzip", "br"])
-def test_scripts_are_compressed_once_and_kept_for_long(encoding):
-    client = create_app(UiSettings()).server.test_client()
-    answers = [client.get(job_live.plotly_address(), headers={"Accept-Encoding": encoding}) for _ in range(2)]
-    assert [answer.headers["Content-Encoding"] for answer in answers] == [encoding] * 2
-    assert answers[0].data == answers[1].data
-    assert len(answers[0].data) < 2_000_000
-    assert answers[0].cache_control.max_age >= 30 * 86_400
-    assert "Accept-Encoding" in answers[0].headers["Vary"]
-    assert "Content-Encoding" not in client.get(job_live.plotly_address()).headers
-
-
-def test_answers_that_differ_are_not_kept():
-    files = PackageFiles()
-    files.set("gzip;", b"one person's page")
-    files.set("gzip;/_dash-component-suites/a.js", b"script")
-    assert files.get("gzip;") is None
-    assert files.get("gzip;/_dash-component-suites/a.js") == b"script"
-    for number in range(200):
-        files.set(f"gzip;/_dash-component-suites/{number}.js", b"")
-    assert files.get("gzip;/_dash-component-suites/a.js") is None
