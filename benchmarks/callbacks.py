@@ -490,6 +490,7 @@ def serve_bare(bind: str) -> None:
         bind=bind,
         workers=fields["metrics_processes"].default,
         threads=fields["metrics_threads"].default,
+        stop_seconds=fields["metrics_stop_seconds"].default,
     )
 
 

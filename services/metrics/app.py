@@ -18,6 +18,7 @@ from runtime.loop import Loop
 from runtime.outbox import Outbox
 from runtime.telemetry import Telemetry
 from services.metrics.auth import Authenticator
+from services.metrics.herald import Herald
 from services.metrics.history import History
 from services.metrics.hub import Hub, TooManyStreams
 from services.metrics.intake import Intake
@@ -48,6 +49,7 @@ class Service:
             timeout_seconds=settings.publish_timeout_seconds,
             pause_seconds=settings.publish_pause_seconds,
         )
+        self.herald = Herald(self.publisher)
         self.hub = Hub(
             settings.redis_url,
             max_viewers=settings.events_max_streams,
@@ -71,7 +73,7 @@ class Service:
             intake=Intake(
                 self.db,
                 outbox,
-                self.publisher,
+                self.herald,
                 grace_seconds=settings.callback_grace_seconds,
             ),
             history=History(self.db, Digests(settings.history_kept_jobs)),
@@ -88,6 +90,7 @@ class Service:
         self.watching.stop()
         self.hub.close()
         self.hub.join()
+        self.herald.close()
         self.publisher.close()
         self.db.engine.dispose()
 

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from contracts.callback import Final
     from runtime.outbox import Outbox
     from services.metrics.auth import Sender
+    from services.metrics.herald import Tells
     from services.metrics.items import Draft
     from services.metrics.jobs import LockedJob
-    from services.metrics.publisher import Publisher
 
 
 _MOST_TOGETHER = 32  # callbacks in one transaction; each may hold a thousand points
@@ -55,7 +55,7 @@ class _Told:
 class Intake:
     """Where callbacks enter. Those that come at the same time are stored by one transaction."""
 
-    def __init__(self, db: Database, outbox: Outbox, publisher: Publisher, *, grace_seconds: float) -> None:
+    def __init__(self, db: Database, outbox: Outbox, publisher: Tells, *, grace_seconds: float) -> None:
         """Wire the intake.
 
         Args:

@@ -13,18 +13,18 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from runtime.db import now
 from services.metrics import items
 from services.metrics.models import Item, Job
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Table
+    from sqlalchemy import Connection, Table
     from sqlalchemy.orm import Session
 
     from services.metrics.items import Draft, Numbered
@@ -66,7 +66,15 @@ _KNOWN = select(_ITEMS.c.job_id, _ITEMS.c.identity).where(
     _ITEMS.c.job_id.in_(bindparam("job_ids", expanding=True)),
     _ITEMS.c.identity.in_(bindparam("identities", expanding=True)),
 )
-_ADD = insert(_ITEMS)
+_TAKE_BACK = delete(_ITEMS).where(
+    _ITEMS.c.job_id == bindparam("of_job"), _ITEMS.c.seq > bindparam("last")
+)
+_INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}  # by SQLAlchemy's name of the dialect
+_MAKE = {name: insert(_JOBS).on_conflict_do_nothing() for name, insert in _INSERT.items()}
+_ADD = {
+    name: insert(_ITEMS).on_conflict_do_nothing(index_elements=["job_id", "identity"])
+    for name, insert in _INSERT.items()
+}
 
 
 def find(session: Session, job_id: str) -> LockedJob | None:
@@ -134,25 +142,19 @@ def append_all(session: Session, batch: Sequence[tuple[LockedJob, Sequence[Draft
     """Do what `append` does for several jobs, in as many statements as for one."""
     if not batch:
         return []
-    known = _known(session, batch)
-    told, rows = [], []
-    for job, drafts in batch:
-        fresh: dict[str, Draft] = {}
-        for draft in drafts:
-            if (job.job_id, draft.identity) not in known:
-                fresh.setdefault(draft.identity, draft)
-        numbered = [
-            items.Numbered(seq, draft.kind, draft.attempt, draft.at, draft.data)
-            for seq, draft in enumerate(fresh.values(), job.last_seq + 1)
-        ]
-        rows += [_item_row(job, identity, item) for identity, item in zip(fresh, numbered, strict=True)]
-        job.last_seq += len(numbered)
-        told.append(numbered)
     connection = session.connection()
-    if rows:
-        connection.execute(_ADD, rows)
+    told = [_numbered(job, drafts) for job, drafts in batch]
+    # Repeats are rare, so they are looked up only where fewer rows went in than were sent
+    if not _add(connection, batch, told):
+        # What went in beside the repeats has numbers with gaps, which nobody has seen
+        connection.execute(_TAKE_BACK, [{"of_job": job.job_id, "last": job.last_seq} for job, _ in batch])
+        known = _known(connection, batch)
+        told = [_numbered(job, drafts, known) for job, drafts in batch]
+        _add(connection, batch, told)
+    for (job, _), new in zip(batch, told, strict=True):
+        job.last_seq += len(new)
     connection.execute(_SAVE, [_job_row(job) for job, _ in batch])
-    return told
+    return [list(new.values()) for new in told]
 
 
 def _found(session: Session, job_ids: Sequence[str]) -> dict[str, LockedJob]:
@@ -161,22 +163,49 @@ def _found(session: Session, job_ids: Sequence[str]) -> dict[str, LockedJob]:
 
 
 def _made(session: Session, job_id: str) -> LockedJob:
-    try:
-        with session.begin_nested():
-            session.connection().execute(insert(_JOBS), {"job_id": job_id})
-    except IntegrityError:
-        pass  # another transaction made it since we looked
+    connection = session.connection()
+    connection.execute(_MAKE[connection.dialect.name], {"job_id": job_id})
     return _found(session, [job_id])[job_id]
 
 
-def _known(session: Session, batch: Sequence[tuple[LockedJob, Sequence[Draft]]]) -> set[tuple[str, str]]:
+def _numbered(
+    job: LockedJob, drafts: Sequence[Draft], known: Container[tuple[str, str]] = ()
+) -> dict[str, Numbered]:
+    """Number the drafts whose identities are not known, by identity; of two with one identity the first counts."""
+    fresh: dict[str, Draft] = {}
+    for draft in drafts:
+        if (job.job_id, draft.identity) not in known:
+            fresh.setdefault(draft.identity, draft)
+    return {
+        identity: items.Numbered(seq, draft.kind, draft.attempt, draft.at, draft.data)
+        for seq, (identity, draft) in enumerate(fresh.items(), job.last_seq + 1)
+    }
+
+
+def _add(
+    connection: Connection,
+    batch: Sequence[tuple[LockedJob, Sequence[Draft]]],
+    told: Sequence[Mapping[str, Numbered]],
+) -> bool:
+    """Insert items but those whose identity is stored; tell whether all went in."""
+    rows = [
+        _item_row(job, identity, item)
+        for (job, _), new in zip(batch, told, strict=True)
+        for identity, item in new.items()
+    ]
+    return not rows or connection.execute(_ADD[connection.dialect.name], rows).rowcount == len(rows)
+
+
+def _known(
+    connection: Connection, batch: Sequence[tuple[LockedJob, Sequence[Draft]]]
+) -> set[tuple[str, str]]:
     """Find which (job, identity) are stored already. Of several jobs' identities every pair is looked up: they are few."""
     identities = sorted({draft.identity for _, drafts in batch for draft in drafts})
     job_ids = [job.job_id for job, _ in batch]
     known: set[tuple[str, str]] = set()
     for begin in range(0, len(identities), _MOST_PARAMETERS):
         those = identities[begin : begin + _MOST_PARAMETERS]
-        stored = session.connection().execute(_KNOWN, {"job_ids": job_ids, "identities": those})
+        stored = connection.execute(_KNOWN, {"job_ids": job_ids, "identities": those})
         known.update((row.job_id, row.identity) for row in stored)
     return known
 
