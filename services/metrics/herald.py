@@ -10,7 +10,9 @@ if TYPE_CHECKING:
 
     from services.metrics.publisher import News
 
-_MOST_WAITING = 1000  # a Redis that hangs is given up after a fraction of a second; more than this nobody can be behind
+_MOST_WAITING = (
+    1000  # a Redis that hangs is given up after a fraction of a second; more than this nobody can be behind
+)
 
 
 class Tells(Protocol):

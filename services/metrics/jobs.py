@@ -66,9 +66,7 @@ _KNOWN = select(_ITEMS.c.job_id, _ITEMS.c.identity).where(
     _ITEMS.c.job_id.in_(bindparam("job_ids", expanding=True)),
     _ITEMS.c.identity.in_(bindparam("identities", expanding=True)),
 )
-_TAKE_BACK = delete(_ITEMS).where(
-    _ITEMS.c.job_id == bindparam("of_job"), _ITEMS.c.seq > bindparam("last")
-)
+_TAKE_BACK = delete(_ITEMS).where(_ITEMS.c.job_id == bindparam("of_job"), _ITEMS.c.seq > bindparam("last"))
 _INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}  # by SQLAlchemy's name of the dialect
 _MAKE = {name: insert(_JOBS).on_conflict_do_nothing() for name, insert in _INSERT.items()}
 _ADD = {

@@ -14,6 +14,7 @@ from flask_smorest import Blueprint
 from contracts.callback import ATTEMPT_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, TOKEN_HEADER
 from runtime import log
 from runtime.errors import Invalid
+from services.metrics.auth import HEADERS
 from services.metrics.connection import watch
 from services.metrics.parsing import parse
 from services.metrics.stream import EventStream
@@ -113,7 +114,8 @@ def blueprint(parts: Parts) -> Blueprint:
         with parts.measures.callback():
             _check_job_id(job_id)
             raw = request.get_data(cache=False)
-            sender = parts.authenticator.check(job_id, dict(request.headers), raw, now=time.time())
+            sent = {name: value for name in HEADERS if (value := request.headers.get(name)) is not None}
+            sender = parts.authenticator.check(job_id, sent, raw, now=time.time())
             with log.bound(job_id=job_id):
                 parts.intake.accept(job_id, sender, parse(raw))
         return Response(status=204)
