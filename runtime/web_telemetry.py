@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from flask import Flask, Response, g, request
 
@@ -11,24 +11,11 @@ from runtime.metrics import CONTENT_TYPE
 from runtime.tracing import PARENT
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from runtime.telemetry import Telemetry
-    from runtime.tracing import Span
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})  # asked by machines, every few seconds
 _SERVER_ERROR = 500
-
-
-class _Watched(NamedTuple):
-    """A request that has begun. Read once: each look through Flask's proxies costs a callback a microsecond."""
-
-    began_at: float
-    route: str
-    method: str
-    scope: AbstractContextManager[Span]
-    span: Span
 
 
 def watch(app: Flask, telemetry: Telemetry) -> None:
@@ -36,43 +23,38 @@ def watch(app: Flask, telemetry: Telemetry) -> None:
 
     A request is timed until its answer begins: how long an event stream or a download goes on is up to who reads it.
     """
-    seconds = telemetry.registry.histogram(
-        "triptych_http_request_seconds",
-        "Time until the answer to a request begins.",
-        *("service", "route", "method", "status"),
-    )
+    seconds = telemetry.request_seconds
 
     @app.before_request
     def _begin() -> None:
-        route, method = _route(), _method()
-        if route in _QUIET:
+        g.began_at = time.perf_counter()
+        if _route() in _QUIET:
             return
         ids = {f"triptych.{name}": value for name, value in (request.view_args or {}).items()}
-        told = {"http.request.method": method, "http.route": route, **ids}
-        scope = telemetry.tracer.span(
-            f"{method} {route}", "server", told, parent=request.headers.get(PARENT, "")
+        told = {"http.request.method": _method(), "http.route": _route(), **ids}
+        g.span_scope = telemetry.tracer.span(
+            f"{_method()} {_route()}", "server", told, parent=request.headers.get(PARENT, "")
         )
-        g.watched = _Watched(time.perf_counter(), route, method, scope, scope.__enter__())
+        g.span = g.span_scope.__enter__()
 
     @app.after_request
     def _measure(response: Response) -> Response:
         # Where another hook answered before _begin, nothing was begun
-        watched: _Watched | None = g.get("watched")
-        if watched is not None:
-            status = response.status_code
-            seconds.labels(telemetry.service, watched.route, watched.method, str(status)).observe(
-                time.perf_counter() - watched.began_at
+        if "span" in g:
+            status = str(response.status_code)
+            seconds.labels(telemetry.service, _route(), _method(), status).observe(
+                time.perf_counter() - g.began_at
             )
-            watched.span.tell({"http.response.status_code": status})
-            if status >= _SERVER_ERROR:
-                watched.span.fail(response.status)
+            g.span.tell({"http.response.status_code": response.status_code})
+            if response.status_code >= _SERVER_ERROR:
+                g.span.fail(response.status)
         return response
 
     @app.teardown_request
     def _end(_error: BaseException | None) -> None:
-        watched: _Watched | None = g.pop("watched", None)
-        if watched is not None:
-            watched.scope.__exit__(None, None, None)
+        scope = g.pop("span_scope", None)
+        if scope is not None:
+            scope.__exit__(None, None, None)
 
     @app.get("/metrics")
     def metrics() -> Response:
