@@ -67,11 +67,15 @@ _KNOWN = select(_ITEMS.c.job_id, _ITEMS.c.identity).where(
     _ITEMS.c.identity.in_(bindparam("identities", expanding=True)),
 )
 _TAKE_BACK = delete(_ITEMS).where(_ITEMS.c.job_id == bindparam("of_job"), _ITEMS.c.seq > bindparam("last"))
-_INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}  # by SQLAlchemy's name of the dialect
-_MAKE = {name: insert(_JOBS).on_conflict_do_nothing() for name, insert in _INSERT.items()}
+# By SQLAlchemy's name of the dialect: `insert` of all dialects has no ON CONFLICT
+_MAKE = {
+    "sqlite": sqlite.insert(_JOBS).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(_JOBS).on_conflict_do_nothing(),
+}
+_IDENTITY = ["job_id", "identity"]
 _ADD = {
-    name: insert(_ITEMS).on_conflict_do_nothing(index_elements=["job_id", "identity"])
-    for name, insert in _INSERT.items()
+    "sqlite": sqlite.insert(_ITEMS).on_conflict_do_nothing(index_elements=_IDENTITY),
+    "postgresql": postgresql.insert(_ITEMS).on_conflict_do_nothing(index_elements=_IDENTITY),
 }
 
 
