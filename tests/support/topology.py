@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,7 +96,12 @@ class Topology:
             part.down(grace_seconds=0)
         if redis is not None:
             redis.down(grace_seconds=5)
-        return leftovers.end(str(self._folder), grace_seconds=0.5)
+        mark = str(self._folder)
+        with suppress(
+            AssertionError
+        ):  # the predictor's processes end by themselves when nobody asks them any more
+            until(lambda: not leftovers.find(mark), "the models' processes to end")
+        return leftovers.end(mark, grace_seconds=0.5)
 
     def _here(self, text: str) -> str:
         for pattern, stand_in in self._names.items():
