@@ -35,7 +35,7 @@ SETTINGS = (
 OURS = {"ASSETS_JSON", "TRIPTYCH_URL", "JOB_MAX_RETRIES"}
 # Of the programs around it
 FOREIGN = re.compile(  # first those of deployments, to be replaced or set by whoever deploys
-    r"(CACHE|DATABASE|TASK)_(SUBNETS|SECURITY_GROUP|CHANGES_QUEUE_URL)|OBJECTS_URL_OF_THE_STACK|INSTANCE_ID|LAUNCHER_MEMORY|TORCH_INDEX|"
+    r"(CACHE|DATABASE|TASK)_(SUBNETS|SECURITY_GROUP|CHANGES_QUEUE_URL)|OBJECTS_URL_OF_THE_STACK|\w+_ENDPOINT|TASK_DEFINITION|NO_EVICTION|INSTANCE_ID|LAUNCHER_MEMORY|TORCH_INDEX|"
     r"(AWS|PIP|OTEL|FAULT|POSTGRES|PG|REDIS|MINIO|GF|GRAFANA|DOCKER|COMPOSE|GITHUB|KUBE|KEDA|PYTHON|XDG|SSL|HTTPS?)_\w+"
     r"|VIRTUAL_ENV|LC_ALL|RLIMIT_AS|PROMETHEUS_MULTIPROC_DIR|CREATE_COMPLETE|UPDATE_COMPLETE|CAPABILITY_\w+|FARGATE_SPOT|FOLDER_OR_URI"
 )
@@ -109,7 +109,7 @@ def _commands(block, program):
         words = list(lexer)
         for place, word in enumerate(words):
             before = words[place - 1] if place else ";"
-            first = set(before) <= set("();<>|&") or before in {"do", "then", "exec"} or "=" in before
+            first = set(before) <= set("();<>|&") or before in {"do", "then", "exec"} or re.match(r"\w+=", before)
             if first and (word == program or word.endswith(f"/{program}")):
                 rest = words[place + 1 :]
                 end = next((n for n, one in enumerate(rest) if one and set(one) <= set("();<>|&")), len(rest))
