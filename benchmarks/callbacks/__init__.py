@@ -1,0 +1,1 @@
+"""Callbacks a second and their latency; see __main__.py."""
