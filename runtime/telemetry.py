@@ -96,6 +96,15 @@ class Telemetry:
         return round_watched
 
     @cached_property
+    def request_seconds(self) -> Histogram:
+        """How long requests take, by service, route, method and status; made in the processes that serve some."""
+        return self.registry.histogram(
+            "triptych_http_request_seconds",
+            "Time until the answer to a request begins.",
+            *("service", "route", "method", "status"),
+        )
+
+    @cached_property
     def _rounds(self) -> tuple[Counter, Histogram]:
         return (
             self.registry.counter(

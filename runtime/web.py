@@ -40,6 +40,11 @@ def problem(status: int, title: str, detail: str, **extra: object) -> Response:
     return response
 
 
+def request_id(given: str) -> str:
+    """Give the id that came with a request where it is one, else a new one."""
+    return given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+
+
 def install(app: Flask, checks: Mapping[str, Callable[[], object]], telemetry: Telemetry) -> None:
     """Give an app its error mapping, request ids, probes and telemetry.
 
@@ -100,8 +105,7 @@ def install(app: Flask, checks: Mapping[str, Callable[[], object]], telemetry: T
 def _install_request_ids(app: Flask) -> None:
     @app.before_request
     def _begin() -> None:
-        given = request.headers.get("X-Request-ID", "")
-        g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+        g.request_id = request_id(request.headers.get("X-Request-ID", ""))
         g.log_scope = log.bound(request_id=g.request_id)
         g.log_scope.__enter__()
 

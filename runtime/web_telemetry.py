@@ -23,11 +23,7 @@ def watch(app: Flask, telemetry: Telemetry) -> None:
 
     A request is timed until its answer begins: how long an event stream or a download goes on is up to who reads it.
     """
-    seconds = telemetry.registry.histogram(
-        "triptych_http_request_seconds",
-        "Time until the answer to a request begins.",
-        *("service", "route", "method", "status"),
-    )
+    seconds = telemetry.request_seconds
 
     @app.before_request
     def _begin() -> None:

@@ -18,11 +18,14 @@ from runtime.loop import Loop
 from runtime.outbox import Outbox
 from runtime.telemetry import Telemetry
 from services.metrics.auth import Authenticator
+from services.metrics.endpoint import CallbackEndpoint
+from services.metrics.herald import Herald
 from services.metrics.history import History
 from services.metrics.hub import Hub, TooManyStreams
 from services.metrics.intake import Intake
 from services.metrics.measures import Measures
 from services.metrics.publisher import Publisher
+from services.metrics.receiver import Receiver
 from services.metrics.routes import Parts, blueprint
 from services.metrics.silence import LOOKS, SilenceWatch
 from services.metrics.thinning import Digests
@@ -48,6 +51,7 @@ class Service:
             timeout_seconds=settings.publish_timeout_seconds,
             pause_seconds=settings.publish_pause_seconds,
         )
+        self.herald = Herald(self.publisher)
         self.hub = Hub(
             settings.redis_url,
             max_viewers=settings.events_max_streams,
@@ -60,23 +64,24 @@ class Service:
         self.watching = Loop("silence watch", watch.look, seconds=settings.silent_seconds / LOOKS)
         self.watching.start()
         fixed = settings.callback_secret
+        self.intake = Intake(
+            self.db,
+            outbox,
+            self.herald,
+            grace_seconds=settings.callback_grace_seconds,
+        )
+        authenticator = Authenticator(
+            settings.callback_roots,
+            fixed.get_secret_value() if fixed else None,
+            leeway=settings.callback_leeway_seconds,
+            max_ttl=settings.callback_max_ttl_seconds,
+        )
+        self.receiver = Receiver(authenticator, self.intake, measures)
         self.parts = Parts(
             settings=settings,
-            authenticator=Authenticator(
-                settings.callback_roots,
-                fixed.get_secret_value() if fixed else None,
-                leeway=settings.callback_leeway_seconds,
-                max_ttl=settings.callback_max_ttl_seconds,
-            ),
-            intake=Intake(
-                self.db,
-                outbox,
-                self.publisher,
-                grace_seconds=settings.callback_grace_seconds,
-            ),
+            receiver=self.receiver,
             history=History(self.db, Digests(settings.history_kept_jobs)),
             hub=self.hub,
-            measures=measures,
         )
 
     def end_streams(self) -> None:
@@ -88,6 +93,7 @@ class Service:
         self.watching.stop()
         self.hub.close()
         self.hub.join()
+        self.herald.close()
         self.publisher.close()
         self.db.engine.dispose()
 
@@ -115,6 +121,9 @@ def create_app(settings: MetricsSettings) -> Flask:
     # taken and viewers served, only later
     web.install(app, {"database": service.db.check}, service.telemetry)
     _install_errors(app)
+    app.wsgi_app = CallbackEndpoint(  # type: ignore[method-assign]  # Flask's own way to wrap an app
+        app.wsgi_app, service.receiver, service.telemetry, max_body_bytes=settings.max_body_bytes
+    )
     return app
 
 

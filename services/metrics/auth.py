@@ -20,7 +20,7 @@ from contracts.callback import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_HEADERS = (TOKEN_HEADER, ATTEMPT_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER)
+HEADERS = (TOKEN_HEADER, ATTEMPT_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER)
 _ATTEMPT = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 
 
@@ -62,7 +62,7 @@ class Authenticator:
         Raises:
             Refused: A check failed; the text says which.
         """
-        headers = {name: received[name] for name in _HEADERS if name in received}
+        headers = {name: received[name] for name in HEADERS if name in received}
         for name, value in headers.items():
             if "," in value:
                 raise Refused(f"{name} was sent more than once")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from runtime.bus import Work
     from services.metrics.items import Draft, Numbered
-    from services.metrics.models import Job
+    from services.metrics.jobs import LockedJob
     from services.metrics.publisher import Publisher
 
 
@@ -107,13 +107,13 @@ class Handlers:
             new = _end(session, job, attempt, Outcome.FAILED.value, f"could not be launched: {event.reason}")
         self._tell(job, new)
 
-    def _tell(self, job: Job, new: list[Numbered]) -> None:
+    def _tell(self, job: LockedJob, new: list[Numbered]) -> None:
         self._publisher.publish([News(job.job_id, new, None, job.last_seq)])
 
 
 def _end(
     session: Session,
-    job: Job,
+    job: LockedJob,
     attempt: int,
     state: str,
     reason: str,
@@ -121,6 +121,6 @@ def _end(
     drafts: list[Draft] | None = None,
 ) -> list[Numbered]:
     jobs.begin_attempt(job, attempt)
-    if attempt < job.attempt or jobs.has_ended(job):
-        return []
-    return jobs.append(session, job, [*(drafts or []), jobs.move(job, state, reason, metrics)])
+    over = attempt < job.attempt or jobs.has_ended(job)
+    told = [] if over else [*(drafts or []), jobs.move(job, state, reason, metrics)]
+    return jobs.append(session, job, told)

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from contracts.callback import Final
     from runtime.outbox import Outbox
     from services.metrics.auth import Sender
+    from services.metrics.herald import Tells
     from services.metrics.items import Draft
-    from services.metrics.models import Job
-    from services.metrics.publisher import Publisher
+    from services.metrics.jobs import LockedJob
 
 
 _MOST_TOGETHER = 32  # callbacks in one transaction; each may hold a thousand points
@@ -46,15 +46,16 @@ class _Callback:
 class _Told:
     """What a transaction adds to one job."""
 
-    job: Job
+    job: LockedJob
     drafts: list[Draft] = field(default_factory=list)
     heartbeat: Heartbeat | None = None
+    taken: bool = False  # where every callback was refused, nothing is written
 
 
 class Intake:
     """Where callbacks enter. Those that come at the same time are stored by one transaction."""
 
-    def __init__(self, db: Database, outbox: Outbox, publisher: Publisher, *, grace_seconds: float) -> None:
+    def __init__(self, db: Database, outbox: Outbox, publisher: Tells, *, grace_seconds: float) -> None:
         """Wire the intake.
 
         Args:
@@ -114,10 +115,11 @@ class Intake:
                     errors.append(error)
                 else:
                     errors.append(None)
-            new = jobs.append_all(session, [(each.job, each.drafts) for each in told.values()])
+            taken = [each for each in told.values() if each.taken]
+            new = jobs.append_all(session, [(each.job, each.drafts) for each in taken])
             news = [
                 News(each.job.job_id, numbered, each.heartbeat, each.job.last_seq)
-                for each, numbered in zip(told.values(), new, strict=True)
+                for each, numbered in zip(taken, new, strict=True)
             ]
         self._publisher.publish(news)
         return errors
@@ -130,8 +132,9 @@ class Intake:
         job.last_seen = now()
         told.heartbeat = _newer(job, body.heartbeat) or told.heartbeat
         told.drafts += self._drafts(session, job, body)
+        told.taken = True
 
-    def _admit(self, job: Job, sender: Sender, attempt: int) -> None:
+    def _admit(self, job: LockedJob, sender: Sender, attempt: int) -> None:
         """Let a callback in, and a newer attempt begin; a callback that is refused changes nothing."""
         if sender.attempt is None and job.launched:
             raise Refused("this platform launched the job, so only version 2 callbacks are accepted for it")
@@ -146,7 +149,7 @@ class Intake:
         job.launched = job.launched or sender.attempt is not None
         jobs.begin_attempt(job, attempt)
 
-    def _drafts(self, session: Session, job: Job, body: CallbackBody) -> list[Draft]:
+    def _drafts(self, session: Session, job: LockedJob, body: CallbackBody) -> list[Draft]:
         drafts = []
         if not jobs.has_ended(job) and job.state not in (items.RUNNING, items.INTERRUPTED):
             drafts.append(jobs.move(job, items.RUNNING))
@@ -157,7 +160,7 @@ class Intake:
             drafts += self._end(session, job, body.final)
         return drafts
 
-    def _end(self, session: Session, job: Job, final: Final) -> list[Draft]:
+    def _end(self, session: Session, job: LockedJob, final: Final) -> list[Draft]:
         # A trainer that was told to stop does not know why: another attempt may follow, and viewers wait for it
         interrupted = job.launched and final.outcome is Outcome.CANCELLED
         if interrupted and job.state == items.INTERRUPTED:
@@ -183,7 +186,7 @@ class Intake:
         return drafts
 
 
-def _newer(job: Job, heartbeat: Heartbeat | None) -> Heartbeat | None:
+def _newer(job: LockedJob, heartbeat: Heartbeat | None) -> Heartbeat | None:
     """Keep a heartbeat unless a later one came first."""
     if heartbeat is None:
         return None

@@ -3,58 +3,100 @@
 Every function works inside the caller's write transaction, and everything about a job happens under the lock of its
 row (the single writer on SQLite). So a number is visible only when all lower ones are, and a reader that has seen
 number n has missed nothing before it.
+
+Statements are made once and name tables, not mapped classes: a session's bookkeeping for each row took a callback four
+times as long as its statements (docs/adr/0026-group-commit.md).
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from sqlalchemy import insert, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from runtime.db import now
 from services.metrics import items
 from services.metrics.models import Item, Job
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
+    from datetime import datetime
 
-    from sqlalchemy import Table
+    from sqlalchemy import Connection, Table
     from sqlalchemy.orm import Session
 
     from services.metrics.items import Draft, Numbered
 
-_ITEMS: Table = Item.__table__  # type: ignore[assignment]  # SQLAlchemy types __table__ as FromClause
 _MOST_PARAMETERS = 10_000  # of one statement; SQLite takes some 32,000
 
 
-def find(session: Session, job_id: str) -> Job | None:
+@dataclass(slots=True)
+class LockedJob:
+    """A job's row, by `models.Job`'s columns, while its lock is held. What is changed here, `append` writes back."""
+
+    job_id: str
+    attempt: int
+    state: str
+    reason: str
+    launched: bool
+    last_seq: int
+    heartbeat: str | None
+    last_seen: datetime | None
+    silence_told_at: datetime | None
+    ended_at: datetime | None
+
+
+_COLUMNS = [column.name for column in fields(LockedJob)]
+_JOBS: Table = Job.__table__  # type: ignore[assignment]  # SQLAlchemy types __table__ as FromClause
+_ITEMS: Table = Item.__table__  # type: ignore[assignment]  # as above
+_LOCK = (
+    select(*(_JOBS.c[name] for name in _COLUMNS))
+    .where(_JOBS.c.job_id.in_(bindparam("job_ids", expanding=True)))
+    .order_by(_JOBS.c.job_id)
+    .with_for_update()
+)
+_SAVE = (
+    update(_JOBS)
+    .where(_JOBS.c.job_id == bindparam("of_job"))
+    .values({name: bindparam(name) for name in _COLUMNS if name != "job_id"})
+)
+_KNOWN = select(_ITEMS.c.job_id, _ITEMS.c.identity).where(
+    _ITEMS.c.job_id.in_(bindparam("job_ids", expanding=True)),
+    _ITEMS.c.identity.in_(bindparam("identities", expanding=True)),
+)
+_TAKE_BACK = delete(_ITEMS).where(_ITEMS.c.job_id == bindparam("of_job"), _ITEMS.c.seq > bindparam("last"))
+# By SQLAlchemy's name of the dialect: `insert` of all dialects has no ON CONFLICT
+_MAKE = {
+    "sqlite": sqlite.insert(_JOBS).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(_JOBS).on_conflict_do_nothing(),
+}
+_IDENTITY = ["job_id", "identity"]
+_ADD = {
+    "sqlite": sqlite.insert(_ITEMS).on_conflict_do_nothing(index_elements=_IDENTITY),
+    "postgresql": postgresql.insert(_ITEMS).on_conflict_do_nothing(index_elements=_IDENTITY),
+}
+
+
+def find(session: Session, job_id: str) -> LockedJob | None:
     """Take the lock of a job that is known."""
-    return session.get(Job, job_id, with_for_update=True)
+    return _found(session, [job_id]).get(job_id)
 
 
-def lock(session: Session, job_id: str) -> Job:
+def lock(session: Session, job_id: str) -> LockedJob:
     """Take the lock of a job, whose row is made where it is new."""
-    job = find(session, job_id)
-    if job is None:
-        try:
-            with session.begin_nested():
-                session.add(Job(job_id=job_id))
-        except IntegrityError:
-            pass  # another transaction made it since we looked
-        job = session.get_one(Job, job_id, with_for_update=True, populate_existing=True)
-    return job
+    return lock_all(session, [job_id])[job_id]
 
 
-def lock_all(session: Session, job_ids: Iterable[str]) -> dict[str, Job]:
+def lock_all(session: Session, job_ids: Iterable[str]) -> dict[str, LockedJob]:
     """Take the locks of several jobs, always in the same order, so that two transactions never wait for each other."""
     wanted = sorted(set(job_ids))
-    found = session.scalars(select(Job).where(Job.job_id.in_(wanted)).order_by(Job.job_id).with_for_update())
-    locked = {job.job_id: job for job in found}
-    return {job_id: locked.get(job_id) or lock(session, job_id) for job_id in wanted}
+    found = _found(session, wanted)
+    return {job_id: found.get(job_id) or _made(session, job_id) for job_id in wanted}
 
 
-def begin_attempt(job: Job, attempt: int) -> bool:
+def begin_attempt(job: LockedJob, attempt: int) -> bool:
     """Make an attempt the present one.
 
     Returns:
@@ -68,12 +110,12 @@ def begin_attempt(job: Job, attempt: int) -> bool:
     return True
 
 
-def has_ended(job: Job) -> bool:
+def has_ended(job: LockedJob) -> bool:
     """Tell whether the present attempt is over; the first end counts."""
     return job.state in items.TERMINAL
 
 
-def move(job: Job, state: str, reason: str = "", metrics: Mapping[str, float] | None = None) -> Draft:
+def move(job: LockedJob, state: str, reason: str = "", metrics: Mapping[str, float] | None = None) -> Draft:
     """Set the present attempt's state and draft the item that tells it."""
     at = now()
     # PostgreSQL refuses NUL in text
@@ -84,8 +126,8 @@ def move(job: Job, state: str, reason: str = "", metrics: Mapping[str, float] | 
     return items.state(job.attempt, state, at, reason, metrics)
 
 
-def append(session: Session, job: Job, drafts: Sequence[Draft]) -> list[Numbered]:
-    """Number and store the drafts whose identity is new; a repeat takes no number.
+def append(session: Session, job: LockedJob, drafts: Sequence[Draft]) -> list[Numbered]:
+    """Number and store the drafts whose identity is new, a repeat takes no number, and write the job's row back.
 
     Args:
         session: The transaction that holds the job's lock.
@@ -98,44 +140,91 @@ def append(session: Session, job: Job, drafts: Sequence[Draft]) -> list[Numbered
     return append_all(session, [(job, drafts)])[0]
 
 
-def append_all(session: Session, batch: Sequence[tuple[Job, Sequence[Draft]]]) -> list[list[Numbered]]:
+def append_all(session: Session, batch: Sequence[tuple[LockedJob, Sequence[Draft]]]) -> list[list[Numbered]]:
     """Do what `append` does for several jobs, in as many statements as for one."""
-    known = _known(session, batch)
-    told, rows = [], []
-    for job, drafts in batch:
-        fresh: dict[str, Draft] = {}
-        for draft in drafts:
-            if (job.job_id, draft.identity) not in known:
-                fresh.setdefault(draft.identity, draft)
-        numbered = [
-            items.Numbered(seq, draft.kind, draft.attempt, draft.at, draft.data)
-            for seq, draft in enumerate(fresh.values(), job.last_seq + 1)
-        ]
-        rows += [
-            {"job_id": job.job_id, "identity": identity, **_columns(item)}
-            for item, identity in zip(numbered, fresh, strict=True)
-        ]
-        if numbered:
-            job.last_seq += len(numbered)
-        told.append(numbered)
-    if rows:
-        session.execute(insert(_ITEMS), rows)
-    return told
+    if not batch:
+        return []
+    connection = session.connection()
+    told = [_numbered(job, drafts) for job, drafts in batch]
+    # Repeats are rare, so they are looked up only where fewer rows went in than were sent
+    if not _add(connection, batch, told):
+        # What went in beside the repeats has numbers with gaps, which nobody has seen
+        connection.execute(_TAKE_BACK, [{"of_job": job.job_id, "last": job.last_seq} for job, _ in batch])
+        known = _known(connection, batch)
+        told = [_numbered(job, drafts, known) for job, drafts in batch]
+        _add(connection, batch, told)
+    for (job, _), new in zip(batch, told, strict=True):
+        job.last_seq += len(new)
+    connection.execute(_SAVE, [_job_row(job) for job, _ in batch])
+    return [list(new.values()) for new in told]
 
 
-def _known(session: Session, batch: Sequence[tuple[Job, Sequence[Draft]]]) -> set[tuple[str, str]]:
+def _found(session: Session, job_ids: Sequence[str]) -> dict[str, LockedJob]:
+    rows = session.connection().execute(_LOCK, {"job_ids": job_ids})
+    return {row.job_id: LockedJob(*row) for row in rows}
+
+
+def _made(session: Session, job_id: str) -> LockedJob:
+    connection = session.connection()
+    connection.execute(_MAKE[connection.dialect.name], {"job_id": job_id})
+    return _found(session, [job_id])[job_id]
+
+
+def _numbered(
+    job: LockedJob, drafts: Sequence[Draft], known: Container[tuple[str, str]] = ()
+) -> dict[str, Numbered]:
+    """Number the drafts whose identities are not known, by identity; of two with one identity the first counts."""
+    fresh: dict[str, Draft] = {}
+    for draft in drafts:
+        if (job.job_id, draft.identity) not in known:
+            fresh.setdefault(draft.identity, draft)
+    return {
+        identity: items.Numbered(seq, draft.kind, draft.attempt, draft.at, draft.data)
+        for seq, (identity, draft) in enumerate(fresh.items(), job.last_seq + 1)
+    }
+
+
+def _add(
+    connection: Connection,
+    batch: Sequence[tuple[LockedJob, Sequence[Draft]]],
+    told: Sequence[Mapping[str, Numbered]],
+) -> bool:
+    """Insert items but those whose identity is stored; tell whether all went in."""
+    rows = [
+        _item_row(job, identity, item)
+        for (job, _), new in zip(batch, told, strict=True)
+        for identity, item in new.items()
+    ]
+    return not rows or connection.execute(_ADD[connection.dialect.name], rows).rowcount == len(rows)
+
+
+def _known(
+    connection: Connection, batch: Sequence[tuple[LockedJob, Sequence[Draft]]]
+) -> set[tuple[str, str]]:
     """Find which (job, identity) are stored already. Of several jobs' identities every pair is looked up: they are few."""
     identities = sorted({draft.identity for _, drafts in batch for draft in drafts})
     job_ids = [job.job_id for job, _ in batch]
     known: set[tuple[str, str]] = set()
     for begin in range(0, len(identities), _MOST_PARAMETERS):
         those = identities[begin : begin + _MOST_PARAMETERS]
-        stored = select(_ITEMS.c.job_id, _ITEMS.c.identity).where(
-            _ITEMS.c.job_id.in_(job_ids), _ITEMS.c.identity.in_(those)
-        )
-        known.update((row.job_id, row.identity) for row in session.connection().execute(stored))
+        stored = connection.execute(_KNOWN, {"job_ids": job_ids, "identities": those})
+        known.update((row.job_id, row.identity) for row in stored)
     return known
 
 
-def _columns(item: Numbered) -> dict[str, object]:
-    return {"seq": item.seq, "kind": item.kind, "attempt": item.attempt, "at": item.at, "data": item.data}
+def _job_row(job: LockedJob) -> dict[str, object]:
+    row = {name: getattr(job, name) for name in _COLUMNS}
+    row["of_job"] = row.pop("job_id")
+    return row
+
+
+def _item_row(job: LockedJob, identity: str, item: Numbered) -> dict[str, object]:
+    return {
+        "job_id": job.job_id,
+        "seq": item.seq,
+        "identity": identity,
+        "kind": item.kind,
+        "attempt": item.attempt,
+        "at": item.at,
+        "data": item.data,
+    }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,18 +11,15 @@ from flask import Response, request
 from flask_smorest import Blueprint
 
 from contracts.callback import ATTEMPT_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, TOKEN_HEADER
-from runtime import log
 from runtime.errors import Invalid
 from services.metrics.connection import watch
-from services.metrics.parsing import parse
+from services.metrics.endpoint import FAILED, ROUTE
 from services.metrics.stream import EventStream
 
 if TYPE_CHECKING:
-    from services.metrics.auth import Authenticator
     from services.metrics.history import History, Page
     from services.metrics.hub import Hub
-    from services.metrics.intake import Intake
-    from services.metrics.measures import Measures
+    from services.metrics.receiver import Receiver
     from services.metrics.settings import MetricsSettings
 
 _JOB_ID = r"^[A-Za-z0-9_-]{1,64}$"
@@ -41,11 +37,9 @@ class Parts:
     """What the routes work with."""
 
     settings: MetricsSettings
-    authenticator: Authenticator
-    intake: Intake
+    receiver: Receiver
     history: History
     hub: Hub
-    measures: Measures
 
 
 class HistoryQuery(ma.Schema):
@@ -106,16 +100,14 @@ def blueprint(parts: Parts) -> Blueprint:
     """Make the routes."""
     blp = Blueprint("metrics", __name__, description="Reports of trainers: in, and out to viewers")
 
-    @blp.route("/api/training_jobs/<string:job_id>/metrics/", methods=["PATCH"])
+    @blp.route(ROUTE, methods=["PATCH"])
     @blp.doc(**_CALLBACK_DOC)
     def receive_callback(job_id: str) -> Response:
         """Take a trainer's report."""
-        with parts.measures.callback():
-            _check_job_id(job_id)
-            raw = request.get_data(cache=False)
-            sender = parts.authenticator.check(job_id, dict(request.headers), raw, now=time.time())
-            with log.bound(job_id=job_id):
-                parts.intake.accept(job_id, sender, parse(raw))
+        if failed := request.environ.pop(FAILED, None):
+            raise failed
+        _check_job_id(job_id)
+        parts.receiver.receive(job_id, request.environ, request.get_data(cache=False))
         return Response(status=204)
 
     @blp.route("/api/metrics/", methods=["GET"])

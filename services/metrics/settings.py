@@ -35,10 +35,10 @@ class MetricsSettings(Settings):
     max_body_bytes: int = Field(default=1 << 20, ge=1024, description="largest callback body")
 
     publish_timeout_seconds: float = Field(
-        default=0.25, gt=0, le=10, description="longest wait of a callback for Redis"
+        default=0.25, gt=0, le=10, description="longest wait for Redis when viewers are told"
     )
     publish_pause_seconds: float = Field(
-        default=2.0, gt=0, le=60, description="after Redis failed, callbacks leave it alone for so long"
+        default=2.0, gt=0, le=60, description="after Redis failed, it is left alone for so long"
     )
 
     silent_seconds: float = Field(

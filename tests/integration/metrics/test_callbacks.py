@@ -171,7 +171,7 @@ class TestAttempts:
         assert "attempt 1 ended as succeeded" in refused.json["detail"]
 
     def test_within_the_grace_late_points_are_taken_but_a_second_end_is_not(self, app, client, database):
-        app.extensions["triptych_metrics"].parts.intake._grace_seconds = 60
+        app.extensions["triptych_metrics"].intake._grace_seconds = 60
         send(client, body(final=final()))
         assert send(client, body(points=points(5), final=final("failed"))).status_code == 204
         assert kinds(client) == ["running", "succeeded", "point"]
@@ -352,7 +352,7 @@ class TestTogether:
 
     @pytest.fixture
     def intake(self, app):
-        return app.extensions[EXTENSION].parts.intake
+        return app.extensions[EXTENSION].intake
 
     def callback(self, job_id, raw, attempt=1):
         return _Callback(job_id, Sender(attempt), parse(raw), copy_context())
