@@ -109,7 +109,9 @@ def _commands(block, program):
         words = list(lexer)
         for place, word in enumerate(words):
             before = words[place - 1] if place else ";"
-            first = set(before) <= set("();<>|&") or before in {"do", "then", "exec"} or re.match(r"\w+=", before)
+            first = (
+                set(before) <= set("();<>|&") or before in {"do", "then", "exec"} or re.match(r"\w+=", before)
+            )
             if first and (word == program or word.endswith(f"/{program}")):
                 rest = words[place + 1 :]
                 end = next((n for n, one in enumerate(rest) if one and set(one) <= set("();<>|&")), len(rest))
