@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from browser.fake_api import FakePlatform
 from browser.one_origin import Site, served
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Response, expect, sync_playwright
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -92,6 +92,22 @@ def troubles() -> Troubles:
     return Troubles()
 
 
+def _arrive_when_ready(page: Page) -> None:
+    """Let goto and reload wait until Dash has made the page, for nothing of it can be used before; not if `wait_until` is given."""
+
+    def patient(go: Callable[..., Response | None]) -> Callable[..., Response | None]:
+        def arrive(*address: str, **options: Any) -> Response | None:
+            answer = go(*address, **options)
+            if not options:
+                page.locator("#page h1").wait_for()
+            return answer
+
+        return arrive
+
+    page.goto = patient(page.goto)  # type: ignore[method-assign] # Playwright gives pages of its own class alone
+    page.reload = patient(page.reload)  # type: ignore[method-assign]
+
+
 @pytest.fixture
 def page(profiles: Callable[[str], BrowserContext], origin: str, troubles: Troubles) -> Iterator[Page]:
     """A page at the UI's origin, without a past; the test fails where its console has errors or it asks another host."""
@@ -109,6 +125,7 @@ def page(profiles: Callable[[str], BrowserContext], origin: str, troubles: Troub
         "request",
         lambda r: None if r.url.startswith((origin, "data:", "blob:")) else troubles.append(f"asked {r.url}"),
     )
+    _arrive_when_ready(opened)
     yield opened
     context.set_offline(False)
     # cookies, local storage and databases; the scripts that are kept belong to none of these

@@ -40,7 +40,6 @@ def test_every_page_has_one_heading_fits_names_its_controls_and_axe_finds_nothin
     serious, wider, nameless = [], [], []
     for path in PAGES:
         page.goto(path.format(**made))
-        page.locator("#page h1").wait_for()
         assert page.locator("h1").count() == 1
         if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
             wider.append(path)
@@ -63,7 +62,6 @@ def test_the_colour_scheme_is_switched_and_remembered(page: Page, made):
     page.get_by_role("button", name="Switch between light and dark").click()
     expect(root).to_have_attribute("data-mantine-color-scheme", "dark")
     page.reload()
-    page.locator("#page h1").wait_for()
     expect(root).to_have_attribute("data-mantine-color-scheme", "dark")
 
 
@@ -80,7 +78,6 @@ def test_curves_follow_the_colour_scheme_and_keep_their_points(page: Page, made)
 
 def test_the_keyboard_reaches_the_content_first(page: Page, made):
     page.goto("/")
-    page.locator("#page h1").wait_for()
     page.keyboard.press("Tab")
     wait_for_focus(page.get_by_role("link", name="Skip to content"))
     page.keyboard.press("Enter")
@@ -100,7 +97,6 @@ def test_an_api_that_is_away_is_told_and_tried_again(page: Page, platform, made)
 def test_a_ui_server_that_is_away_is_told(page: Page, made, troubles):
     troubles.expected = ["ERR_", "Failed to fetch", "Callback"]
     page.goto("/")
-    page.locator("#page h1").wait_for()
     page.route("**/_dash-update-component*", lambda route: route.abort())
     page.get_by_role("link", name="Jobs", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("Triptych does not answer")
@@ -113,7 +109,6 @@ def test_plotly_is_loaded_once_and_only_where_there_is_a_chart(page: Page, made)
     loaded = []
     page.on("request", lambda request: loaded.append(request.url) if "plotly" in request.url else None)
     page.goto("/")
-    page.locator("#page h1").wait_for()
     assert loaded == []
     page.get_by_role("link", name="بيانات").first.click()
     page.locator("#chart-loss .main-svg").first.wait_for()

@@ -26,7 +26,7 @@ def held(page: Page):
 def test_curves_are_drawn_before_dash_has_started_and_go_over_into_its_page(
     page: Page, platform, running, held
 ):
-    page.goto(f"/jobs/{running}")
+    page.goto(f"/jobs/{running}", wait_until="load")
     expect(page.locator("#early h1")).to_have_text("animals.csv · multimodal")
     page.wait_for_function("document.querySelector('#early #chart-loss')?.data?.[0].x.length === 15")
     page.wait_for_function("document.querySelectorAll('#early .js-plotly-plot').length === 5")
@@ -45,7 +45,7 @@ def test_curves_are_drawn_before_dash_has_started_and_go_over_into_its_page(
 
 
 def test_nothing_can_be_used_before_dash_has_started(page: Page, held):
-    page.goto("/datasets")
+    page.goto("/datasets", wait_until="load")
     expect(page.locator("#early h1")).to_be_visible()
     assert page.get_by_role("link").count() == 0
     page.keyboard.press("Tab")
@@ -59,7 +59,6 @@ def test_another_page_of_the_same_visit_draws_its_own_curves(page: Page, platfor
     platform.start(other)
     platform.emit(other, *fake_data.training_items(10, ["bird", "cat", "fish"])[:12])
     page.goto(f"/jobs/{running}")
-    page.locator("#page h1").wait_for()
     page.get_by_role("link", name="Home", exact=True).click()
     page.get_by_role("link", name="other").click()
     expect(page.get_by_role("heading", name="other", level=1)).to_be_visible()

@@ -31,7 +31,7 @@ def test_a_link_pressed_before_the_first_page_came_moves_the_focus_too(page: Pag
         "**/_dash-update-component",
         lambda route: route.continue_() if held is None else held.append(route),
     )
-    page.goto("/")
+    page.goto("/", wait_until="load")
     page.get_by_role("link", name="Jobs", exact=True).press("Enter")
     page.wait_for_url("**/jobs")
     first, held = held, None

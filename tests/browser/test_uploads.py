@@ -64,6 +64,7 @@ def test_it_goes_on_elsewhere_and_a_line_leads_back(page: Page, platform, chosen
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
     expect(line).to_be_hidden()
     page.get_by_role("link", name="Home", exact=True).click()
+    expect(line).to_contain_text("Uploading zoo.csv")
     platform.let_chunks_pass()
     expect(line).to_contain_text("Uploaded: zoo.csv. Open it")
     line.get_by_role("link").click()
