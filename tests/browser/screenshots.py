@@ -96,20 +96,25 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     wanted = tuple(options.only)
-    with chromium() as browser:
+    with chromium() as browser, served() as site:
         platform = FakePlatform()
         ids = furnish(platform) | _more(platform)
-        with served(platform) as origin:
+        with site.showing(platform):
             for name, path in PAGES.items():
                 if name.startswith(wanted):
-                    _take(
-                        browser, origin, options, name, lambda page, path=path: page.goto(path.format(**ids))
-                    )
+                    at = path.format(**ids)
+                    _take(browser, site.origin, options, name, lambda page, at=at: page.goto(at))
         for name, act in SCENES.items():
             if name.startswith(wanted):
                 alone = FakePlatform()
-                with served(alone) as origin:
-                    _take(browser, origin, options, name, lambda page, act=act, alone=alone: act(page, alone))
+                with site.showing(alone):
+                    _take(
+                        browser,
+                        site.origin,
+                        options,
+                        name,
+                        lambda page, act=act, alone=alone: act(page, alone),
+                    )
 
 
 def _more(platform: FakePlatform) -> dict[str, str]:
