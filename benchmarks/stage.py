@@ -179,10 +179,15 @@ class Trainer:
         return thread
 
 
+def find_chromium() -> str | None:
+    """Give the path of a Chromium of this machine, whatever its distribution calls it."""
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """Start a headless Chromium, without the throttling of pages that no window shows."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    path = find_chromium()
     if path is None:
         raise SystemExit("There is no Chromium on this machine; install the package `chromium`.")
     flags = [

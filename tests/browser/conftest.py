@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from browser.fake_api import FakePlatform
 from browser.one_origin import Site, served
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Response, expect, sync_playwright
+
+from benchmarks.stage import find_chromium
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,7 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def profiles(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], BrowserContext]]:
     """Give a browser for each origin, with a profile on disk: what Chromium keeps of compiled scripts halves a page's CPU time."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    path = find_chromium()
     if path is None:
         pytest.skip("no chromium on this machine")
     expect.set_options(timeout=SHOWN_WITHIN)
