@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import celery.apps.worker
 from celery.concurrency.thread import TaskPool
+from celery.exceptions import WorkerTerminate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,9 +27,22 @@ class UnsafeWorker(SystemExit):
 class Threads(TaskPool):
     """Threads that a stop does not wait for: the worker has, and a thread cannot be ended."""
 
+    _stopped = False
+
     def on_stop(self) -> None:
         """Start nothing more; what waits for a thread goes back into its queue."""
+        self._stopped = True
         self.executor.shutdown(wait=False, cancel_futures=True)  # type: ignore[attr-defined] # the stubs lack it
+
+    def on_apply(self, *args: Any, **options: Any) -> Any:
+        """Take a message to a thread, or end the worker: a signal may stop the pool while one is on its way here.
+
+        Raises:
+            WorkerTerminate: The pool is stopped; what was on its way goes back into its queue.
+        """
+        if self._stopped:
+            raise WorkerTerminate
+        return super().on_apply(*args, **options)
 
     def terminate_job(self, pid: int, signal: int | None = None) -> None:
         """Do nothing, where Celery's threads raise NotImplementedError in the midst of a soft shutdown."""
