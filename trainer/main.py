@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m trainer", description=__doc__)
     parser.add_argument("--env-file", type=Path, help="NAME=value lines; the real environment wins over them")
     options = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, _cancel)
+    _listen()
     try:
         environment = job_environment(options.env_file)
         settings, spec = _read(environment)
@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
     if (
         not settings.process.first
     ):  # it ends when the first does; until then the others need it for every step
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        _listen_no_more()
     if settings.triptych_request_id:
         ids["request_id"] = settings.triptych_request_id
     logs.configure(ids, level=settings.log_level, form=settings.log_format)
@@ -137,13 +137,13 @@ def _attempt(spec: JobSpec, settings: Settings, reporter: Reporter, trace: Trace
         params = model.params(spec.model_params)
         metrics, artifacts = run_job(spec, model, params, reporter, workdir, checkpoints, settings, trace)
     except Cancelled:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it would cut the checkpoint off
+        _listen_no_more()  # it would cut the checkpoint off
         return _end(reporter, Outcome.CANCELLED, _stopped(checkpoints), EXIT_CANCELLED)
     except KeyboardInterrupt:
         return _end(reporter, Outcome.CANCELLED, "interrupted from the keyboard", EXIT_INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - logged there
         return _fail(reporter, error)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as in _end
+    _listen_no_more()  # as in _end
     log.info("succeeded: %s", ", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
     reporter.final(Outcome.SUCCEEDED, "", metrics, artifacts)
     return EXIT_OK
@@ -175,7 +175,7 @@ def _fail(reporter: Reporter, error: Exception) -> int:
 
 
 def _end(reporter: Reporter, outcome: Outcome, reason: str, code: int) -> int:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it would cut the last report off
+    _listen_no_more()  # it would cut the last report off
     log.error("%s: %s", outcome.value, reason)
     reporter.final(outcome, reason)
     return code
@@ -189,8 +189,25 @@ def _workdir(spec: JobSpec, settings: Settings) -> Path:
     return folder
 
 
-def _cancel(_number: int, _frame: object) -> NoReturn:
-    raise Cancelled
+def _listen(again_seconds: float = 2.0) -> None:
+    """Raise Cancelled on SIGTERM, and again until it was heard.
+
+    Python drops an exception that is raised within a weak reference's callback or a finalizer, of which each import has
+    some: without the repetition a stop at that moment is lost, and the process killed without a checkpoint.
+    """
+
+    def cancel(_number: int, _frame: object) -> NoReturn:
+        signal.setitimer(signal.ITIMER_REAL, again_seconds)
+        raise Cancelled
+
+    signal.signal(signal.SIGTERM, cancel)
+    signal.signal(signal.SIGALRM, cancel)
+
+
+def _listen_no_more() -> None:
+    for number in (signal.SIGTERM, signal.SIGALRM):
+        signal.signal(number, signal.SIG_IGN)
+    signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def run() -> NoReturn:

@@ -6,6 +6,8 @@ import json
 import logging
 import os
 import signal
+import threading
+import weakref
 
 import pytest
 
@@ -35,7 +37,8 @@ def listener(monkeypatch):
 @pytest.fixture
 def run(monkeypatch):
     """Run a job with exactly these variables, and put logging and signals back."""
-    root, handler = logging.getLogger(), signal.getsignal(signal.SIGTERM)
+    root = logging.getLogger()
+    signals = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGALRM)}
     handlers, level = root.handlers[:], root.level
 
     def start(env, *arguments):
@@ -48,7 +51,8 @@ def run(monkeypatch):
 
     yield start
     root.handlers[:], root.level = handlers, level
-    signal.signal(signal.SIGTERM, handler)
+    for number, handler in signals.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -129,6 +133,26 @@ def test_a_stop_is_reported_as_cancelled(run, dataset, listener, monkeypatch):
     monkeypatch.setattr(pipeline, "run_job", stopped)
     assert run(job_env(dataset)) == 143
     assert listener.ends[0][0] is Outcome.CANCELLED
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_stop_that_python_swallowed_comes_again(run, dataset, listener, monkeypatch):
+    class Dying:
+        pass
+
+    def swallow(*_arguments):
+        gone = Dying()
+        watch = weakref.ref(gone, lambda _: os.kill(os.getpid(), signal.SIGTERM))
+        del gone
+        assert watch() is None
+        threading.Event().wait(30)  # the exception of the first signal was ignored
+        return {}, []
+
+    listen = entry._listen
+    monkeypatch.setattr(entry, "_listen", lambda: listen(again_seconds=0.01))
+    monkeypatch.setattr(pipeline, "run_job", swallow)
+    assert run(job_env(dataset)) == 143
+    assert [end[0] for end in listener.ends] == [Outcome.CANCELLED]
 
 
 def test_logs_carry_the_ids(run, dataset, listener, capfd):
