@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import psutil
 
+from benchmarks.access import KEY, migrate
 from cli.client import Client
 from cli.ports import free_ports
 from runtime.db import Database
@@ -52,7 +53,7 @@ def main() -> None:
             "OBJECTS_URL": f"file://{folder}/objects",
             "SPOOL_DIR": f"{folder}/spool",
         }
-        Database(stores["DATABASE_URL"]).migrate()
+        migrate(Database(stores["DATABASE_URL"]))
         command = [sys.executable, "-m", "services.api", "--bind", f"127.0.0.1:{port}"]
         api = subprocess.Popen(command, env=os.environ | stores, stdout=subprocess.DEVNULL)
         url = f"http://127.0.0.1:{port}"
@@ -61,7 +62,7 @@ def main() -> None:
                 time.sleep(0.1)
             (worker,) = psutil.Process(api.pid).children()
             table, images = make(folder, size * 10**6, files)
-            with closing(Client(url)) as client:
+            with closing(Client(url, KEY)) as client:
                 client.upload(table, None)  # what a first upload imports is not what a large one costs
                 before, began = worker.memory_info().rss, time.monotonic()
                 client.upload(table, images)

@@ -25,11 +25,12 @@ _CHUNK = 1 << 20
 class Client:
     """The REST API at one origin."""
 
-    def __init__(self, url: str, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(self, url: str, key: str = "", transport: httpx.BaseTransport | None = None) -> None:
         """Take the origin.
 
         Args:
             url: e.g. http://localhost:8080.
+            key: API key; "" on the machine that the platform runs on.
             transport: Replaces the network in tests.
 
         Raises:
@@ -38,8 +39,11 @@ class Client:
         self.url = url.rstrip("/")
         # Uploads and streams take as long as they take; only connecting has a limit
         timeout = httpx.Timeout(None, connect=10)
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
         try:
-            self._http = httpx.Client(base_url=self.url + "/api/", timeout=timeout, transport=transport)
+            self._http = httpx.Client(
+                base_url=self.url + "/api/", headers=headers, timeout=timeout, transport=transport
+            )
         except httpx.InvalidURL as error:
             raise CommandFailed(f"--url {url!r} is not a URL: {error}") from None
         if self._http.base_url.scheme not in {"http", "https"} or not self._http.base_url.host:

@@ -33,6 +33,7 @@ class Secrets:
 
     callback_root_secret: str
     redis_password: str
+    first_key: str  # of the first workspace, with every scope
 
 
 class DataDir:
@@ -59,13 +60,25 @@ class DataDir:
     def secrets(self) -> Secrets:
         """Read the secrets, making them the first time."""
         path = self.root / "secrets.json"
-        if not path.exists():
-            made = {"callback_root_secret": secrets.token_hex(32), "redis_password": secrets.token_hex(32)}
+        known = json.loads(path.read_text()) if path.exists() else {}
+        made = {
+            "callback_root_secret": secrets.token_hex(32),
+            "redis_password": secrets.token_hex(32),
+            "first_key": "trp_" + secrets.token_urlsafe(32),
+        } | known  # one that an earlier release made lacks what came later
+        if made != known:
             draft = path.with_suffix(".new")
             draft.touch(mode=0o600)
             draft.write_text(json.dumps(made))
             draft.replace(path)
-        return Secrets(**json.loads(path.read_text()))
+        return Secrets(**made)
+
+    def write_first_key(self, key: str) -> Path:
+        """Put the first key where a person finds it and the gateway reads it, for the owner's eyes only."""
+        path = self.root / "first-key"
+        path.touch(mode=0o600)
+        path.write_text(key + "\n")
+        return path
 
     @contextmanager
     def lock(self, url: str) -> Iterator[None]:

@@ -9,12 +9,16 @@ import re
 import signal
 import sys
 from contextlib import suppress
+from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from aiohttp import hdrs, web
 from multidict import CIMultiDict
 from yarl import URL
+
+from cli.local_access import LocalAccess, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,13 +53,20 @@ def service_of(path: str) -> str:
 class Gateway:
     """Passes requests on to the services, bodies streamed in both directions, whatever their size or duration."""
 
-    def __init__(self, upstreams: Mapping[str, str], session: aiohttp.ClientSession) -> None:
+    def __init__(
+        self,
+        upstreams: Mapping[str, str],
+        session: aiohttp.ClientSession,
+        local_access: LocalAccess | None = None,
+    ) -> None:
         """Wire the gateway.
 
         Args:
             upstreams: Origin of each service by its name, e.g. {"api": "http://127.0.0.1:8000", …}.
             session: Client towards them; made by `client_session`.
+            local_access: What lets the person at this machine in; None: everybody brings a key.
         """
+        self._local_access = local_access
         self._upstreams = {name: origin.rstrip("/") for name, origin in upstreams.items()}
         self._session = session
         self._stopping = asyncio.Event()
@@ -81,16 +92,19 @@ class Gateway:
                 self._idle.set()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        if request.path == "/healthz":
-            return web.json_response({"status": "ok"})
-        if request.path == "/readyz":
-            return await self._readiness()
+        if request.path in {"/healthz", "/readyz"}:
+            return (
+                web.json_response({"status": "ok"}) if request.path == "/healthz" else await self._readiness()
+            )
         name = service_of(request.path)
         url = URL(self._upstreams[name] + request.raw_path, encoded=True)
         try:
+            proof = self._proof(request)
             if request.headers.get(hdrs.UPGRADE, "").lower() == "websocket":
-                return await self._websocket(request, url)
-            return await self._forward(request, url)
+                return await self._websocket(request, url, proof)
+            return await self._forward(request, url, proof)
+        except Refused as refused:
+            return _problem(refused.status, str(refused))
         except aiohttp.ClientConnectorError:
             return _problem(
                 503,
@@ -101,9 +115,13 @@ class Gateway:
             _log.warning("%s %s: %s: %r", request.method, request.path, name, error)
             return _problem(502, f"The {name} service broke off before it answered.")
 
-    async def _forward(self, request: web.Request, url: URL) -> web.StreamResponse:
+    def _proof(self, request: web.Request) -> dict[str, str]:
+        return self._local_access.headers(request.method, request.headers) if self._local_access else {}
+
+    async def _forward(self, request: web.Request, url: URL, proof: Mapping[str, str]) -> web.StreamResponse:
         headers = _end_to_end(request.headers)
         headers.update(_forwarded(request))
+        headers.update(proof)
         body = request.content if request.body_exists else None
         async with self._session.request(
             request.method, url, headers=headers, data=body, allow_redirects=False
@@ -142,9 +160,12 @@ class Gateway:
         finally:
             stopping.cancel()
 
-    async def _websocket(self, request: web.Request, url: URL) -> web.StreamResponse:
+    async def _websocket(
+        self, request: web.Request, url: URL, proof: Mapping[str, str]
+    ) -> web.StreamResponse:
         headers = _end_to_end(request.headers)
         headers.update(_forwarded(request))
+        headers.update(proof)
         for name in _WEBSOCKET:
             headers.popall(name, None)
         protocols = [part.strip() for part in headers.popall(hdrs.SEC_WEBSOCKET_PROTOCOL, [""])[0].split(",")]
@@ -221,7 +242,12 @@ def client_session() -> aiohttp.ClientSession:
 
 
 async def serve(
-    upstreams: Mapping[str, str], host: str, port: int, *, stop_seconds: float = 1.0
+    upstreams: Mapping[str, str],
+    host: str,
+    port: int,
+    *,
+    stop_seconds: float = 1.0,
+    local_access: LocalAccess | None = None,
 ) -> web.AppRunner:
     """Start listening.
 
@@ -230,6 +256,7 @@ async def serve(
         host: Address to listen on; "localhost" means IPv4 and IPv6 loopback.
         port: Port to listen on.
         stop_seconds: Time for requests at hand when the runner is cleaned up; event streams end at once.
+        local_access: As `Gateway` takes it.
 
     Returns:
         The runner, for its `cleanup`.
@@ -238,7 +265,7 @@ async def serve(
 
     async def session(_app: web.Application) -> Any:
         async with client_session() as opened:
-            runner.gateway = Gateway(upstreams, opened)
+            runner.gateway = Gateway(upstreams, opened, local_access)
             app.router.add_route("*", "/{path:.*}", runner.gateway.handle)
             yield
 
@@ -275,9 +302,8 @@ def _forwarded(request: web.Request) -> dict[str, str]:
 
 
 def _problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> web.Response:
-    title = "Bad Gateway" if status == 502 else "Service Unavailable"  # noqa: PLR2004 - HTTP's own number
     return web.json_response(
-        {"type": "about:blank", "title": title, "status": status, "detail": detail},
+        {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail},
         status=status,
         headers=headers,
         content_type="application/problem+json",
@@ -286,7 +312,14 @@ def _problem(status: int, detail: str, headers: Mapping[str, str] | None = None)
 
 async def _until_stopped(arguments: argparse.Namespace) -> None:
     upstreams = {"api": arguments.api, "metrics": arguments.metrics, "ui": arguments.ui}
-    runner = await serve(upstreams, arguments.host, arguments.port, stop_seconds=arguments.stop_seconds)
+    access = LocalAccess(arguments.key_file.read_text().strip()) if arguments.key_file else None
+    runner = await serve(
+        upstreams,
+        arguments.host,
+        arguments.port,
+        stop_seconds=arguments.stop_seconds,
+        local_access=access,
+    )
     _log.info("gateway listens on %s:%s", arguments.host, arguments.port)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -302,6 +335,11 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument(
         "--stop-seconds", type=float, default=8, help="time for requests at hand after SIGTERM (%(default)s)"
+    )
+    parser.add_argument(
+        "--key-file",
+        type=Path,
+        help="requests from this machine's own pages and programs get the API key in this file; for loopback only",
     )
     for name in ("api", "metrics", "ui"):
         parser.add_argument(f"--{name}", required=True, metavar="URL", help=f"origin of the {name} service")

@@ -46,13 +46,16 @@ def options(
     url: Annotated[
         str, typer.Option(envvar="TRIPTYCH_URL", help="Where the platform is.")
     ] = "http://localhost:8080",
+    key: Annotated[
+        str, typer.Option(envvar="TRIPTYCH_KEY", help="API key; not needed on the platform's own machine.")
+    ] = "",
     *,
     json: Annotated[
         bool, typer.Option("--json", help="Results as JSON; progress goes to standard error.")
     ] = False,
 ) -> None:
     """Train classifiers on tables of text, numbers, categories and images."""
-    context.obj = Session(url, Output(as_json=json))
+    context.obj = Session(url, key, Output(as_json=json))
 
 
 @app.command()
@@ -63,10 +66,14 @@ def up(
     data_dir: DataDirOption = Path("var"),
     *,
     open_: Annotated[bool, typer.Option("--open", help="Show it in the browser once it is ready.")] = False,
+    require_key: Annotated[
+        bool,
+        typer.Option("--require-key", help="Ask for a key on this machine, too, as for any other --host."),
+    ] = False,
 ) -> None:
     """Run the whole platform on this machine, until Ctrl-C."""
     output = session_of(context).output
-    run_up(DataDir(data_dir), host, port, output.say, open_browser=open_)
+    run_up(DataDir(data_dir), host, port, output.say, open_browser=open_, require_key=require_key)
 
 
 @app.command()

@@ -14,6 +14,7 @@ import aiohttp
 
 from cli import redis_server
 from cli.leftovers import MARK
+from cli.local_access import is_loopback
 from cli.ports import free_ports
 from cli.supervision import Service
 
@@ -29,6 +30,7 @@ _OURS = {
     "CALLBACK_ROOT_SECRET_PREVIOUS",
     "CALLBACK_SECRET",
     "DATABASE_URL",
+    "FIRST_KEY",
     "HEALTH_HOST",
     "HEALTH_PORT",
     "LAUNCHER",
@@ -67,7 +69,9 @@ class Plan:
     preparations: tuple[Preparation, ...]
 
 
-def local_plan(data: DataDir, host: str, port: int, environ: Mapping[str, str]) -> Plan:
+def local_plan(
+    data: DataDir, host: str, port: int, environ: Mapping[str, str], *, require_key: bool = False
+) -> Plan:
     """Lay out the embedded platform.
 
     Args:
@@ -76,6 +80,8 @@ def local_plan(data: DataDir, host: str, port: int, environ: Mapping[str, str]) 
         port: Port the gateway listens on.
         environ: The environment `triptych up` was called in. DATABASE_URL, REDIS_URL, OBJECTS_URL, LAUNCHER and
             TRAINER_API_BASE choose other parts; variables this module does not know are passed on to every service.
+        require_key: Whether the person at this machine must sign in as everybody else; so it is wherever others can
+            reach the gateway.
 
     Raises:
         NoRedis: No REDIS_URL, and no redis-server to run.
@@ -138,6 +144,10 @@ def local_plan(data: DataDir, host: str, port: int, environ: Mapping[str, str]) 
     measured = {name: ports[name] for name in names if name != "redis"}
     data.metrics_targets.write_text(_metrics_targets(measured))
     gateway = _python("cli.gateway", "--host", host, "--port", str(port))
+    first_key = environ.get("FIRST_KEY") or secrets.first_key
+    key_file = data.write_first_key(first_key)
+    if is_loopback(host) and not require_key:
+        gateway += ("--key-file", str(key_file))
     for name in ("api", "metrics", "ui"):
         gateway += (f"--{name}", f"http://127.0.0.1:{ports[name]}")
     services = [
@@ -159,7 +169,10 @@ def local_plan(data: DataDir, host: str, port: int, environ: Mapping[str, str]) 
         services.insert(0, Service("redis", (redis_server.find(), str(config)), common, ready, stage=0))
     preparations = [
         Preparation(
-            "migrate", _python("runtime.migrate"), common | stores, "The database could not be prepared"
+            "migrate",
+            _python("runtime.migrate"),
+            common | stores | {"FIRST_KEY": first_key},
+            "The database could not be prepared",
         )
     ]
     if models:

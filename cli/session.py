@@ -19,12 +19,13 @@ class Session:
     """One call of the command line."""
 
     url: str
+    key: str
     output: Output
 
     @cached_property
     def client(self) -> Client:
         """The platform at `url`."""
-        return Client(self.url)
+        return Client(self.url, self.key)
 
 
 def session_of(context: typer.Context) -> Session:

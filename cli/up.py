@@ -7,6 +7,7 @@ import os
 import webbrowser
 from typing import TYPE_CHECKING
 
+from cli.local_access import is_loopback
 from cli.plan import local_plan
 from cli.ports import require_free
 from cli.runner import Runner, run
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from cli.data_dir import DataDir
 
 
-def up(data: DataDir, host: str, port: int, say: Callable[[str], None], *, open_browser: bool) -> None:
+def up(
+    data: DataDir, host: str, port: int, say: Callable[[str], None], *, open_browser: bool, require_key: bool
+) -> None:
     """Run a platform in the foreground until a signal.
 
     Args:
@@ -26,6 +29,7 @@ def up(data: DataDir, host: str, port: int, say: Callable[[str], None], *, open_
         port: Port to listen on.
         say: Tells the person at the terminal.
         open_browser: Show it once it is ready.
+        require_key: Ask the person at this machine to sign in, too.
 
     Raises:
         AlreadyRunning: The data folder is in use.
@@ -37,6 +41,8 @@ def up(data: DataDir, host: str, port: int, say: Callable[[str], None], *, open_
 
     async def body() -> None:
         say(f"Triptych runs at {url} - Ctrl-C stops it. Data and logs: {data.root}")
+        if require_key or not is_loopback(host):
+            say(f"Sign in with the key in {data.root / 'first-key'}")
         if open_browser:
             webbrowser.open(url)
         await asyncio.Event().wait()
@@ -44,5 +50,5 @@ def up(data: DataDir, host: str, port: int, say: Callable[[str], None], *, open_
     with data.lock(url):
         require_free(host, port)
         say(f"Starting Triptych on {data.root} …")
-        runner = Runner(local_plan(data, host, port, os.environ), data, say)
+        runner = Runner(local_plan(data, host, port, os.environ, require_key=require_key), data, say)
         asyncio.run(run(runner, body, say))

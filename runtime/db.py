@@ -59,7 +59,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """Open a transaction that only reads."""
-        with Session(self.engine, expire_on_commit=False) as session:
+        with self._session(self.engine) as session:
             yield session
 
     @contextmanager
@@ -67,10 +67,13 @@ class Database:
         """Open a transaction that commits at the end of the block, or rolls back when it raises."""
         with (
             self.engine.connect().execution_options(triptych_write=True) as connection,
-            Session(connection, expire_on_commit=False) as session,
+            self._session(connection) as session,
             session.begin(),
         ):
             yield session
+
+    def _session(self, bind: Engine | Connection) -> Session:
+        return Session(bind, expire_on_commit=False)
 
     def check(self) -> None:
         """Raise when the database does not answer."""

@@ -12,22 +12,19 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import JSON, Float, ForeignKey, Index, Integer, String, Text, event, insert, select, update
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from contracts.events import Envelope, Event, wrap
 from contracts.topology import TOPOLOGY
 from runtime import log
 from runtime.db import unix_now
+from runtime.tables import Base
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 PENDING, HANDLED, DEAD = "pending", "handled", "dead"
 _SUBJECTS = ("prediction_id", "job_id", "dataset_id", "subject")
-
-
-class Base(DeclarativeBase):
-    """The runtime's own tables."""
 
 
 class EventRow(Base):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+KEY_FORM = re.compile(r"trp_[A-Za-z0-9_-]{32,128}", re.ASCII)  # of an API key
 
 
 class Settings(BaseSettings):
@@ -74,6 +77,37 @@ class Settings(BaseSettings):
     )
 
 
+class AccessSettings(Settings):
+    """What services need that people and programs ask over HTTP."""
+
+    cors_origins: str = Field(
+        default="",
+        pattern=r"^(https?://[^/,\s]+(\s*,\s*https?://[^/,\s]+)*)?$",
+        description="origins of other sites whose pages may use the API, with commas between, e.g. https://lab.example.org",
+    )
+
+    @property
+    def trusted_origins(self) -> tuple[str, ...]:
+        """Give CORS_ORIGINS apart."""
+        return tuple(part.strip().lower() for part in self.cors_origins.split(",") if part.strip())
+
+
+class MigrationSettings(Settings):
+    """The environment of the migrations, which also make the key that a deployment begins with."""
+
+    first_key: SecretStr | None = Field(
+        default=None,
+        description="API key of the first workspace with every scope, made where it is not known: trp_ and 32 to 128 letters, digits, - and _",
+    )
+
+    @field_validator("first_key")
+    @classmethod
+    def _is_one(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and KEY_FORM.fullmatch(value.get_secret_value()) is None:
+            raise ValueError("it is not of that form")
+        return value
+
+
 class RelaySettings(Settings):
     """The environment of the relay, which also forgets what is long over."""
 
@@ -122,7 +156,7 @@ def load(cls: type[S]) -> S:
 
 def _shown(name: str, value: object) -> str:
     """Show a wrong value, but never a secret, nor a URL that may hold a password."""
-    if "secret" in name:
+    if "secret" in name or name.endswith("_key"):
         return "wrong"
     if name.endswith("_url"):
         return f"'{str(value).partition('://')[0]}://…'"

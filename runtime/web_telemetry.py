@@ -57,7 +57,7 @@ def watch(app: Flask, telemetry: Telemetry) -> None:
             scope.__exit__(None, None, None)
 
     @app.get("/metrics")
-    def metrics() -> Response:
+    def prometheus() -> Response:
         return Response(telemetry.registry.text(), content_type=CONTENT_TYPE)
 
 

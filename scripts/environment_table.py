@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
 from contracts.job import JobSpec
-from runtime.settings import RelaySettings, Settings
+from runtime.settings import MigrationSettings, RelaySettings, Settings
 from services.api.settings import ApiSettings
 from services.ingest.settings import IngestSettings
 from services.launcher.settings import LauncherSettings
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 BEGIN, END = "<!-- environment: begin (make docs writes this) -->\n", "<!-- environment: end -->"
 GROUPS: list[tuple[str, type[BaseModel]]] = [
     ("every service", Settings),
+    ("migrations", MigrationSettings),
     ("relay", RelaySettings),
     ("api and its worker", ApiSettings),
     ("ingest", IngestSettings),

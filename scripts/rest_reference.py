@@ -32,6 +32,9 @@ TITLES = {
     "predictions": "Predictions",
     "models": "Models",
     "machines": "Machines",
+    "session": "Sign-in",
+    "keys": "API keys",
+    "workspaces": "Workspaces",
     "deliveries": "Dead letters",
     "maintenance": "Maintenance",
 }

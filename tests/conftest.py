@@ -11,6 +11,7 @@ import pytest
 
 from runtime import log
 from runtime.db import Database
+from support.access import migrate
 from support.postgres import PostgresServer, postgres_bin
 from support.redis_server import RedisServer, redis_binary
 from support.s3_server import s3_server
@@ -63,7 +64,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 def _migrated(url: str) -> str:
     db = Database(url)
-    db.migrate()
+    migrate(db)
     db.engine.dispose()
     return url
 

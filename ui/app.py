@@ -8,7 +8,7 @@ import httpx
 from dash import Dash
 from flask import Flask, Response, jsonify, request
 
-from ui import bundles, compression, routing, shell
+from ui import access, bundles, compression, routing, shell
 from ui.api import Api
 from ui.pages import compare, dataset, datasets, home, job, jobs, new_job, try_model
 
@@ -37,7 +37,10 @@ def create_app(settings: UiSettings) -> Dash:
     """
     # follow_redirects: an artifact may be answered with a presigned URL
     client = httpx.Client(
-        base_url=settings.api_base, timeout=settings.api_timeout_seconds, follow_redirects=True
+        base_url=settings.api_base,
+        timeout=settings.api_timeout_seconds,
+        follow_redirects=True,
+        auth=access.forward,
     )
     api = Api(client)
     files = bundles.read()
@@ -56,9 +59,11 @@ def create_app(settings: UiSettings) -> Dash:
         base_url=settings.api_base,
         timeout=min(EARLY_SECONDS, settings.api_timeout_seconds),
         follow_redirects=True,
+        auth=access.forward,
     )
     app.early_api = Api(eager)
     app.layout = shell.shell
+    access.install(app.server)
     bundles.install(app.server, files)
     compression.install(app.server)
     routing.register(app, api)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from benchmarks.access import migrate
 from benchmarks.callbacks.calls import ROOT_SECRET
 from cli.ports import free_ports
 from runtime.db import Database
@@ -80,7 +81,7 @@ def postgresql(folder: Path, _options: argparse.Namespace) -> Iterator[Server]:
 def ours(database_url: str, folder: Path) -> Iterator[Server]:
     """Serve the metrics service on a database, with a Redis."""
     db = Database(database_url)
-    db.migrate()
+    migrate(db)
     db.engine.dispose()
     redis = RedisServer(folder)
     redis.start()

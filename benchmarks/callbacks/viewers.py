@@ -10,6 +10,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
+from benchmarks.access import KEY
 from benchmarks.callbacks.calls import our_requests
 from benchmarks.callbacks.clients import by_http_client
 
@@ -49,7 +50,9 @@ class Viewers:
                 opened = []
                 for path in waiting:
                     stream = socket.create_connection((host, int(port)))
-                    stream.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+                    stream.sendall(
+                        f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {KEY}\r\n\r\n".encode()
+                    )
                     opened.append((path, stream))
                 waiting = []
                 for path, stream in opened:

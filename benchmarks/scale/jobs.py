@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 from sqlalchemy import insert
 
+from benchmarks.access import HEADERS
 from contracts.events import JobLaunchRequested, wrap
 from contracts.topology import TOPOLOGY
 from runtime.db import unix_now
@@ -46,7 +47,7 @@ class Created:
 
 def upload(origin: str, number: int) -> list[str]:
     """Upload so many small tables and wait until all are ready; gives their ids."""
-    with httpx.Client(base_url=origin, timeout=60) as client:
+    with httpx.Client(base_url=origin, timeout=60, headers=HEADERS) as client:
         ids = []
         for _ in range(number):
             files = {"file": ("animals.csv", _TABLE)}
@@ -137,9 +138,8 @@ def create(
                 "start": True,
             }
             at = time.time()
-            connection.request(
-                "POST", "/api/training_jobs/", json.dumps(wish), {"Content-Type": "application/json"}
-            )
+            headers = {"Content-Type": "application/json", **HEADERS}
+            connection.request("POST", "/api/training_jobs/", json.dumps(wish), headers)
             answer = connection.getresponse()
             body = answer.read()
             if answer.status == http.client.CREATED:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import httpx
 import psutil
 
+from benchmarks.access import migrate
 from benchmarks.scale.launcher import SIMULATOR
 from cli.data_dir import DataDir
 from cli.plan import http_not_ready, local_plan
@@ -113,7 +114,7 @@ def platform(folder: Path, load: Load, workers: int) -> Iterator[Platform]:
         stack.callback(redis.kill)
         url = cluster.create_database()
         db = Database(url)
-        db.migrate()
+        migrate(db)
         stack.callback(db.engine.dispose)
         (port,) = free_ports(1)
         data = DataDir(folder / "var")

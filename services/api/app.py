@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask, Response, jsonify
+from flask import Flask, Response, g, jsonify
 from flask_smorest import Api
 
 from runtime import web
+from runtime.access.guard import PUBLIC, Guard
+from runtime.access.principal import ADMIN, OPERATOR, READ
 from runtime.bus import Bell
 from runtime.db import Database
 from runtime.outbox import Outbox
@@ -15,6 +17,7 @@ from runtime.pending import Backlog
 from runtime.storage import open_store
 from runtime.telemetry import Telemetry
 from services.api import (
+    routes_access,
     routes_datasets,
     routes_deliveries,
     routes_jobs,
@@ -27,10 +30,26 @@ from services.api.context import Context
 from services.api.files import Files
 from services.api.preflight import Checks
 from services.api.quotas import Quotas
+from services.api.scope import ScopedDatabase
 from services.api.uploads import Uploads
 
 if TYPE_CHECKING:
     from services.api.settings import ApiSettings
+
+
+# What a request needs beyond the rule that looking is READ and all else WRITE, by endpoint or by blueprint
+NEEDS = {
+    "health": PUBLIC,
+    "api-docs": PUBLIC,
+    "session": PUBLIC,
+    "session.who": READ,
+    "keys": ADMIN,
+    "workspaces": OPERATOR,
+    "deliveries": OPERATOR,
+    "maintenance": OPERATOR,
+    # They ask about a job and change nothing
+    "training_jobs.check": READ,
+}
 
 
 def create_app(settings: ApiSettings) -> Flask:
@@ -40,7 +59,7 @@ def create_app(settings: ApiSettings) -> Flask:
         settings: Its environment.
     """
     settings.spool_dir.mkdir(parents=True, exist_ok=True)
-    db, bell, store = (
+    everything, bell, store = (
         Database(settings.database_url),
         Bell(settings.redis_url),
         open_store(
@@ -49,11 +68,13 @@ def create_app(settings: ApiSettings) -> Flask:
             timeout_seconds=settings.objects_timeout_seconds,
         ),
     )
+    db = ScopedDatabase(everything, lambda: g.principal.workspace)
     quotas = Quotas(db, Backlog(db), settings)
     files = Files(settings.spool_dir, store, settings.max_image_pixels)
     context = Context(
         settings=settings,
         db=db,
+        all_workspaces=everything,
         outbox=Outbox(bell.ring),
         store=store,
         files=files,
@@ -61,6 +82,7 @@ def create_app(settings: ApiSettings) -> Flask:
         uploads=Uploads(db, settings, quotas),
         checks=Checks(files, settings),
         catalogue=Catalogue.read(settings.models_file),
+        guard=Guard(everything, NEEDS, settings.trusted_origins),
     )
     app = Flask("triptych-api", static_folder=None)
     app.config.update(
@@ -79,6 +101,8 @@ def create_app(settings: ApiSettings) -> Flask:
     api.register_blueprint(routes_uploads.blueprint(context))
     api.register_blueprint(routes_deliveries.blueprint(context))
     api.register_blueprint(routes_maintenance.blueprint(context))
+    for routes in routes_access.blueprints(context):
+        api.register_blueprint(routes)
     for routes in routes_jobs.blueprints(context):
         api.register_blueprint(routes)
 
@@ -87,8 +111,14 @@ def create_app(settings: ApiSettings) -> Flask:
         return jsonify(status="ok")
 
     # After flask-smorest, whose own error handler these replace
-    checks = {"database": db.check, "redis": bell.check, "objects": store.check, "spool": _writable(settings)}
+    checks = {
+        "database": everything.check,
+        "redis": bell.check,
+        "objects": store.check,
+        "spool": _writable(settings),
+    }
     web.install(app, checks, Telemetry.of("api", settings))
+    context.guard.install(app)  # after what gives a request its id
     return app
 
 

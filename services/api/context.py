@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from runtime.access.guard import Guard
     from runtime.db import Database
     from runtime.outbox import Outbox
     from runtime.storage import ObjectStore
@@ -19,10 +20,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Context:
-    """The api's collaborators."""
+    """The api's collaborators.
+
+    Attributes:
+        db: The rows of the workspace that a request works in.
+        all_workspaces: The whole database; for keys, and for what operators see of the platform.
+    """
 
     settings: ApiSettings
     db: Database
+    all_workspaces: Database
     outbox: Outbox
     store: ObjectStore
     files: Files
@@ -30,6 +37,7 @@ class Context:
     uploads: Uploads
     checks: Checks
     catalogue: Catalogue
+    guard: Guard
 
     @property
     def limits(self) -> dict[str, int]:

@@ -12,6 +12,7 @@ from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import load_only
 
 from contracts.events import DatasetDeleted, DatasetUploaded
+from runtime.access import jobs as owners
 from runtime.errors import Conflict, Invalid, NotFound
 from services.api import predictions
 from services.api.models import Dataset, Job, JobStep
@@ -189,6 +190,7 @@ def delete(session: Session, outbox: Outbox, dataset_id: str) -> None:
     ids = [job.id for job in jobs]
     predictions.forget(session, dataset_id, ids)
     session.execute(sql_delete(JobStep).where(JobStep.job_id.in_(ids)))
+    owners.forget(session, ids)
     session.execute(sql_delete(Job).where(Job.id.in_(ids)))
     session.execute(sql_delete(Dataset).where(Dataset.id == dataset.id))
     outbox.emit(session, DatasetDeleted(dataset_id=dataset_id, job_ids=ids))

@@ -14,6 +14,7 @@ from sqlalchemy.orm import defer
 
 from contracts.callback import Outcome
 from contracts.events import JobCancelRequested, JobEnded, JobLaunchRequested
+from runtime.access import jobs as owners
 from runtime.db import now
 from runtime.errors import Conflict, NotFound
 from services.api import datasets
@@ -57,6 +58,7 @@ def create(
         model=model,
         target=target,
         settings=settings,
+        workspace_id=dataset.workspace_id,
         state="created",
         attempt=1,
         last_attempt=1 + settings["resources"].get("max_retries", 0),
@@ -68,6 +70,7 @@ def create(
     session.add(job)
     session.flush()
     session.add(JobStep(job_id=job.id, attempt=1, state="created"))
+    owners.own(session, job.id, job.workspace_id)
     return job
 
 

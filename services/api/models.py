@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, Boolean, Float, ForeignKey, Index, Integer, String, Text, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from runtime.access.models import DEFAULT
 from runtime.db import UtcDateTime, now
 
 
@@ -15,14 +16,20 @@ class Base(DeclarativeBase):
     """The api's own tables."""
 
 
-class Dataset(Base):
+class Owned:
+    """What a workspace owns; scope.py keeps it from the others."""
+
+    workspace_id: Mapped[str] = mapped_column(String(32), default=DEFAULT, server_default=DEFAULT)
+
+
+class Dataset(Owned, Base):
     """A table with its files, and how far its two tracks are."""
 
     __tablename__ = "api_datasets"
     # Lists are searched and paged, and bytes added up, in an index alone: a row's JSON may be long
     __table_args__ = (
-        Index("ix_api_datasets_list", "created_at", "id", "name"),
-        Index("ix_api_datasets_bytes", "table_bytes", "file_bytes"),
+        Index("ix_api_datasets_list", "workspace_id", "created_at", "id", "name"),
+        Index("ix_api_datasets_bytes", "workspace_id", "table_bytes", "file_bytes"),
     )
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     name: Mapped[str] = mapped_column(String(300))
@@ -53,7 +60,7 @@ class Dataset(Base):
         return self.table_bytes + self.file_bytes
 
 
-class OpenUpload(Base):
+class OpenUpload(Owned, Base):
     """Files that come in chunks. Its id becomes the data set's; its bytes and its manifest lie in the spool."""
 
     __tablename__ = "api_uploads"
@@ -69,10 +76,11 @@ class OpenUpload(Base):
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
 
 
-class Job(Base):
+class Job(Owned, Base):
     """A training job and its present attempt."""
 
     __tablename__ = "api_jobs"
+    __table_args__ = (Index("ix_api_jobs_workspace", "workspace_id", "created_at"),)
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     name: Mapped[str] = mapped_column(String(300))
     dataset_id: Mapped[str] = mapped_column(ForeignKey("api_datasets.id"), index=True)
@@ -113,10 +121,11 @@ class JobStep(Base):
     at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
 
 
-class Prediction(Base):
+class Prediction(Owned, Base):
     """A table that a job's model predicts: a data set's, or rows that came with the request."""
 
     __tablename__ = "api_predictions"
+    __table_args__ = (Index("ix_api_predictions_workspace", "workspace_id", "created_at"),)
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     job_id: Mapped[str] = mapped_column(ForeignKey("api_jobs.id"), index=True)
     dataset_id: Mapped[str | None] = mapped_column(ForeignKey("api_datasets.id"), index=True, default=None)

@@ -90,6 +90,7 @@ def create(
         raise Conflict(f"The data set was rejected: {dataset.schema_reason or dataset.staging_reason}")
     prediction = Prediction(
         id=prediction_id,
+        workspace_id=job.workspace_id,
         job_id=job.id,
         dataset_id=dataset.id if dataset else None,
         name=name[:300],

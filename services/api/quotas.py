@@ -1,8 +1,8 @@
 """What the platform takes on at a time: every limit on how much, counted where no parallel request can pass it.
 
 A limit is counted in the transaction that adds to it, after a lock that all such transactions take first, so that each sees
-what the one before committed. Everything is counted from rows, by `_count` and `_bytes`: no counter can drift, and once there
-are accounts, a limit for each of them is one more condition there.
+what the one before committed. Everything is counted from rows, by `_count` and `_bytes`: no counter can drift. A request's sessions
+see the rows of its workspace alone, so that each workspace has the limits for itself.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ def blueprint(context: Context) -> Blueprint:
         url_prefix="/api/deliveries",
         description="Events between services, for operators",
     )
-    db = context.db
+    db = context.all_workspaces
 
     @routes.get("/")
     @routes.arguments(wire.DeliveryQuery, location="query")

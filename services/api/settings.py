@@ -7,13 +7,13 @@ from typing import Literal
 
 from pydantic import Field, FilePath
 
-from runtime.settings import Settings
+from runtime.settings import AccessSettings
 
 MIB = 1024**2
 GIB = 1024**3
 
 
-class ApiSettings(Settings):
+class ApiSettings(AccessSettings):
     """The api's environment."""
 
     spool_dir: Path = Field(description="folder shared with ingest where uploads wait until they are staged")
@@ -30,11 +30,14 @@ class ApiSettings(Settings):
     upload_chunk_bytes: int = Field(
         default=8 * MIB, gt=0, description="most bytes of one PATCH of a resumable upload"
     )
+    session_hours: float = Field(default=168, gt=0, description="how long a browser stays signed in")
     upload_hours: float = Field(
         default=48, gt=0, description="an upload that nothing was added to for so long is removed"
     )
     max_open_uploads: int = Field(
-        default=100, ge=0, description="most resumable uploads under way at a time; 0: no limit"
+        default=100,
+        ge=0,
+        description="most resumable uploads of a workspace under way at a time; 0: no limit",
     )
     min_free_bytes: int = Field(
         default=512 * MIB,
@@ -42,10 +45,12 @@ class ApiSettings(Settings):
         description="uploads that would leave the spool's disk less than this are refused",
     )
     quota_active_jobs: int = Field(
-        default=20_000, ge=0, description="most jobs queued or running at a time; 0: no limit"
+        default=20_000, ge=0, description="most jobs of a workspace queued or running at a time; 0: no limit"
     )
     quota_datasets: int = Field(
-        default=100_000, ge=0, description="most data sets, uploads under way among them; 0: no limit"
+        default=100_000,
+        ge=0,
+        description="most data sets of a workspace, uploads under way among them; 0: no limit",
     )
     quota_bytes: int = Field(
         default=10 * 1024 * GIB, ge=0, description="most bytes that all of these may have; 0: no limit"

@@ -10,6 +10,8 @@ from flask_smorest import Api
 
 from contracts.callback import CallbackBody, Refused
 from runtime import web
+from runtime.access import jobs as owners
+from runtime.access.guard import PUBLIC, Guard
 from runtime.bus import Bell
 from runtime.db import Database
 from runtime.loop import Loop
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
     from services.metrics.settings import MetricsSettings
 
+# Callbacks have a proof of their own
+NEEDS = {"api-docs": PUBLIC, "metrics.receive_callback": PUBLIC}
 EXTENSION = "triptych_metrics"
 
 
@@ -79,7 +83,13 @@ class Service:
             receiver=self.receiver,
             history=History(self.db, Digests(settings.history_kept_jobs)),
             hub=self.hub,
+            require_job=self.require_job,
         )
+
+    def require_job(self, job_id: str, workspace_id: str) -> None:
+        """Raise NotFound where the job is another workspace's."""
+        with self.db.read() as session:
+            owners.require(session, job_id, workspace_id)
 
     def end_streams(self) -> None:
         """End every open stream; its viewer comes back to another process."""
@@ -98,7 +108,7 @@ class Service:
 def create_app(settings: MetricsSettings) -> Flask:
     """Build the app; must run in the process that serves it, because of its connections and its thread."""
     service = Service(settings)
-    app = Flask("services.metrics")
+    app = Flask("services.metrics", static_folder=None)
     app.extensions[EXTENSION] = service
     app.config.update(
         MAX_CONTENT_LENGTH=settings.max_body_bytes,
@@ -117,6 +127,7 @@ def create_app(settings: MetricsSettings) -> Flask:
     # After Api, which installs an error page of its own. Redis is not among the checks: without it callbacks are
     # taken and viewers served, only later
     web.install(app, {"database": service.db.check}, service.telemetry)
+    Guard(service.db, NEEDS, settings.trusted_origins).install(app)
     _install_errors(app)
     app.wsgi_app = CallbackEndpoint(  # type: ignore[method-assign]  # Flask's own way to wrap an app
         app.wsgi_app, service.receiver, service.telemetry, max_body_bytes=settings.max_body_bytes

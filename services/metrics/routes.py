@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import marshmallow as ma
-from flask import Response, request
+from flask import Response, g, request
 from flask_smorest import Blueprint
 
 from contracts.callback import ATTEMPT_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, TOKEN_HEADER
@@ -17,6 +17,8 @@ from services.metrics.endpoint import FAILED, ROUTE
 from services.metrics.stream import EventStream
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from services.metrics.history import History, Page
     from services.metrics.hub import Hub
     from services.metrics.receiver import Receiver
@@ -40,6 +42,7 @@ class Parts:
     receiver: Receiver
     history: History
     hub: Hub
+    require_job: Callable[[str, str], None]  # raises NotFound where the job is not of the workspace
 
 
 class HistoryQuery(ma.Schema):
@@ -115,6 +118,7 @@ def blueprint(parts: Parts) -> Blueprint:
     @blp.response(200, ItemPage)
     def list_items(query: dict[str, Any]) -> Response:
         """List a job's items in the order of their numbers."""
+        parts.require_job(query["job"], g.principal.workspace)
         limit = min(query["limit"], parts.settings.history_max_items)
         return _listed(parts.history.page(query["job"], query["after"], limit))
 
@@ -123,6 +127,7 @@ def blueprint(parts: Parts) -> Blueprint:
     @blp.response(200, ItemPage)
     def list_thinned(query: dict[str, Any]) -> Response:
         """List what a late viewer draws: of many points the least and the greatest in each stretch, other items whole."""
+        parts.require_job(query["job"], g.principal.workspace)
         epochs = (query["first_epoch"], query["last_epoch"]) if "first_epoch" in query else None
         return _listed(parts.history.thinned(query["job"], query["points"], epochs))
 
@@ -131,6 +136,7 @@ def blueprint(parts: Parts) -> Blueprint:
     def stream_events(job_id: str) -> Response:
         """Stream a job's items: history, then live; `event: end` follows the end of the job."""
         _check_job_id(job_id)
+        parts.require_job(job_id, g.principal.workspace)
         settings = parts.settings
         after = _last_event_id()
         mailbox = parts.hub.open(job_id)

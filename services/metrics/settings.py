@@ -6,10 +6,10 @@ from typing import Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from runtime.settings import Settings
+from runtime.settings import AccessSettings
 
 
-class MetricsSettings(Settings):
+class MetricsSettings(AccessSettings):
     """What the metrics processes read from the environment."""
 
     callback_root_secret: SecretStr = Field(

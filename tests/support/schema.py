@@ -8,7 +8,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import MetaData
 
-from runtime import outbox
+from runtime import tables
+from runtime.access import models as access  # noqa: F401 - its tables are the runtime's, too
 from runtime.db import OWNERS
 from services.api import models as api
 from services.launcher import models as launcher
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from runtime.db import Database
 
 BASES = {
-    "runtime": outbox.Base,
+    "runtime": tables.Base,
     "services.api": api.Base,
     "services.launcher": launcher.Base,
     "services.metrics": metrics.Base,

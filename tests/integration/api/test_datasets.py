@@ -205,7 +205,7 @@ def entry(number, moment):
 def test_the_index_alone_serves_a_search(database):
     query = (
         select(Dataset.created_at, Dataset.id)
-        .where(Dataset.name.icontains("a"))
+        .where(Dataset.workspace_id == "default", Dataset.name.icontains("a"))
         .order_by(Dataset.created_at.desc(), Dataset.id.desc())
         .limit(25)
     )

@@ -36,7 +36,7 @@ def limited(platform, database):
 
 def begin(platform, size=100):
     files = [{"field": "file", "name": "a.csv", "size": size}]
-    return platform.app.test_client().post("/api/uploads/", json={"files": files})
+    return platform.another_client().post("/api/uploads/", json={"files": files})
 
 
 def staged(platform):
@@ -46,13 +46,11 @@ def staged(platform):
 
 
 def created(platform, dataset, **more):
-    return platform.app.test_client().post(
-        "/api/training_jobs/", json={**WISH, "dataset_id": dataset, **more}
-    )
+    return platform.another_client().post("/api/training_jobs/", json={**WISH, "dataset_id": dataset, **more})
 
 
 def start(platform, job):
-    return platform.app.test_client().post(f"/api/training_jobs/{job}/start/")
+    return platform.another_client().post(f"/api/training_jobs/{job}/start/")
 
 
 def race(act, arguments):
@@ -87,7 +85,7 @@ def test_of_many_uploads_begun_at_once_as_many_pass_as_allowed(limited, database
 def test_of_many_data_sets_posted_at_once_as_many_pass_as_allowed(limited, database):
     platform = limited(quota_datasets=3)
     answers = race(
-        lambda n: platform.app.test_client().post(
+        lambda n: platform.another_client().post(
             "/api/datasets/upload_and_detect/",
             data={"file": (io.BytesIO(TABLE.encode()), f"{n}.csv")},
         ),

@@ -10,6 +10,7 @@ from integration.metrics.running import ROOT, Service
 from runtime.db import Database
 from services.metrics.app import EXTENSION, create_app
 from services.metrics.settings import MetricsSettings
+from support.access import ENVIRON, migrate
 from support.redis_server import RedisServer, redis_binary
 
 NO_REDIS = "redis://127.0.0.1:1/0"
@@ -33,9 +34,16 @@ def app(database, migrated_url, tmp_path):
     flask_app.extensions[EXTENSION].close()
 
 
+def client_of(app):
+    """Make a client with the key that may do everything."""
+    client = app.test_client()
+    client.environ_base.update(ENVIRON)
+    return client
+
+
 @pytest.fixture
 def client(app):
-    return app.test_client()
+    return client_of(app)
 
 
 @pytest.fixture
@@ -60,7 +68,7 @@ def shared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shared")
     url = f"sqlite:///{folder}/test.db"
     db = Database(url)
-    db.migrate()
+    migrate(db)
     db.engine.dispose()
     redis_server = RedisServer(folder)
     redis_server.start()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from contracts.callback import CallbackBody, Final, Heartbeat, Point, derive_secret, signed_headers, to_json
+from support.access import HEADERS
 from support.ports import free_port
 from support.wait import until
 
@@ -70,7 +71,7 @@ class Service:
         }
         self.process: subprocess.Popen[bytes] | None = None
         # One for all calls: making a client takes longer than a callback
-        self.client = httpx.Client(base_url=self.url, timeout=30)
+        self.client = httpx.Client(base_url=self.url, timeout=30, headers=HEADERS)
 
     def start(self) -> None:
         with self._log.open("ab") as log:
@@ -137,7 +138,7 @@ class Viewer:
         assert not self.thread.is_alive()
 
     def _run(self) -> None:
-        with httpx.Client(timeout=30) as client:
+        with httpx.Client(timeout=30, headers=HEADERS) as client:
             while not (self.ended or self._stop):
                 self.visits += 1
                 try:

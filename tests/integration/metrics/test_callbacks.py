@@ -123,13 +123,13 @@ def test_a_repeat_changes_nothing_and_takes_no_number(client, database):
     assert len(events(database)) == 2
 
 
-def test_senders_at_the_same_time_get_numbers_without_a_gap(app):
+def test_senders_at_the_same_time_get_numbers_without_a_gap(app, client):
     statuses = []
 
     def run(split):
-        with app.test_client() as client:
+        with app.test_client() as sender:
             statuses.extend(
-                send(client, body(points=points(step, step + 1, split=split))).status_code
+                send(sender, body(points=points(step, step + 1, split=split))).status_code
                 for step in range(15)
             )
 
@@ -139,7 +139,7 @@ def test_senders_at_the_same_time_get_numbers_without_a_gap(app):
     for thread in threads:
         thread.join()
     assert set(statuses) == {204}
-    assert len(everything(app.test_client())) == 1 + 3 * 16
+    assert len(everything(client)) == 1 + 3 * 16
 
 
 def test_an_older_heartbeat_does_not_replace_a_newer_one(client, database):

@@ -14,6 +14,7 @@ import redis
 from integration.metrics.running import AT, Viewer, body, final, heartbeat, points
 
 from contracts.callback import Evaluation
+from support.access import KEY
 from support.wait import until
 
 
@@ -229,7 +230,14 @@ class TestThreads:
         with socket.socket() as idle:
             idle.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             idle.connect(("127.0.0.1", int(service.url.rpartition(":")[2])))
-            idle.sendall(b"GET /api/training_jobs/j/events/ HTTP/1.1\r\nHost: x\r\n\r\n")
+            lines = [
+                "GET /api/training_jobs/j/events/ HTTP/1.1",
+                "Host: x",
+                f"Authorization: Bearer {KEY}",
+                "",
+                "",
+            ]
+            idle.sendall("\r\n".join(lines).encode())
             assert idle.recv(15) == b"HTTP/1.1 200 OK"
             viewer = Viewer(service.url)
             until(lambda: len(viewer.seqs) == 201, "the idle viewer's place", seconds=60)

@@ -63,6 +63,10 @@ ROWS = {
             "files": 1, "created_at": AT, "expires_at": AT,
         }
     ],
+    "runtime_workspaces": [],  # its migration writes the only row
+    "runtime_keys": [],
+    "runtime_sessions": [],
+    "runtime_jobs": [],
     "api_garbage": [{"key": "jobs/x", "why": "nothing refers to it", "due_at": AT}],
     "api_chores": [],  # its migration writes the only row
     "launcher_runs": [

@@ -12,7 +12,7 @@ from cli.upload import find_images
 
 
 def client_of(handler) -> Client:
-    return Client("http://platform", httpx.MockTransport(handler))
+    return Client("http://platform", transport=httpx.MockTransport(handler))
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def call(monkeypatch):
             return httpx.Response(200, json=answer)
 
         monkeypatch.setattr(
-            "cli.session.Client", lambda url: Client(url, transport=httpx.MockTransport(serve))
+            "cli.session.Client", lambda url, key: Client(url, key, transport=httpx.MockTransport(serve))
         )
         result = CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200"}, catch_exceptions=False)
         assert result.exit_code == 0, result.output

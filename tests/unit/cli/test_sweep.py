@@ -60,7 +60,9 @@ def jobs():
 
 @pytest.fixture
 def sweep(jobs, monkeypatch):
-    monkeypatch.setattr("cli.session.Client", lambda url: Client(url, transport=httpx.MockTransport(jobs)))
+    monkeypatch.setattr(
+        "cli.session.Client", lambda url, key: Client(url, key, transport=httpx.MockTransport(jobs))
+    )
 
     def call(*arguments):
         return CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200"})

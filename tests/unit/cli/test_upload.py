@@ -97,7 +97,7 @@ def whole(files) -> bytes:
 
 def upload(server, files, **more):
     pauses, told = [], []
-    client = Client("http://platform", httpx.MockTransport(server))
+    client = Client("http://platform", transport=httpx.MockTransport(server))
     dataset = client.upload(*files, advance=told.append, pause=pauses.append, **more)
     return dataset, pauses, sum(told)
 
@@ -189,6 +189,6 @@ def test_a_zip_goes_as_one_file(server, tmp_path):
 
 
 def test_a_file_that_is_cut_meanwhile_is_named(server, files):
-    client = Client("http://platform", httpx.MockTransport(server))
+    client = Client("http://platform", transport=httpx.MockTransport(server))
     with pytest.raises(CommandFailed, match=r"t\.csv was cut while it was being uploaded"):
         client.upload(*files, begin=lambda _total: files[0].write_bytes(b"a"))

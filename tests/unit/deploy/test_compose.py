@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 import yaml
 
-from runtime.settings import RelaySettings, Settings
+from runtime.settings import MigrationSettings, RelaySettings
 from services.api.settings import ApiSettings
 from services.ingest.settings import IngestSettings
 from services.launcher.settings import LauncherSettings
@@ -24,12 +24,13 @@ from ui.settings import UiSettings
 ROOT = Path(__file__).parents[3]
 FILE = ROOT / "compose.yaml"
 EXAMPLE = compose.env_file(ROOT / ".env.example")
-SECRETS = {name for name, value in EXAMPLE.items() if value == "change-me"}
-SERVICES = compose.load(FILE, {**EXAMPLE, **dict.fromkeys(SECRETS, "s" * 48)})["services"]
+SECRETS = {name for name, value in EXAMPLE.items() if value.endswith("change-me")}
+A_SECRET = "trp_" + "s" * 48
+SERVICES = compose.load(FILE, {**EXAMPLE, **dict.fromkeys(SECRETS, A_SECRET)})["services"]
 OURS = {name: image for name in SERVICES if (image := compose.image_of(SERVICES, name)) is not None}
 ONCE = {"migrations", "bucket"}
 SETTINGS = {
-    "runtime.migrate": Settings,
+    "runtime.migrate": MigrationSettings,
     "runtime.relay": RelaySettings,
     "services.api": ApiSettings,
     "services.api.worker": ApiSettings,
@@ -59,14 +60,14 @@ def test_the_example_has_every_variable_and_no_other():
 
 def test_the_example_s_values_are_the_defaults():
     optional = {name: value for name, value in EXAMPLE.items() if name not in SECRETS}
-    secrets = dict.fromkeys(SECRETS, "s" * 48)
+    secrets = dict.fromkeys(SECRETS, A_SECRET)
     assert compose.load(FILE, secrets) == compose.load(FILE, {**optional, **secrets})
 
 
 @pytest.mark.parametrize("name", sorted(SECRETS))
 def test_without_a_secret_nothing_starts(name):
     with pytest.raises(KeyError, match=name):
-        compose.load(FILE, dict.fromkeys(SECRETS - {name}, "s" * 48))
+        compose.load(FILE, dict.fromkeys(SECRETS - {name}, A_SECRET))
 
 
 def test_each_secret_is_made_at_random_and_never_made_again(tmp_path):
@@ -80,7 +81,7 @@ def test_each_secret_is_made_at_random_and_never_made_again(tmp_path):
         name: value for name, value in EXAMPLE.items() if name not in SECRETS
     }
     assert len({made[name] for name in SECRETS}) == len(SECRETS)
-    assert all(len(made[name]) == 48 for name in SECRETS)
+    assert all(len(made[name].removeprefix("trp_")) == 48 for name in SECRETS)
     again = subprocess.run([tmp_path / "scripts/compose-env"], check=False, capture_output=True, text=True)
     assert again.returncode == 1
     assert "there already" in again.stderr

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from runtime.settings import RelaySettings, Settings, load
+from runtime.settings import MigrationSettings, RelaySettings, Settings, load
 from services.api.settings import ApiSettings
 from services.ingest.settings import IngestSettings
 from services.launcher.settings import LauncherSettings
@@ -27,7 +27,7 @@ SETTINGS = {
     "metrics-worker": MetricsSettings,
     "predictor": PredictorSettings,
     "relay": RelaySettings,
-    "migrate": Settings,
+    "migrate": MigrationSettings,
     "ui": UiSettings,
     "gateway": None,  # has arguments only
     "bucket": Settings,  # calls boto3 alone
@@ -39,6 +39,7 @@ SECRETS = {
     "CALLBACK_ROOT_SECRET": "x" * 32,
     "CALLBACK_ROOT_SECRET_PREVIOUS": "",
     "CALLBACK_SECRET": "",
+    "FIRST_KEY": "trp_" + "x" * 32,
 }
 # The oldest that the guide promises, and the newest that the validator knows
 OLDEST, NEWEST = "1.30", "1.37"
@@ -133,7 +134,11 @@ def test_a_process_has_the_time_to_stop_that_it_needs(overlay, monkeypatch):
 def test_names_that_objects_refer_to_exist(overlay):
     objects = rendered(overlay)
     made = {(item["kind"], item["metadata"]["name"]) for item in objects}
-    outside = {"triptych-database", "triptych-redis", "triptych-callbacks"} if overlay == "aws" else set()
+    outside = (
+        {"triptych-database", "triptych-redis", "triptych-callbacks", "triptych-access"}
+        if overlay == "aws"
+        else set()
+    )
     for item in of_kind(objects, "Deployment", "StatefulSet", "Job"):
         [container] = pod(item)["containers"]
         for source in container.get("envFrom", []):

@@ -14,7 +14,7 @@ import yaml
 
 from cli.main import app
 from contracts.job import JobSpec
-from runtime.settings import RelaySettings
+from runtime.settings import MigrationSettings, RelaySettings
 from services.api.settings import ApiSettings
 from services.ingest.settings import IngestSettings
 from services.launcher.settings import LauncherSettings
@@ -28,11 +28,11 @@ PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 # How-tos and the pages around them; decisions and measurements name what was then
 GUIDES = [page for page in PAGES if "adr" not in page.parts and page.stem not in {"benchmarks", "faults"}]
 SETTINGS = (
-    RelaySettings, ApiSettings, IngestSettings, LauncherSettings, MetricsSettings, PredictorSettings, UiSettings, JobSpec,
+    MigrationSettings, RelaySettings, ApiSettings, IngestSettings, LauncherSettings, MetricsSettings, PredictorSettings, UiSettings, JobSpec,
     TrainerSettings,
 )  # fmt: skip
 # Of this project, though of no settings class
-OURS = {"ASSETS_JSON", "TRIPTYCH_URL", "JOB_MAX_RETRIES"}
+OURS = {"ASSETS_JSON", "TRIPTYCH_KEY", "TRIPTYCH_URL", "JOB_MAX_RETRIES"}
 # Of the programs around it
 FOREIGN = re.compile(  # first those of deployments, to be replaced or set by whoever deploys
     r"(CACHE|DATABASE|TASK)_(SUBNETS|SECURITY_GROUP|CHANGES_QUEUE_URL)|OBJECTS_URL_OF_THE_STACK|\w+_ENDPOINT|TASK_DEFINITION|NO_EVICTION|INSTANCE_ID|LAUNCHER_MEMORY|TORCH_INDEX|"

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 
 import pytest
+from sqlalchemy import text
 
 from contracts.callback import TOKEN_HEADER, sign_token
 from services.metrics.app import EXTENSION, create_app
 from services.metrics.settings import MetricsSettings
+from support.access import HEADERS
 
 FIXED = "f" * 32
 
 
 @pytest.fixture
-def client(tmp_path):
-    """The app without Redis, on a database without tables."""
-    settings = MetricsSettings(
+def settings(tmp_path):
+    return MetricsSettings(
         database_url=f"sqlite:///{tmp_path}/empty.db",
         redis_url="redis://127.0.0.1:1/0",
         objects_url=f"file://{tmp_path}",
         callback_root_secret="r" * 32,
         callback_secret=FIXED,
     )
+
+
+@pytest.fixture
+def client(settings):
+    """The app without Redis, on a database without tables."""
     app = create_app(settings)
     yield app.test_client()
     app.extensions[EXTENSION].close()
@@ -35,8 +42,20 @@ def test_a_database_that_cannot_serve_is_a_503_so_that_the_trainer_tries_again(c
     assert answer.content_type == "application/problem+json"
 
 
-def test_a_stream_ends_so_that_its_viewer_comes_back(client):
-    assert client.get("/api/training_jobs/j/events/").data == b"retry: 2000\n\n"
+def test_without_its_tables_a_stream_is_a_503(client):
+    assert client.get("/api/training_jobs/j/events/", headers=HEADERS).status_code == 503
+
+
+def test_a_stream_whose_history_cannot_be_read_ends_so_that_its_viewer_comes_back(
+    tmp_path, settings, request
+):
+    shutil.copy(request.getfixturevalue("_sqlite_template"), tmp_path / "empty.db")
+    app = create_app(settings)
+    with app.extensions[EXTENSION].db.write() as session:
+        session.execute(text("DROP TABLE metrics_jobs"))
+    answer = app.test_client().get("/api/training_jobs/j/events/", headers=HEADERS)
+    assert answer.data == b"retry: 2000\n\n"
+    app.extensions[EXTENSION].close()
 
 
 def test_without_redis_the_service_is_ready(client):

@@ -1,0 +1,1 @@
+"""Who asks, and for whom: workspaces, their API keys, signed-in browsers, and which workspace a job is in."""

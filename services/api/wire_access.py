@@ -1,0 +1,102 @@
+"""What the routes of access take and give."""
+
+from __future__ import annotations
+
+from marshmallow import Schema, fields, validate
+
+from runtime.access.principal import SCOPES
+
+_NAME = validate.Length(1, 100)
+
+
+class SignIn(Schema):
+    """Body that signs a browser in."""
+
+    key = fields.String(required=True, load_only=True, validate=validate.Length(1, 200))
+
+
+class Who(Schema):
+    """Whom requests come from."""
+
+    name = fields.String(required=True, metadata={"description": "of the key or the person"})
+    workspace = fields.String(required=True, metadata={"description": "id of the workspace"})
+    workspace_name = fields.String(required=True)
+    scopes = fields.List(fields.String(validate=validate.OneOf(list(SCOPES))), required=True)
+    signed_in = fields.Boolean(
+        required=True, metadata={"description": "by a cookie, which can be signed out, and not by a key"}
+    )
+
+
+class KeyWish(Schema):
+    """Body that makes a key."""
+
+    name = fields.String(required=True, validate=_NAME)
+    scopes = fields.List(
+        fields.String(validate=validate.OneOf(list(SCOPES))),
+        required=True,
+        validate=validate.Length(min=1),
+        metadata={"description": "; ".join(f"{scope}: {what}" for scope, what in SCOPES.items())},
+    )
+    expires_at = fields.AwareDateTime(load_default=None, metadata={"description": "null: never"})
+    workspace = fields.String(
+        load_default=None,
+        validate=validate.Length(1, 32),
+        metadata={"description": "id of another workspace than one's own; for operators"},
+    )
+
+
+class Key(Schema):
+    """A key without its secret."""
+
+    id = fields.String(required=True)
+    name = fields.String(required=True)
+    hint = fields.String(required=True, metadata={"description": "its last characters"})
+    scopes = fields.List(fields.String(), required=True)
+    created_at = fields.AwareDateTime(required=True)
+    expires_at = fields.AwareDateTime(required=True, allow_none=True)
+    revoked_at = fields.AwareDateTime(required=True, allow_none=True)
+    used_at = fields.AwareDateTime(
+        required=True, allow_none=True, metadata={"description": "to about an hour"}
+    )
+
+
+class NewKey(Key):
+    """A key that was just made, with what nobody can read again."""
+
+    key = fields.String(required=True, metadata={"description": "the key itself; it is not kept"})
+
+
+class KeyList(Schema):
+    """A workspace's keys."""
+
+    items = fields.List(fields.Nested(Key), required=True)
+
+
+class KeyQuery(Schema):
+    """Query of a list of keys."""
+
+    workspace = fields.String(
+        load_default=None,
+        validate=validate.Length(1, 32),
+        metadata={"description": "id of another workspace than one's own; for operators"},
+    )
+
+
+class WorkspaceWish(Schema):
+    """Body that makes a workspace."""
+
+    name = fields.String(required=True, validate=_NAME)
+
+
+class Workspace(Schema):
+    """A workspace."""
+
+    id = fields.String(required=True)
+    name = fields.String(required=True)
+    created_at = fields.AwareDateTime(required=True)
+
+
+class WorkspaceList(Schema):
+    """All workspaces."""
+
+    items = fields.List(fields.Nested(Workspace), required=True)
