@@ -50,7 +50,7 @@ def create_app(settings: ApiSettings) -> Flask:
         ),
     )
     quotas = Quotas(db, Backlog(db), settings)
-    files = Files(settings.spool_dir, store, settings.max_image_pixels)
+    files = Files(settings.spool_dir, store, settings.image_limits)
     context = Context(
         settings=settings,
         db=db,

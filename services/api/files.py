@@ -8,11 +8,12 @@ from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ImageOps
 
 from contracts.shards import INDEX_NAME, ShardIndex
 from runtime.errors import Invalid, NotFound
-from services.api.intake import safe_name
+from services.api.names import safe_name, shown
+from tabular.pictures import Undecodable, opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from runtime.storage import ObjectStore
     from services.api.models import Dataset
+    from tabular.imagelimits import ImageLimits
 
 Found = TypeVar("Found")
 
@@ -46,22 +48,24 @@ def look_twice(look: Callable[[], Found]) -> Found:
 class Files:
     """The uploaded files of data sets, wherever they lie now."""
 
-    def __init__(self, spool_dir: Path, store: ObjectStore, max_pixels: int) -> None:
+    def __init__(self, spool_dir: Path, store: ObjectStore, limits: ImageLimits) -> None:
         self._spool_dir = spool_dir
         self._store = store
-        self._max_pixels = max_pixels
+        self._limits = limits
         # Some indexes are kept, since a page of thumbnails asks for the same one many times
         self._index: Callable[[str], ShardIndex | None] = lru_cache(maxsize=8)(self._read_index)
 
     def read(self, dataset: Dataset, path: str) -> bytes:
-        """Read one file.
+        """Read one file; of one that is too large for an image only a byte more than may be.
 
         Raises:
             NotFound: The data set has no such file.
         """
         name = safe_name(path)
+        most = self._limits.file_bytes + 1
         try:
-            return (self._spool_dir / dataset.id / "files" / name).read_bytes()
+            with (self._spool_dir / dataset.id / "files" / name).open("rb") as file:
+                return file.read(most)
         except OSError:
             pass  # staged and gone from the spool, or never there
         if dataset.train_folder is None:
@@ -69,11 +73,12 @@ class Files:
         folder = self._store.key_of(dataset.train_folder.rstrip("/"))
         index = self._index(folder)
         if index is None:
-            return self._store.get_bytes(f"{folder}/{name}")
+            return self._store.get_bytes(f"{folder}/{name}", 0, most)
         entry = index.files.get(name)
         if entry is None:
             raise NotFound(f"The data set has no file {name!r}.")
-        return self._store.get_bytes(f"{folder}/{index.shards[entry.shard].name}", entry.offset, entry.size)
+        shard = f"{folder}/{index.shards[entry.shard].name}"
+        return self._store.get_bytes(shard, entry.offset, min(entry.size, most))
 
     def names(self, dataset: Dataset) -> list[str]:
         """List a data set's files; of very many plain objects in a store, the first ones.
@@ -126,16 +131,12 @@ class Files:
         """
         raw = self.read(dataset, path)
         try:
-            with Image.open(io.BytesIO(raw)) as image:
-                if image.width * image.height > self._max_pixels:
-                    raise Invalid(
-                        f"{path!r} has {image.width}x{image.height} pixels; at most {self._max_pixels} are decoded."
-                    )
+            with opened(raw, self._limits) as image:
                 image.draft("RGB", (size * 2, size * 2))  # lets a JPEG be decoded at a fraction of its size
                 small = ImageOps.exif_transpose(image).convert("RGBA")
                 small.thumbnail((size, size))
-        except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-            raise Invalid(f"{path!r} is not an image that can be shown: {error}") from None
+        except Undecodable as error:
+            raise Invalid(f"{shown(path)} cannot be shown: {error}.") from None
         out = io.BytesIO()
         small.save(out, "WEBP", quality=80)
         return out.getvalue()

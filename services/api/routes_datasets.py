@@ -17,6 +17,7 @@ from runtime.errors import Invalid
 from runtime.web import InsufficientStorage
 from services.api import datasets, intake, preview, schemas, wire
 from services.api.files import look_twice
+from services.api.unpacking import Limits
 from tabular.errors import Unreadable
 from tabular.profile import profile_table
 
@@ -206,14 +207,13 @@ def _receive(context: Context, dataset_id: str) -> intake.Upload:
             "Send multipart/form-data with the CSV as the part 'file', and images as 'images' or a zip as 'archive'."
         )
     settings = context.settings
-    limits = intake.Limits(settings.max_files, settings.max_unzipped_bytes, settings.max_zip_ratio)
     with full_disk_is("There is no room for this upload on the server; nothing of it was kept."):
         return intake.receive(
             request.stream,
             options["boundary"].encode(),
             request.content_length,
             settings.spool_dir / dataset_id,
-            limits,
+            Limits.of(settings),
         )
 
 

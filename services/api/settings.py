@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, FilePath
 
 from runtime.settings import Settings
+from tabular.imagelimits import PILLOWS_OWN_LIMIT, ImageLimits
 
 MIB = 1024**2
 GIB = 1024**3
@@ -26,6 +27,9 @@ class ApiSettings(Settings):
     max_unzipped_bytes: int = Field(default=50 * GIB, gt=0, description="most bytes a zip may unpack to")
     max_zip_ratio: int = Field(
         default=200, gt=1, description="most times its size that one zip entry may unpack to"
+    )
+    max_upload_folders: int = Field(
+        default=32, gt=0, description="most folders that a file of an upload may lie below"
     )
     upload_chunk_bytes: int = Field(
         default=8 * MIB, gt=0, description="most bytes of one PATCH of a resumable upload"
@@ -79,7 +83,13 @@ class ApiSettings(Settings):
     head_rows: int = Field(default=2000, ge=10, description="rows read for the instant answer to an upload")
     max_page_size: int = Field(default=200, ge=1, description="most items in one page of a list")
     max_image_pixels: int = Field(
-        default=50_000_000, gt=0, description="largest image a thumbnail is made of"
+        default=ImageLimits.pixels,
+        gt=0,
+        le=PILLOWS_OWN_LIMIT,
+        description="largest image that is decoded, for a thumbnail or the checks before a job",
+    )
+    max_image_bytes: int = Field(
+        default=ImageLimits.file_bytes, gt=0, description="largest image file decoded, likewise"
     )
     preflight_rows: int = Field(
         default=100_000, ge=1000, description="most rows that the checks before a job look at"
@@ -131,3 +141,8 @@ class ApiSettings(Settings):
         default=8, ge=1, le=300, description="time for requests at hand after SIGTERM"
     )
     worker_concurrency: int = Field(default=2, ge=1, description="events the api's worker handles at a time")
+
+    @property
+    def image_limits(self) -> ImageLimits:
+        """How large an image may be that is decoded."""
+        return ImageLimits(self.max_image_pixels, self.max_image_bytes)

@@ -21,9 +21,11 @@ from werkzeug.exceptions import HTTPException, Locked, RequestEntityTooLarge
 from runtime.db import now
 from runtime.errors import Conflict, Invalid, NotFound
 from services.api import datasets
-from services.api.intake import Limits, assemble
+from services.api.intake import assemble
 from services.api.manifest import Manifest, declare
 from services.api.models import OpenUpload
+from services.api.names import plain_name
+from services.api.unpacking import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -94,11 +96,16 @@ class Uploads:
             raise RequestEntityTooLarge(
                 description=f"The list of files has more than {most} bytes; at most {settings.max_files} files are allowed (MAX_FILES)."
             )
-        wish, manifest = declare(raw, most_files=settings.max_files, most_bytes=settings.max_upload_bytes)
+        wish, manifest = declare(
+            raw,
+            most_files=settings.max_files,
+            most_bytes=settings.max_upload_bytes,
+            folders=settings.max_upload_folders,
+        )
         self._quotas.admit_bytes(manifest.length)
         upload = OpenUpload(
             id=datasets.new_id(),
-            name=(wish.name or "").strip() or None,
+            name=plain_name(wish.name, "The name"),
             fingerprint=wish.fingerprint,
             length=manifest.length,
             files=len(manifest.files),
@@ -205,10 +212,8 @@ class Uploads:
             _refuse_again(self.get(upload_id))
             manifest = self.manifest(upload)
             self._all_there(upload_id, manifest, folder)
-            settings = self._settings
-            limits = Limits(settings.max_files, settings.max_unzipped_bytes, settings.max_zip_ratio)
             try:
-                yield assemble(folder, manifest, limits, upload.name)
+                yield assemble(folder, manifest, Limits.of(self._settings), upload.name)
             except (Invalid, RequestEntityTooLarge) as error:
                 with self._db.write() as session:
                     _end(session, upload_id, "refused", getattr(error, "description", None) or str(error))
