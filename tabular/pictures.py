@@ -44,14 +44,22 @@ def opened(raw: bytes, limits: ImageLimits) -> Iterator[Image.Image]:
     except Undecodable:
         raise
     except UnidentifiedImageError:
-        kind = what_is(raw[:HEAD_BYTES])
-        told = kind.words if kind else "an empty file" if not raw else "no image"
-        raise Undecodable(f"{told}, not one of the images that are read ({', '.join(FORMATS)})") from None
+        raise Undecodable(_what_instead(raw)) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_large(limits) from None
     # decoders raise whatever a damaged file makes them stumble over, struct.error and IndexError among others
     except Exception as error:  # noqa: BLE001
         raise Undecodable(str(error) or type(error).__name__) from None
+
+
+def _what_instead(raw: bytes) -> str:
+    kind = what_is(raw[:HEAD_BYTES])
+    if kind is None:
+        return "not an image" if raw else "an empty file, not an image"
+    if kind.name in {"heif", "svg"}:
+        return f"{kind.words}; images are read as {', '.join(FORMATS)}"
+    damaged = kind.name.upper() in FORMATS
+    return f"{kind.words} that is damaged" if damaged else f"{kind.words}, not an image"
 
 
 def _check_pixels(image: Image.Image, limits: ImageLimits) -> None:

@@ -17,6 +17,7 @@ from runtime.telemetry import Telemetry
 from services.api import (
     routes_datasets,
     routes_deliveries,
+    routes_direct,
     routes_jobs,
     routes_maintenance,
     routes_predictions,
@@ -24,6 +25,7 @@ from services.api import (
 )
 from services.api.catalogue import Catalogue
 from services.api.context import Context
+from services.api.direct import Direct
 from services.api.files import Files
 from services.api.preflight import Checks
 from services.api.quotas import Quotas
@@ -51,6 +53,7 @@ def create_app(settings: ApiSettings) -> Flask:
     )
     quotas = Quotas(db, Backlog(db), settings)
     files = Files(settings.spool_dir, store, settings.image_limits)
+    direct = Direct(store, from_bytes=settings.direct_upload_bytes, link_seconds=settings.direct_link_seconds)
     context = Context(
         settings=settings,
         db=db,
@@ -58,7 +61,7 @@ def create_app(settings: ApiSettings) -> Flask:
         store=store,
         files=files,
         quotas=quotas,
-        uploads=Uploads(db, settings, quotas),
+        uploads=Uploads(db, settings, quotas, direct),
         checks=Checks(files, settings),
         catalogue=Catalogue.read(settings.models_file),
     )
@@ -77,6 +80,7 @@ def create_app(settings: ApiSettings) -> Flask:
     api.register_blueprint(routes_datasets.blueprint(context))
     api.register_blueprint(routes_predictions.blueprint(context))
     api.register_blueprint(routes_uploads.blueprint(context))
+    api.register_blueprint(routes_direct.blueprint(context))
     api.register_blueprint(routes_deliveries.blueprint(context))
     api.register_blueprint(routes_maintenance.blueprint(context))
     for routes in routes_jobs.blueprints(context):

@@ -12,6 +12,7 @@ from PIL import ImageOps
 
 from contracts.shards import INDEX_NAME, ShardIndex
 from runtime.errors import Invalid, NotFound
+from services.api.direct import stream_of
 from services.api.names import safe_name, shown
 from tabular.pictures import Undecodable, opened
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from contracts.stream import StreamIndex
     from runtime.storage import ObjectStore
     from services.api.models import Dataset
     from tabular.imagelimits import ImageLimits
@@ -53,6 +55,7 @@ class Files:
         self._store = store
         self._limits = limits
         # Some indexes are kept, since a page of thumbnails asks for the same one many times
+        self._streams: Callable[[str], StreamIndex] = lru_cache(maxsize=4)(self._read_stream)
         self._index: Callable[[str], ShardIndex | None] = lru_cache(maxsize=8)(self._read_index)
 
     def read(self, dataset: Dataset, path: str) -> bytes:
@@ -69,7 +72,11 @@ class Files:
         except OSError:
             pass  # staged and gone from the spool, or never there
         if dataset.train_folder is None:
-            raise NotFound(f"The data set has no file {name!r}.")
+            stream = self._stream(dataset.id)
+            if stream is None or name not in stream.files:
+                raise NotFound(f"The data set has no file {name!r}.")
+            span = stream.files[name]
+            return self._store.get_bytes(stream.key, span.offset, min(span.size, most))
         folder = self._store.key_of(dataset.train_folder.rstrip("/"))
         index = self._index(folder)
         if index is None:
@@ -94,6 +101,8 @@ class Files:
         if found or not dataset.files:
             return sorted(found)
         if dataset.train_folder is None:
+            if (stream := self._stream(dataset.id)) is not None:
+                return sorted(stream.files)
             raise NotFound("The files of the data set are not there.")
         folder = self._store.key_of(dataset.train_folder.rstrip("/"))
         index = self._index(folder)
@@ -114,7 +123,11 @@ class Files:
         except OSError:
             pass  # as in read
         if dataset.train_file is None:
-            raise NotFound("The table of the data set is not there.")
+            stream = self._stream(dataset.id)
+            if stream is None:
+                raise NotFound("The table of the data set is not there.")
+            left = max(stream.table.size - start, 0)
+            return self._store.get_bytes(stream.key, stream.table.offset + start, min(length, left))
         return self._store.get_bytes(self._store.key_of(dataset.train_file), start, length)
 
     def thumbnail(self, dataset: Dataset, path: str, size: int) -> bytes:
@@ -146,3 +159,16 @@ class Files:
             return ShardIndex.model_validate(json.loads(self._store.get_bytes(f"{folder}/{INDEX_NAME}")))
         except NotFound:
             return None
+
+    def _stream(self, dataset_id: str) -> StreamIndex | None:
+        """Say where files lie that their sender put into the store and that are not staged yet."""
+        try:
+            return self._streams(dataset_id)
+        except NotFound:
+            return None
+
+    def _read_stream(self, dataset_id: str) -> StreamIndex:
+        found = stream_of(self._spool_dir / dataset_id)
+        if found is None:
+            raise NotFound(dataset_id)  # an answer that is not kept
+        return found

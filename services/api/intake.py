@@ -29,7 +29,7 @@ TABLES = (".csv", ".tsv", ".tab")
 
 @dataclass(frozen=True)
 class Upload:
-    """An upload that lies complete in the spool."""
+    """An upload that lies complete in the spool, or in the object store with the first rows of its table at hand."""
 
     folder: Path
     table_name: str
@@ -37,11 +37,17 @@ class Upload:
     files: list[str]
     file_bytes: int
     name: str | None
+    head: Path | None = None
 
     @property
     def table(self) -> Path:
-        """The CSV."""
-        return self.folder / "table.csv"
+        """The CSV, or as much of it as is here."""
+        return self.head or self.folder / "table.csv"
+
+    @property
+    def whole(self) -> bool:
+        """Whether that is all of it."""
+        return self.head is None or self.head.stat().st_size == self.table_bytes
 
 
 class _Part:
@@ -142,7 +148,7 @@ def _arrange(received: list[tuple[str, str, Path]], folder: Path, limits: Limits
     if len(tables) > 1:
         raise Invalid(f"There are {len(tables)} parts named 'file'; an upload has exactly one CSV.")
     if tables:
-        safe_name(_base(tables[0][0]), folders=limits.folders)
+        safe_name(base_name(tables[0][0]), folders=limits.folders)
         tables[0][1].rename(folder / "table.csv")
     return _whole(folder, tables[0][0] or "table.csv" if tables else None, taken.sizes, name)
 
@@ -186,7 +192,7 @@ def _whole(folder: Path, table_name: str | None, sizes: dict[str, int], name: st
         del sizes[table_name]
     return Upload(
         folder=folder,
-        table_name=_base(table_name)[:300],
+        table_name=base_name(table_name),
         table_bytes=(folder / "table.csv").stat().st_size,
         files=sorted(sizes),
         file_bytes=sum(sizes.values()),
@@ -212,5 +218,6 @@ def one_table(found: Iterable[str]) -> str:
     )
 
 
-def _base(name: str) -> str:
-    return PurePosixPath(name.replace("\\", "/")).name or "table.csv"
+def base_name(name: str) -> str:
+    """Give a file's name without its folders."""
+    return PurePosixPath(name.replace("\\", "/")).name[:300] or "table.csv"

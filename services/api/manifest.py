@@ -36,6 +36,7 @@ class Wish(BaseModel):
     model_config = ConfigDict(extra="forbid")
     name: str | None = Field(default=None, max_length=300)
     fingerprint: str = Field(default="", max_length=128)
+    direct: bool | None = None  # whether the sender can put parts where it is told
     files: list[dict[str, object]] = Field(min_length=1)
 
 

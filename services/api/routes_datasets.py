@@ -230,7 +230,8 @@ def full_disk_is(what: str) -> Iterator[None]:
 
 def _detect_head(upload: intake.Upload, rows: int) -> DatasetSchema:
     try:
-        return profile_table(upload.table, files=upload.files, max_rows=rows)
+        found = profile_table(upload.table, files=upload.files, max_rows=rows)
+        return found if upload.whole else found.model_copy(update={"complete": False})
     except Unreadable as error:
         raise Invalid(
             f"{upload.table_name!r} cannot be read as a table: {error}", {"file": [str(error)]}

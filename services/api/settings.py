@@ -34,6 +34,17 @@ class ApiSettings(Settings):
     upload_chunk_bytes: int = Field(
         default=8 * MIB, gt=0, description="most bytes of one PATCH of a resumable upload"
     )
+    direct_upload_bytes: int = Field(
+        default=64 * MIB,
+        ge=0,
+        description="OBJECTS_URL=s3://…: uploads from so many bytes on go from their sender straight to S3; 0: none do",
+    )
+    direct_link_seconds: int = Field(
+        default=3600,
+        ge=60,
+        le=7 * 86_400,
+        description="how long an address is good for that takes one part of such an upload",
+    )
     upload_hours: float = Field(
         default=48, gt=0, description="an upload that nothing was added to for so long is removed"
     )

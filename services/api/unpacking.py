@@ -174,7 +174,7 @@ def _directory(file: BinaryIO, filename: str) -> _Directory:
     with _explained(filename):
         end = zipfile._EndRecData(file)  # type: ignore[attr-defined] # noqa: SLF001 - a second reader could see another directory
         if end is None:
-            raise zipfile.BadZipFile("it has no directory of its entries")
+            raise zipfile.BadZipFile("File is not a zip file")
         size, location = end[zipfile._ECD_SIZE], end[zipfile._ECD_LOCATION]  # type: ignore[attr-defined] # noqa: SLF001
         if end[zipfile._ECD_SIGNATURE] == zipfile.stringEndArchive64:  # type: ignore[attr-defined] # noqa: SLF001
             location -= zipfile.sizeEndCentDir64 + zipfile.sizeEndCentDir64Locator  # type: ignore[attr-defined]
