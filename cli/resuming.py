@@ -101,7 +101,7 @@ class Sending:
 
     def _begin(self, name: str | None, fingerprint: str, *, direct: bool) -> JSON:
         files = [source.told() for source in self._stream.sources]
-        wish = {"files": files, "fingerprint": fingerprint} | ({"name": name} if name else {})
+        wish: dict[str, Any] = {"files": files, "fingerprint": fingerprint} | ({"name": name} if name else {})
         wish |= {"direct": True} if direct else {}
         begun: JSON = self._insist(lambda: self._call("POST", "uploads/", json=wish))
         return begun
