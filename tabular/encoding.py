@@ -57,6 +57,8 @@ _CREDIBLE = 0.2
 _HIGH_RUN = re.compile(rb"[\x80-\xff]+")
 _ENOUGH_RUNS = 6
 _CONTROL_SHARE = 0.02
+_LEAST_TOLD = 0.6
+_PRINTABLE = re.compile(rb"[\t\n\r\x20-\x7e]*")
 _CONTROL = re.compile(rb"[\x01-\x06\x0e-\x1a]")
 
 
@@ -86,6 +88,11 @@ def detect_encoding(path: Path, head: bytes) -> tuple[str, bool]:
 
 
 def _wide_encoding(head: bytes) -> str:
+    told = head.replace(b"\x00", b"")
+    if len(told) > _LEAST_TOLD * len(head) and _PRINTABLE.fullmatch(told):
+        raise Unreadable(  # of the wide encodings only plain ASCII looks so, and half of its bytes are NUL
+            f"This file holds NUL characters, the first at byte {head.index(0)}; it is damaged, or no text table."
+        )
     for codec, width in (("utf-32-le", 4), ("utf-32-be", 4), ("utf-16-le", 2), ("utf-16-be", 2)):
         whole = head[: len(head) // width * width]
         try:

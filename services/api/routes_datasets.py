@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from contracts.schema import DatasetSchema
     from services.api.context import Context
     from services.api.models import Dataset
+    from services.api.settings import ApiSettings
 
 
 def blueprint(context: Context) -> Blueprint:
@@ -160,7 +161,7 @@ def register(
         OverLimit: There are as many data sets as allowed.
         OutOfRoom: They have as many bytes as allowed.
     """
-    found = _detect_head(upload, context.settings.head_rows)
+    found = _detect_head(upload, context.settings)
     first = preview.head(upload, found)
     with context.db.write() as session:
         context.quotas.admit_dataset(session, upload.table_bytes + upload.file_bytes, dataset_id)
@@ -228,9 +229,11 @@ def full_disk_is(what: str) -> Iterator[None]:
         raise
 
 
-def _detect_head(upload: intake.Upload, rows: int) -> DatasetSchema:
+def _detect_head(upload: intake.Upload, settings: ApiSettings) -> DatasetSchema:
     try:
-        found = profile_table(upload.table, files=upload.files, max_rows=rows)
+        found = profile_table(
+            upload.table, files=upload.files, max_rows=settings.head_rows, max_columns=settings.max_columns
+        )
         return found if upload.whole else found.model_copy(update={"complete": False})
     except Unreadable as error:
         raise Invalid(

@@ -92,6 +92,7 @@ class ApiSettings(Settings):
         default=0, ge=0, description="how long ended predictions are kept; 0: as long as their job"
     )
     head_rows: int = Field(default=2000, ge=10, description="rows read for the instant answer to an upload")
+    max_columns: int = Field(default=10_000, gt=0, description="most columns that a table may have")
     max_page_size: int = Field(default=200, ge=1, description="most items in one page of a list")
     max_image_pixels: int = Field(
         default=ImageLimits.pixels,
