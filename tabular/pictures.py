@@ -49,7 +49,7 @@ def opened(raw: bytes, limits: ImageLimits) -> Iterator[Image.Image]:
         raise _too_large(limits) from None
     # decoders raise whatever a damaged file makes them stumble over, struct.error and IndexError among others
     except Exception as error:  # noqa: BLE001
-        raise Undecodable(str(error) or type(error).__name__) from None
+        raise Undecodable(f"damaged: {str(error) or type(error).__name__}") from None
 
 
 def _what_instead(raw: bytes) -> str:

@@ -97,7 +97,7 @@ class Taken:
             raise Invalid(f"The file {shown(name)} is in the upload twice.")
         if other != name:
             raise Invalid(
-                f"The files {shown(other)} and {shown(name)} differ only in upper and lower case; rename one of them."
+                f"The files {shown(other)} and {shown(name)} differ only in case or in how letters are composed; rename one of them."
             )
         self.sizes[name] = 0
 
