@@ -93,27 +93,20 @@ def why_foreign(uri: str, destination: str, places: Sequence[str]) -> str | None
     """Say why a trainer must not read an object; None where it may.
 
     It may read what lies beside its own results: below the platform's part of the bucket (the folder that holds jobs/), or in the
-    same bucket where results lie elsewhere. A trainer whose results go to S3 reads no file of its machine.
+    same bucket where results lie elsewhere in it, and no file of its machine. One whose results stay on its machine has no bucket
+    of its own: it is a person's, and reads what that person says.
 
     Args:
         uri: Of the object, which `why_no_object` lets pass.
         destination: URI under which its results go.
         places: Further URIs below which it may read.
     """
-    if any(uri.startswith(place.rstrip("/") + "/") for place in places):
+    if destination.startswith("file:") or any(uri.startswith(place.rstrip("/") + "/") for place in places):
         return None
-    if destination.startswith("file:"):
-        own = "" if uri.startswith("file:") else None  # a person's own machine
-    else:
-        root, found = _OWN_FOLDER.subn("", destination)
-        own = (
-            root.rstrip("/") + "/"
-            if found
-            else "s3://" + destination.removeprefix("s3://").partition("/")[0] + "/"
-        )
-    if own is None or not uri.startswith(own):
-        below = f"below {own}" if own else "on file://"
-        return f"{uri!r} is a foreign place; this job reads {below} only. ASSET_PLACES may name further ones"
+    root, found = _OWN_FOLDER.subn("", destination)
+    own = root if found else "s3://" + destination.removeprefix("s3://").partition("/")[0]
+    if not uri.startswith(f"{own}/"):
+        return f"{uri!r} is a foreign place; this job reads below {own}/ only. ASSET_PLACES may name further ones"
     return None
 
 
