@@ -108,7 +108,7 @@ def check(spool: Path, dataset_id: str, target: str) -> None:
     types = {column.name: column.type for column in found.columns if column.type is not ColumnType.CONSTANT}
     types = {name: ColumnType.TEXT if kind is ColumnType.IDENTIFIER else kind for name, kind in types.items()}
     wish = {"feature_columns": [name for name in types if name != target], "column_types": types}
-    checks = Checks(Files(spool, None, settings.max_image_pixels), settings)  # type: ignore[arg-type]  # all is in the spool
+    checks = Checks(Files(spool, None, settings.image_limits), settings)  # type: ignore[arg-type]  # all is in the spool
     base = peak()
     started, cpu = time.monotonic(), time.process_time()
     result = checks.run(dataset, target, wish)

@@ -1,4 +1,7 @@
-"""Memory of the api while it takes a large upload in chunks: `python benchmarks/uploads.py [MB [FILES]]`."""
+"""Memory of the api while it takes a large upload: `python benchmarks/uploads.py [MB [FILES [spool|store]]]`.
+
+spool: in chunks through the api; store: past it, as parts to an S3 that keeps them on disk (tests/support/disk_s3.py).
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import psutil
@@ -18,6 +22,10 @@ from cli.client import Client
 from cli.ports import free_ports
 from runtime.db import Database
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[1]
 MIB = 1 << 20
 
 
@@ -34,23 +42,48 @@ def started(url: str) -> bool:
 
 
 def make(folder: Path, size: int, files: int) -> tuple[Path, Path]:
-    images, block = folder / "images", os.urandom(size // files)
-    images.mkdir()
+    images, one = folder / "images", folder / "block"
+    images.mkdir(parents=True)
+    one.write_bytes(os.urandom(size // files))
     for number in range(files):
-        (images / f"{number:06}.png").write_bytes(block)
+        os.link(
+            one, images / f"{number:06}.png"
+        )  # what is sent is read from the page cache, and takes no disk
     rows = "".join(f"{number:06}.png,{'ab'[number % 2]}\n" for number in range(files))
     (folder / "table.csv").write_text("image,label\n" + rows)
     return folder / "table.csv", images
 
 
+@contextmanager
+def store(way: str, folder: Path, port: int) -> Iterator[dict[str, str]]:
+    """Give the environment of a folder of objects, or of an S3 that runs meanwhile."""
+    if way == "spool":
+        yield {"OBJECTS_URL": f"file://{folder}/objects"}
+        return
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    command = [sys.executable, "-m", "support.disk_s3", str(port), str(folder / "s3")]
+    server = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": path})
+    try:
+        yield {
+            "OBJECTS_URL": "s3://bucket/objects",
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
+    finally:
+        server.terminate()
+        server.wait()
+
+
 def main() -> None:
-    size, files = (int(text) for text in [*sys.argv[1:], "2000", "2000"][:2])
-    with tempfile.TemporaryDirectory() as name:
-        folder, (port,) = Path(name), free_ports(1)
-        stores = {
+    given = [*sys.argv[1:], *["2000", "2000", "spool"][len(sys.argv) - 1 :]]
+    size, files, way = int(given[0]), int(given[1]), given[2]
+    with tempfile.TemporaryDirectory() as name, ExitStack() as running:
+        folder, (port, s3_port) = Path(name), free_ports(2)
+        stores = running.enter_context(store(way, folder, s3_port)) | {
             "DATABASE_URL": f"sqlite:///{folder}/triptych.db",
             "REDIS_URL": "redis://127.0.0.1:1/0",
-            "OBJECTS_URL": f"file://{folder}/objects",
             "SPOOL_DIR": f"{folder}/spool",
         }
         migrate(Database(stores["DATABASE_URL"]))
@@ -64,12 +97,16 @@ def main() -> None:
             table, images = make(folder, size * 10**6, files)
             with closing(Client(url, KEY)) as client:
                 client.upload(table, None)  # what a first upload imports is not what a large one costs
+                if way == "store":
+                    warm = make(folder / "warm", 100 << 20, 100)
+                    client.upload(*warm)
                 before, began = worker.memory_info().rss, time.monotonic()
                 client.upload(table, images)
             seconds = time.monotonic() - began
             grown = (peak(worker.pid) - before) / MIB
             print(
-                f"{size} MB in {files} files: {seconds:.0f} s; the api's memory grew by {grown:.0f} MiB at most"
+                f"{size} MB in {files} files to the {way}: {seconds:.0f} s; "
+                f"the api's memory grew by {grown:.0f} MiB at most"
             )
         finally:
             api.terminate()

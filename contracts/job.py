@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from contracts.base import Wire
+from contracts.places import why_foreign, why_no_object, why_no_origin
 from contracts.schema import ColumnType, Dialect
 
 if TYPE_CHECKING:
@@ -47,8 +48,8 @@ class Asset(Wire):
     @field_validator("s3_uri")
     @classmethod
     def _known_scheme(cls, value: str) -> str:
-        if urlsplit(value).scheme not in {"s3", "file"}:
-            raise ValueError(f"{value!r} is not an s3:// or file:// URI")
+        if problem := why_no_object(value):
+            raise ValueError(problem)
         return value
 
 
@@ -68,6 +69,11 @@ class JobSpec(Wire):
         default="", description="where artifacts go instead of S3_BUCKET: s3://… or file:///…"
     )
     assets: list[Asset] = Field(description='JSON list of {"key","s3_uri"}; ASSETS_JSON is an alias')
+    asset_places: list[str] = Field(
+        default_factory=list,
+        description="s3://bucket, s3://bucket/prefix or file:///folder, one or a JSON list: where inputs may lie besides the platform's own part of "
+        "the bucket that takes the artifacts",
+    )
     api_base: str = Field(
         default="", description="origin of the platform, e.g. http://gateway:8080; empty: report to no one"
     )
@@ -135,8 +141,8 @@ class JobSpec(Wire):
     @field_validator("api_base")
     @classmethod
     def _http(cls, value: str) -> str:
-        if value and urlsplit(value).scheme not in {"http", "https"}:
-            raise ValueError(f"{value!r} is not an http:// or https:// URL")
+        if value and (problem := why_no_origin(value)):
+            raise ValueError(problem)
         return value.rstrip("/")
 
     @field_validator("artifacts_uri", "pretrained_uri")
@@ -145,6 +151,17 @@ class JobSpec(Wire):
         if value and urlsplit(value).scheme not in {"s3", "file"}:
             raise ValueError(f"{value!r} is not an s3:// or file:// URI")
         return value.rstrip("/")
+
+    @field_validator("asset_places")
+    @classmethod
+    def _places(cls, value: list[str]) -> list[str]:
+        for place in value:
+            if (
+                urlsplit(place).scheme not in {"s3", "file"}
+                or not urlsplit(place).netloc + urlsplit(place).path
+            ):
+                raise ValueError(f"{place!r} is not an s3:// or file:// URI")
+        return value
 
     @field_validator("resume_from")
     @classmethod
@@ -168,6 +185,14 @@ class JobSpec(Wire):
             raise ValueError('ASSETS may hold at most one {"key": "train_folder", …}')
         if not self.artifacts_uri and not self.s3_bucket:
             raise ValueError("S3_BUCKET or ARTIFACTS_URI must say where artifacts go")
+        for what, uri in (
+            *((asset.key, asset.s3_uri) for asset in self.assets),
+            *(("RESUME_FROM", uri) for uri in self.resume_from),
+        ):
+            if problem := why_foreign(uri, self.destination, self.asset_places):
+                raise ValueError(
+                    f"{what}: {problem}" if what == "RESUME_FROM" else f"ASSETS: {what}: {problem}"
+                )
         if self.api_base and not self.callback_secret:
             raise ValueError("CALLBACK_SECRET is needed to report to API_BASE")
         if self.target_col in self.feature_columns:
@@ -236,7 +261,7 @@ _INTEGERS = {"attempt", "callback_ttl", "epochs", "batch_size", "seed", "eval_st
 def _decode(name: str, raw: str) -> Any:
     if name in _JSON:
         return _json(raw)
-    if name == "resume_from":
+    if name in {"resume_from", "asset_places"}:
         return _json(raw) if raw.lstrip().startswith("[") else [raw.strip()]
     if name == "feature_columns":
         return (

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from contracts.schema import Dialect
 
 BLOCK_BYTES = 8 << 20
-LONGEST_RECORD = 32 << 20
-LONGEST_LINE = 128 << 20
+LONGEST_RECORD = 16 << 20
+LONGEST_LINE = 32 << 20
 
 
 def utf8_chunks(path: Path, encoding: str, size: int = BLOCK_BYTES) -> Iterator[bytes]:
@@ -23,11 +23,15 @@ def utf8_chunks(path: Path, encoding: str, size: int = BLOCK_BYTES) -> Iterator[
 
     Bytes that are invalid in the encoding become U+FFFD where they have to be decoded (not where the file is
     UTF-8 already: there the parser replaces them).
+
+    Raises:
+        Unreadable: There is a NUL character, of which every program behind makes something else.
     """
     decoder = None
     if encoding not in {"utf-8", "utf-8-sig", "ascii"}:
         decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
     carriage = False
+    read = 0
     with path.open("rb") as file:
         if encoding == "utf-8-sig":
             file.seek(len(codecs.BOM_UTF8))
@@ -41,6 +45,12 @@ def utf8_chunks(path: Path, encoding: str, size: int = BLOCK_BYTES) -> Iterator[
                 chunk = chunk[:-1]  # its line feed may come with the next chunk
             if b"\r" in chunk:
                 chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+            if b"\x00" in chunk:
+                raise Unreadable(
+                    "The table holds a NUL character, "
+                    f"{read + chunk.index(0) + 1} bytes from its beginning; it is damaged there, or no text."
+                )
+            read += len(chunk)
             if chunk:
                 yield chunk
             if not raw:
@@ -63,11 +73,11 @@ def record_blocks(chunks: Iterable[bytes], quotechar: str | None) -> Iterator[by
 
     A line feed ends a record if an even number of quotes stands before it, which holds for well-formed quoting
     (RFC 4180); the parser notices where it does not.
-    A block never grows far beyond 32 MiB: where no record seems to end for so long, a stray quote is the likely
+    A block never grows far beyond 16 MiB: where no record seems to end for so long, a stray quote is the likely
     reason, and the block ends at the last line feed; the parser then fails and the csv module takes over.
 
     Raises:
-        Unreadable: There is no line feed for 128 MiB.
+        Unreadable: There is no line feed for 32 MiB.
     """
     quote = quotechar.encode() if quotechar else b""
     held: list[bytes] = []
@@ -88,7 +98,10 @@ def record_blocks(chunks: Iterable[bytes], quotechar: str | None) -> Iterator[by
                 yield joined[:end]
                 held, held_quotes, held_bytes = [joined[end:]], 0, len(joined) - end
             elif held_bytes > LONGEST_LINE:
-                raise Unreadable("A line is longer than 128 MiB, so this is no table of rows.")
+                begin = joined[:40].decode("utf-8", "replace")
+                raise Unreadable(
+                    f"The row that begins {begin!r} is longer than 32 MiB, so this is no table of rows."
+                )
     if rest := b"".join(held):
         yield rest
 

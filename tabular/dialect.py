@@ -31,7 +31,7 @@ DELIMITERS = {
     "§": 0.7, "¤": 0.7, "¦": 0.7, "&": 0.5, "#": 0.5, "@": 0.5, "!": 0.5, "*": 0.5, "$": 0.5, "%": 0.5,
     "=": 0.4, "_": 0.3, "/": 0.3,
 }  # fmt: skip
-FIELD_LIMIT = 64 << 20
+FIELD_LIMIT = 16 << 20
 _SINGLE_COLUMN = 1e-3  # pattern score of a row without delimiter, as in the paper
 _UNKNOWN_TYPE = 1e-10
 _MALFORMED = 0.5

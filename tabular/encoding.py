@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from charset_normalizer import from_bytes
 
 from tabular.errors import Unreadable
+from tabular.magic import what_is
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,22 +27,6 @@ BOMS = (
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
-)
-BINARY_MAGIC = (
-    (b"\x89PNG", "a PNG image"),
-    (b"\xff\xd8\xff", "a JPEG image"),
-    (b"GIF8", "a GIF image"),
-    (b"%PDF", "a PDF document"),
-    (b"PK\x03\x04", "a zip archive or an Office document"),
-    (b"\xd0\xcf\x11\xe0", "an old Office document"),
-    (b"\x1f\x8b", "gzip-compressed"),
-    (b"7z\xbc\xaf", "a 7-Zip archive"),
-    (b"Rar!", "a RAR archive"),
-    (b"BZh", "bzip2-compressed"),
-    (b"\xfd7zXZ", "xz-compressed"),
-    (b"\x28\xb5\x2f\xfd", "Zstandard-compressed"),
-    (b"PAR1", "a Parquet file"),
-    (b"SQLite format 3", "an SQLite database"),
 )
 # Letters outside ASCII, most frequent first, of languages that share code pages (order as in common corpora).
 LETTERS = {
@@ -72,6 +57,8 @@ _CREDIBLE = 0.2
 _HIGH_RUN = re.compile(rb"[\x80-\xff]+")
 _ENOUGH_RUNS = 6
 _CONTROL_SHARE = 0.02
+_LEAST_TOLD = 0.6
+_PRINTABLE = re.compile(rb"[\t\n\r\x20-\x7e]*")
 _CONTROL = re.compile(rb"[\x01-\x06\x0e-\x1a]")
 
 
@@ -88,9 +75,8 @@ def detect_encoding(path: Path, head: bytes) -> tuple[str, bool]:
     for bom, codec in BOMS:
         if head.startswith(bom):
             return codec, True
-    for magic, kind in BINARY_MAGIC:
-        if head.startswith(magic):
-            raise Unreadable(f"This file is {kind}, not a text table; export the table as CSV first.")
+    if (kind := what_is(head)) is not None:
+        raise Unreadable(f"This file is {kind.words}, not a text table; export the table as CSV first.")
     if b"\x00" in head:
         return _wide_encoding(head), False
     if len(_CONTROL.findall(head)) > _CONTROL_SHARE * len(head):
@@ -102,6 +88,11 @@ def detect_encoding(path: Path, head: bytes) -> tuple[str, bool]:
 
 
 def _wide_encoding(head: bytes) -> str:
+    told = head.replace(b"\x00", b"")
+    if len(told) > _LEAST_TOLD * len(head) and _PRINTABLE.fullmatch(told):
+        raise Unreadable(  # of the wide encodings only plain ASCII looks so, and half of its bytes are NUL
+            f"This file holds NUL characters, the first at byte {head.index(0)}; it is damaged, or no text table."
+        )
     for codec, width in (("utf-32-le", 4), ("utf-32-be", 4), ("utf-16-le", 2), ("utf-16-be", 2)):
         whole = head[: len(head) // width * width]
         try:

@@ -1,7 +1,8 @@
 """Finds the uploaded file that a cell of an image column means.
 
 A cell may write the path in another case, with other slashes, with folders missing or added in front, without or
-with another image extension, URL-quoted, or as a URL. The answer is always one of the files of the list.
+with another image extension, URL-quoted, or as a web address. The answer is always one of the files of the list: nothing is
+opened to find it. An address of another kind (file:, s3:), a NUL, and '..' that is hidden by URL-quoting mean no file.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ IMAGE_EXTENSIONS = frozenset(
 _SEVERAL = re.compile(r"\s*[;|,\n]\s*")
 _MOST_NAMESAKES = 64
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_OPAQUE = re.compile(r"(?:file|data|javascript):", re.IGNORECASE)  # addresses that need no slashes
+_WEB = frozenset({"http", "https"})
 
 
 @dataclass(frozen=True)
@@ -143,17 +146,19 @@ def split_cell(cell: str) -> list[str]:
 
 def is_image_name(value: str) -> bool:
     """Tell whether a value ends like the name of an image file."""
-    path = urlsplit(value).path if _SCHEME.match(value) else value
+    path = _path_of_address(value) if _SCHEME.match(value) else value
     return PurePosixPath(path.strip().replace("\\", "/")).suffix.lower() in IMAGE_EXTENSIONS
 
 
 def _normalised(value: str) -> tuple[str, tuple[str, ...]]:
     forgiven: list[str] = []
     text = value.strip().strip("\"'")
-    if _SCHEME.match(text):
-        text = urlsplit(text).path.lstrip("/")
+    if _SCHEME.match(text) or _OPAQUE.match(text):
+        text = _path_of_address(text, _WEB)  # whose picture may have been uploaded
         forgiven.append("url")
     if "%" in text and (unquoted := unquote(text)) != text:
+        if any(unquoted.count(hidden) > text.count(hidden) for hidden in ("..", "../", "\\", "\x00")):
+            return "", ()
         text = unquoted
         forgiven.append("quoting")
     if "\x00" in text:
@@ -166,6 +171,15 @@ def _normalised(value: str) -> tuple[str, tuple[str, ...]]:
     if inside != parts:
         forgiven.append("folder")
     return "/".join(inside), tuple(forgiven)
+
+
+def _path_of_address(text: str, schemes: frozenset[str] | None = None) -> str:
+    """Give the path of an address, of the schemes given; nothing of any other, or where it is none."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:  # a bracket that opens no IPv6 address, among others
+        return ""
+    return parts.path.lstrip("/") if schemes is None or parts.scheme.lower() in schemes else ""
 
 
 def _stem(path: str) -> str:

@@ -17,6 +17,7 @@ import polars as pl
 from contracts.schema import ColumnProfile, ColumnType, DatasetSchema
 from tabular.blocks import BLOCK_BYTES
 from tabular.dialect import detect_dialect
+from tabular.errors import Unreadable
 from tabular.evidence import Evidence, evidence_of
 from tabular.findings import findings_about
 from tabular.formats import Guess
@@ -47,6 +48,7 @@ def profile_table(
     *,
     files: Collection[str] = (),
     max_rows: int | None = None,
+    max_columns: int | None = None,
     dialect: Dialect | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> DatasetSchema:
@@ -56,14 +58,20 @@ def profile_table(
         path: The file.
         files: Relative paths of the uploaded files, among which image columns are matched.
         max_rows: Look only at this many rows, for an answer at once; the result then says it is not complete.
+        max_columns: Refuse a table that has more: each costs some kilobytes and a millisecond.
         dialect: How to read the file; detected if None.
         progress: Told the number of bytes read so far, after every block.
 
     Raises:
-        Unreadable: The file is empty or no table.
+        Unreadable: The file is empty, no table, or has too many columns.
     """
     dialect = dialect or detect_dialect(path)
     header = read_header(path, dialect)
+    if max_columns is not None and len(header.names) > max_columns:
+        raise Unreadable(
+            f"The table has {len(header.names):,} columns, the last named {header.names[-1][:60]!r}; "
+            f"at most {max_columns:,} are taken (MAX_COLUMNS)."
+        )
     index = ImageIndex(files)
     budget = max(_LEAST_BUDGET, COLUMNS_BUDGET // len(header.names))
     sweep = _Sweep([ColumnTally(name, budget, index) for name in header.names], max_rows, progress)

@@ -115,11 +115,13 @@ def unique_names(written: Sequence[str]) -> list[str]:
     names: list[str] = []
     taken = {name.strip() for name in written}
     used: set[str] = set()
+    repeats: dict[str, int] = {}  # where to go on: thousands of columns may have one name
     for position, raw in enumerate(written, start=1):
         base = " ".join(raw.split()) or f"column_{position}"
-        name, repeat = base, 2
+        name, repeat = base, repeats.get(base, 2)
         while name in used or (name != base and name in taken):
             name, repeat = f"{base}_{repeat}", repeat + 1
+        repeats[base] = repeat
         used.add(name)
         names.append(name)
     return names

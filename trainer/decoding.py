@@ -2,38 +2,72 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
 
 import numpy as np
 import simplejpeg
 from PIL import Image, ImageOps
 
+from tabular.imagelimits import ImageLimits
+from tabular.pictures import Undecodable, opened
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from trainer.inputs import ImageFolder
+
 NEUTRAL = (127, 127, 127)  # behind transparent pixels and around narrow images; near 0 once scaled
 ORIENTATION = 0x0112
-# What ``decode`` raises for a file that is no image, or a broken or an enormous one
-BROKEN = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+_CUT_OFF = "premature end"  # libjpeg's word for a file that ends early; it would fill the rest with grey
 
 
-def decode(raw: bytes, size: int) -> NDArray[np.uint8]:
+def decode(raw: bytes, size: int, limits: ImageLimits | None = None) -> NDArray[np.uint8]:
     """Decode one image file and fit it into a square, shape (size, size, 3), RGB.
 
+    Args:
+        raw: The file.
+        size: Pixels of the square's side.
+        limits: How large it may be.
+
     Raises:
-        OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError: It cannot be decoded.
+        Undecodable: It cannot be decoded, whatever the decoder stumbled over.
     """
-    image: Image.Image = Image.open(io.BytesIO(raw))
-    if image.format == "JPEG" and image.mode in {"RGB", "L"}:
-        orientation = image.getexif().get(ORIENTATION, 1)
-        ratio = min(1.0, size / max(image.size))
-        # the decoder scales by eighths while decoding, which saves most of the work on large photographs
-        rgb = simplejpeg.decode_jpeg(
-            raw, min_width=int(image.width * ratio), min_height=int(image.height * ratio), strict=False
+    with opened(raw, limits or ImageLimits()) as image:
+        return _fit(
+            _jpeg(raw, image, size) if image.format == "JPEG" and image.mode in {"RGB", "L"} else image, size
         )
-        image = Image.fromarray(rgb)
-        image.getexif()[ORIENTATION] = orientation
+
+
+def decode_file(images: ImageFolder, path: str, size: int) -> NDArray[np.uint8]:
+    """Decode one image of a folder, which remembers why where that cannot be done.
+
+    Raises:
+        Undecodable: As ``decode``.
+    """
+    try:
+        return decode(images.read(path), size, images.limits)
+    except Undecodable as error:
+        images.broken[path] = str(error)
+        raise
+
+
+def _jpeg(raw: bytes, image: Image.Image, size: int) -> Image.Image:
+    orientation = image.getexif().get(ORIENTATION, 1)
+    ratio = min(1.0, size / max(image.size))
+    # the decoder scales by eighths while decoding, which saves most of the work on large photographs
+    least = {"min_width": int(image.width * ratio), "min_height": int(image.height * ratio)}
+    try:
+        rgb = simplejpeg.decode_jpeg(raw, **least, strict=True)
+    except ValueError as error:
+        if _CUT_OFF in str(error).lower():
+            raise Undecodable("the file is truncated") from None
+        rgb = simplejpeg.decode_jpeg(raw, **least, strict=False)  # what cameras get wrong harms no pixel
+    upright = Image.fromarray(rgb)
+    upright.getexif()[ORIENTATION] = orientation
+    return upright
+
+
+def _fit(image: Image.Image, size: int) -> NDArray[np.uint8]:
     image = ImageOps.exif_transpose(image)
     if image.mode != "RGB":
         image = _flatten(image)

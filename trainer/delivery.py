@@ -52,7 +52,8 @@ class Delivery:
         self._trace = trace or NoTrace()
         self._failures = 0
         self._url = f"{spec.api_base}/api/training_jobs/{spec.job_id}/metrics/"
-        self._client = httpx.Client(timeout=timeout)
+        # An answer that leads elsewhere is refused as any other that is no success
+        self._client = httpx.Client(timeout=timeout, follow_redirects=False)
 
     def send(self, body: bytes, *, final: bool = False) -> None:
         """Send one body, signed now.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from pydantic import ValidationError
 
 from contracts.shards import INDEX_NAME, ShardIndex
+from tabular.imagelimits import ImageLimits
 from tabular.images import ImageIndex
 from trainer import objects
 from trainer.errors import DataError
@@ -25,6 +26,14 @@ class ImageFolder(Protocol):
     """Files by their relative paths with forward slashes."""
 
     @property
+    def limits(self) -> ImageLimits:
+        """How large an image may be that is decoded."""
+
+    @property
+    def broken(self) -> dict[str, str]:
+        """Those that could not be decoded so far, and why; ``trainer.decoding.decode_file`` adds to it."""
+
+    @property
     def paths(self) -> Sequence[str]:
         """Every file, sorted."""
 
@@ -33,7 +42,7 @@ class ImageFolder(Protocol):
         """Finds the file that a cell means."""
 
     def read(self, path: str) -> bytes:
-        """Give a file's bytes; safe from several threads."""
+        """Give a file's bytes, of one that is too large only a byte more than may be; safe from several threads."""
 
     def size(self, path: str) -> int:
         """Give a file's size in bytes."""
@@ -42,9 +51,16 @@ class ImageFolder(Protocol):
 class LooseFiles:
     """A folder of plain files."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, limits: ImageLimits | None = None) -> None:
         self._root = root
-        self.paths = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+        self.limits = limits or ImageLimits()
+        self.broken: dict[str, str] = {}
+        # a link may lead anywhere on this machine
+        self.paths = sorted(
+            path.relative_to(root).as_posix()
+            for path in root.rglob("*")
+            if path.is_file() and not path.is_symlink()
+        )
 
     @cached_property
     def index(self) -> ImageIndex:
@@ -53,7 +69,8 @@ class LooseFiles:
 
     def read(self, path: str) -> bytes:
         """Give a file's bytes."""
-        return (self._root / path).read_bytes()
+        with (self._root / path).open("rb") as file:
+            return file.read(self.limits.file_bytes + 1)
 
     def size(self, path: str) -> int:
         """Give a file's size in bytes."""
@@ -63,7 +80,7 @@ class LooseFiles:
 class ShardedFiles:
     """A set of tar files with an index; bytes are read by offset, nothing is unpacked."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, limits: ImageLimits | None = None) -> None:
         """Open the shard set in a folder.
 
         Raises:
@@ -73,6 +90,8 @@ class ShardedFiles:
             shards = ShardIndex.model_validate_json((root / INDEX_NAME).read_bytes())
         except ValidationError as error:
             raise DataError(f"{INDEX_NAME} is not an index of shards: {error}") from None
+        self.limits = limits or ImageLimits()
+        self.broken: dict[str, str] = {}
         self._files = []
         for shard in shards.shards:
             path = root / shard.name
@@ -91,7 +110,7 @@ class ShardedFiles:
     def read(self, path: str) -> bytes:
         """Give a file's bytes."""
         entry = self._entries[path]
-        return os.pread(self._files[entry.shard], entry.size, entry.offset)
+        return os.pread(self._files[entry.shard], min(entry.size, self.limits.file_bytes + 1), entry.offset)
 
     def size(self, path: str) -> int:
         """Give a file's size in bytes."""
@@ -106,18 +125,21 @@ class Inputs:
     images: ImageFolder | None
 
 
-def open_images(root: Path) -> ImageFolder:
+def open_images(root: Path, limits: ImageLimits | None = None) -> ImageFolder:
     """Open a local folder as what it is: a shard set exactly when it holds an index."""
-    return ShardedFiles(root) if (root / INDEX_NAME).is_file() else LooseFiles(root)
+    return ShardedFiles(root, limits) if (root / INDEX_NAME).is_file() else LooseFiles(root, limits)
 
 
-def fetch_inputs(spec: JobSpec, folder: Path, progress: Callable[[float], None]) -> Inputs:
+def fetch_inputs(
+    spec: JobSpec, folder: Path, progress: Callable[[float], None], limits: ImageLimits | None = None
+) -> Inputs:
     """Download a job's inputs; file:// ones are read in place.
 
     Args:
         spec: Its assets are the inputs.
         folder: Where downloads are put.
         progress: Told the share that is there, 0 to 1.
+        limits: How large an image may be that is decoded.
 
     Raises:
         DataError: One does not exist, may not be read or is damaged.
@@ -126,7 +148,7 @@ def fetch_inputs(spec: JobSpec, folder: Path, progress: Callable[[float], None])
     train_folder = spec.asset("train_folder")
     if train_folder is None:
         return Inputs(table, None)
-    return Inputs(table, open_images(fetch_images(train_folder, folder / "images", progress)))
+    return Inputs(table, open_images(fetch_images(train_folder, folder / "images", progress), limits))
 
 
 def fetch_images(uri: str, folder: Path, progress: Callable[[float], None]) -> Path:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from contracts.callback import Outcome
 from contracts.job import InvalidSpec, JobSpec
+from contracts.places import why_not_resolved
 from trainer import log as logs
 from trainer import objects, tracing
 from trainer.errors import (
@@ -91,7 +92,9 @@ def _read(environment: dict[str, str]) -> tuple[Settings, JobSpec]:
         spec = JobSpec.from_env(environment)
     except InvalidSpec as error:
         problems += error.problems
-    if settings is None or spec is None:
+    if spec is not None and spec.api_base and (problem := why_not_resolved(spec.api_base)):
+        problems.append(f"API_BASE: {problem}; reports never go there")
+    if settings is None or spec is None or problems:
         raise InvalidSpec(problems)
     return settings, spec
 

@@ -69,7 +69,7 @@ def run_job(
     durations: dict[str, float] = {}
     trace = trace or NoTrace()
     with _phase(Phase.DOWNLOADING, reporter, durations, trace):
-        inputs = fetch_inputs(spec, workdir / "inputs", reporter.progress)
+        inputs = fetch_inputs(spec, workdir / "inputs", reporter.progress, settings.image_limits)
     with _phase(Phase.PREPARING, reporter, durations, trace):
         data = prepare(spec, inputs)
         for note in data.notes:

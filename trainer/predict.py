@@ -147,7 +147,7 @@ def predict_rows(
     from trainer.newtable import NewTable  # noqa: PLC0415
 
     new = NewTable(table, model.columns, model.target, dialect)
-    folder = open_images(images) if images else None
+    folder = open_images(images, model.image_limits) if images else None
     for text in new.notes:
         note(text)
     if folder is None and "image" in model.modalities:
@@ -164,6 +164,9 @@ def predict_rows(
         note("the table has no rows")
     for text in new.misfit_notes():
         note(text)
+    if folder and folder.broken:
+        path, why = min(folder.broken.items())
+        note(f"{len(folder.broken)} images cannot be decoded and count as missing, e.g. {path!r}: {why}")
 
 
 def write_batches(batches: Iterator[pl.DataFrame], out: Path) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import polars as pl
 from safetensors.numpy import load_file
 
 from contracts.job import InvalidSpec
+from tabular.imagelimits import ImageLimits
 from trainer import objects
 from trainer.artifacts import ID2LABEL, PREPROCESSING, WEIGHTS
 from trainer.columns import Column
@@ -42,6 +43,7 @@ class SavedModel:
     labels: list[str]
     temperature: float
     predict: Callable[[pl.DataFrame, ImageFolder | None], NDArray[np.float32]]  # before calibration
+    image_limits: ImageLimits = field(default_factory=ImageLimits)
 
     @property
     def modalities(self) -> list[str]:
@@ -91,6 +93,7 @@ def load_model(folder: Path, settings: Settings) -> SavedModel:
         labels=labels,
         temperature=saved.get("temperature", 1.0),  # artifacts of before it was fitted have none
         predict=lambda frame, images: model.predict(saved["fitted"], state, frame, images, len(labels)),
+        image_limits=settings.image_limits,
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from contracts.job import InvalidSpec
+from tabular.imagelimits import PILLOWS_OWN_LIMIT, ImageLimits
 from trainer import objects
 from trainer.errors import DataError
 
@@ -77,6 +78,15 @@ class Settings(BaseModel):
     explain_max_columns: int = Field(
         default=50, ge=1, description="most columns whose contribution is measured"
     )
+    max_image_pixels: int = Field(
+        default=ImageLimits.pixels,
+        gt=0,
+        le=PILLOWS_OWN_LIMIT,
+        description="largest image decoded; a larger one counts as missing",
+    )
+    max_image_bytes: int = Field(
+        default=ImageLimits.file_bytes, gt=0, description="largest image file decoded, likewise"
+    )
     models_path: str = Field(
         default="", description="folders of further models, separated as in PATH; see docs/models.md"
     )
@@ -98,6 +108,11 @@ class Settings(BaseModel):
     traceparent: str = Field(
         default="", description="trace that they belong to (W3C Trace Context); the launcher sets it"
     )
+
+    @property
+    def image_limits(self) -> ImageLimits:
+        """How large an image may be that is decoded."""
+        return ImageLimits(self.max_image_pixels, self.max_image_bytes)
 
     @property
     def process(self) -> Process:

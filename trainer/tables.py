@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from trainer.inference import Predictions
 
-# A spreadsheet runs a cell that begins so (OWASP, CSV Injection), unless it is a number, which it must stay
-_FORMULA = r"^[=+\-@\t\r]"
+# A spreadsheet runs a cell that begins so (OWASP, CSV Injection), full-width letters included, unless it is a number, which it must stay
+_FORMULA = r"^[=+\-@\t\r\n\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
 _NUMBER = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
 
 

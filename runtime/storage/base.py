@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from runtime.storage.direct import DirectUploads
+
 Progress = Callable[[int], None]
 
 BLOCK = 1 << 20  # bytes read at a time: large enough that Python's cost per call vanishes
@@ -67,6 +69,11 @@ class ObjectStore(Protocol):
     A `progress` function gets the bytes that moved since its last call, negative when a part is sent again,
     and may be called from several threads.
     """
+
+    @property
+    def direct(self) -> DirectUploads | None:
+        """Uploads that go from their sender straight to the store; None if it serves nobody else."""
+        ...
 
     def uri(self, key: str) -> str:
         """The object's full address: `s3://bucket/key` as it is, `file:///folder/key` percent-encoded."""

@@ -46,6 +46,11 @@ class FileStore(ObjectStore):
         with _refusals(self._root):
             self._root.mkdir(parents=True, exist_ok=True)
 
+    @property
+    @override
+    def direct(self) -> None:
+        return None
+
     @override
     def uri(self, key: str) -> str:
         return self._path(key).as_uri()

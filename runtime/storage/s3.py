@@ -25,6 +25,7 @@ from runtime.storage.base import (
     checked_prefix,
 )
 from runtime.storage.crc32 import CheckedSource, Crc32
+from runtime.storage.direct import MAX_PARTS, S3Direct
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
     from runtime.storage.base import Progress, Readable
 
-MAX_PARTS = 10_000  # of one multipart upload; S3's limit
 MISSING = {"404", "NoSuchKey"}
 REFUSED = {
     "301",
@@ -102,6 +102,11 @@ class S3Store(ObjectStore):
         self._prefix = checked_prefix(prefix)
         self._part_bytes = part_bytes
         self._connections = connections
+
+    @property
+    @override
+    def direct(self) -> S3Direct:
+        return S3Direct(self._client, self._bucket, self._name, self._part_size, self._errors)
 
     @override
     def uri(self, key: str) -> str:

@@ -20,6 +20,7 @@ from services.api import (
     routes_access,
     routes_datasets,
     routes_deliveries,
+    routes_direct,
     routes_jobs,
     routes_maintenance,
     routes_predictions,
@@ -27,6 +28,7 @@ from services.api import (
 )
 from services.api.catalogue import Catalogue
 from services.api.context import Context
+from services.api.direct import Direct
 from services.api.files import Files
 from services.api.preflight import Checks
 from services.api.quotas import Quotas
@@ -70,7 +72,8 @@ def create_app(settings: ApiSettings) -> Flask:
     )
     db = ScopedDatabase(everything, lambda: g.principal.workspace)
     quotas = Quotas(db, Backlog(db), settings)
-    files = Files(settings.spool_dir, store, settings.max_image_pixels)
+    files = Files(settings.spool_dir, store, settings.image_limits)
+    direct = Direct(store, from_bytes=settings.direct_upload_bytes, link_seconds=settings.direct_link_seconds)
     context = Context(
         settings=settings,
         db=db,
@@ -79,7 +82,7 @@ def create_app(settings: ApiSettings) -> Flask:
         store=store,
         files=files,
         quotas=quotas,
-        uploads=Uploads(db, settings, quotas),
+        uploads=Uploads(db, settings, quotas, direct),
         checks=Checks(files, settings),
         catalogue=Catalogue.read(settings.models_file),
         guard=Guard(everything, NEEDS, settings.trusted_origins),
@@ -99,6 +102,7 @@ def create_app(settings: ApiSettings) -> Flask:
     api.register_blueprint(routes_datasets.blueprint(context))
     api.register_blueprint(routes_predictions.blueprint(context))
     api.register_blueprint(routes_uploads.blueprint(context))
+    api.register_blueprint(routes_direct.blueprint(context))
     api.register_blueprint(routes_deliveries.blueprint(context))
     api.register_blueprint(routes_maintenance.blueprint(context))
     for routes in routes_access.blueprints(context):

@@ -67,7 +67,7 @@ class Cleaner:
 
     def round(self) -> None:
         """Find what nothing refers to, give up what was kept long enough, and remove what is due."""
-        drop_settled_spool(self._db, self._settings.spool_dir)
+        drop_settled_spool(self._db, self._settings.spool_dir, self._store)
         self._look("datasets")
         self._look("jobs")
         self._look("specs")
@@ -193,7 +193,7 @@ class Cleaner:
         return True
 
 
-def drop_settled_spool(db: Database, spool_dir: Path) -> int:
+def drop_settled_spool(db: Database, spool_dir: Path, store: ObjectStore) -> int:
     """Remove spool folders of data sets whose two tracks have ended; their worker may have died before it could.
 
     Returns:
@@ -206,7 +206,7 @@ def drop_settled_spool(db: Database, spool_dir: Path) -> int:
         with db.read() as session:
             settled = session.scalars(query).all()
         for dataset_id in settled:
-            datasets.drop_spool(spool_dir, dataset_id)
+            datasets.drop_upload(spool_dir, dataset_id, store)
         count += len(settled)
     return count
 

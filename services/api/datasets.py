@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,6 +16,7 @@ from contracts.events import DatasetDeleted, DatasetUploaded
 from runtime.access import jobs as owners
 from runtime.errors import Conflict, Invalid, NotFound
 from services.api import predictions
+from services.api.direct import stream_of
 from services.api.models import Dataset, Job, JobStep
 
 if TYPE_CHECKING:
@@ -25,8 +27,10 @@ if TYPE_CHECKING:
 
     from contracts.schema import DatasetSchema
     from runtime.outbox import Outbox
+    from runtime.storage import ObjectStore
     from services.api.intake import Upload
 
+_log = logging.getLogger(__name__)
 ACTIVE = ("queued", "launching", "running")
 _ENDED = ("detected", "staged", "failed")  # of either track
 SETTLED = (
@@ -213,3 +217,14 @@ def settle(dataset: Dataset) -> bool:
 def drop_spool(spool_dir: Path, dataset_id: str) -> None:
     """Remove an upload from the spool; that it is gone already is fine."""
     shutil.rmtree(spool_dir / dataset_id, ignore_errors=True)
+
+
+def drop_upload(spool_dir: Path, dataset_id: str, store: ObjectStore) -> None:
+    """Remove an upload that was staged, from the spool and, where its sender put it into the store, from there."""
+    if (stream := stream_of(spool_dir / dataset_id)) is not None:
+        try:
+            store.delete(stream.key)
+        except Exception as error:  # noqa: BLE001 - the folder that tells of it stays, and the cleaner tries again
+            _log.warning("cannot remove an upload now", extra={"key": stream.key, "error": str(error)})
+            return
+    drop_spool(spool_dir, dataset_id)

@@ -8,18 +8,22 @@ from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ImageOps
 
 from contracts.shards import INDEX_NAME, ShardIndex
 from runtime.errors import Invalid, NotFound
-from services.api.intake import safe_name
+from services.api.direct import stream_of
+from services.api.names import safe_name, shown
+from tabular.pictures import Undecodable, opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from contracts.stream import StreamIndex
     from runtime.storage import ObjectStore
     from services.api.models import Dataset
+    from tabular.imagelimits import ImageLimits
 
 Found = TypeVar("Found")
 
@@ -46,34 +50,42 @@ def look_twice(look: Callable[[], Found]) -> Found:
 class Files:
     """The uploaded files of data sets, wherever they lie now."""
 
-    def __init__(self, spool_dir: Path, store: ObjectStore, max_pixels: int) -> None:
+    def __init__(self, spool_dir: Path, store: ObjectStore, limits: ImageLimits) -> None:
         self._spool_dir = spool_dir
         self._store = store
-        self._max_pixels = max_pixels
+        self._limits = limits
         # Some indexes are kept, since a page of thumbnails asks for the same one many times
+        self._streams: Callable[[str], StreamIndex] = lru_cache(maxsize=4)(self._read_stream)
         self._index: Callable[[str], ShardIndex | None] = lru_cache(maxsize=8)(self._read_index)
 
     def read(self, dataset: Dataset, path: str) -> bytes:
-        """Read one file.
+        """Read one file; of one that is too large for an image only a byte more than may be.
 
         Raises:
             NotFound: The data set has no such file.
         """
         name = safe_name(path)
+        most = self._limits.file_bytes + 1
         try:
-            return (self._spool_dir / dataset.id / "files" / name).read_bytes()
+            with (self._spool_dir / dataset.id / "files" / name).open("rb") as file:
+                return file.read(most)
         except OSError:
             pass  # staged and gone from the spool, or never there
         if dataset.train_folder is None:
-            raise NotFound(f"The data set has no file {name!r}.")
+            stream = self._stream(dataset.id)
+            if stream is None or name not in stream.files:
+                raise NotFound(f"The data set has no file {name!r}.")
+            span = stream.files[name]
+            return self._store.get_bytes(stream.key, span.offset, min(span.size, most))
         folder = self._store.key_of(dataset.train_folder.rstrip("/"))
         index = self._index(folder)
         if index is None:
-            return self._store.get_bytes(f"{folder}/{name}")
+            return self._store.get_bytes(f"{folder}/{name}", 0, most)
         entry = index.files.get(name)
         if entry is None:
             raise NotFound(f"The data set has no file {name!r}.")
-        return self._store.get_bytes(f"{folder}/{index.shards[entry.shard].name}", entry.offset, entry.size)
+        shard = f"{folder}/{index.shards[entry.shard].name}"
+        return self._store.get_bytes(shard, entry.offset, min(entry.size, most))
 
     def names(self, dataset: Dataset) -> list[str]:
         """List a data set's files; of very many plain objects in a store, the first ones.
@@ -89,6 +101,8 @@ class Files:
         if found or not dataset.files:
             return sorted(found)
         if dataset.train_folder is None:
+            if (stream := self._stream(dataset.id)) is not None:
+                return sorted(stream.files)
             raise NotFound("The files of the data set are not there.")
         folder = self._store.key_of(dataset.train_folder.rstrip("/"))
         index = self._index(folder)
@@ -109,7 +123,11 @@ class Files:
         except OSError:
             pass  # as in read
         if dataset.train_file is None:
-            raise NotFound("The table of the data set is not there.")
+            stream = self._stream(dataset.id)
+            if stream is None:
+                raise NotFound("The table of the data set is not there.")
+            left = max(stream.table.size - start, 0)
+            return self._store.get_bytes(stream.key, stream.table.offset + start, min(length, left))
         return self._store.get_bytes(self._store.key_of(dataset.train_file), start, length)
 
     def thumbnail(self, dataset: Dataset, path: str, size: int) -> bytes:
@@ -126,16 +144,12 @@ class Files:
         """
         raw = self.read(dataset, path)
         try:
-            with Image.open(io.BytesIO(raw)) as image:
-                if image.width * image.height > self._max_pixels:
-                    raise Invalid(
-                        f"{path!r} has {image.width}x{image.height} pixels; at most {self._max_pixels} are decoded."
-                    )
+            with opened(raw, self._limits) as image:
                 image.draft("RGB", (size * 2, size * 2))  # lets a JPEG be decoded at a fraction of its size
                 small = ImageOps.exif_transpose(image).convert("RGBA")
                 small.thumbnail((size, size))
-        except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-            raise Invalid(f"{path!r} is not an image that can be shown: {error}") from None
+        except Undecodable as error:
+            raise Invalid(f"{shown(path)} cannot be shown: {error}.") from None
         out = io.BytesIO()
         small.save(out, "WEBP", quality=80)
         return out.getvalue()
@@ -145,3 +159,16 @@ class Files:
             return ShardIndex.model_validate(json.loads(self._store.get_bytes(f"{folder}/{INDEX_NAME}")))
         except NotFound:
             return None
+
+    def _stream(self, dataset_id: str) -> StreamIndex | None:
+        """Say where files lie that their sender put into the store and that are not staged yet."""
+        try:
+            return self._streams(dataset_id)
+        except NotFound:
+            return None
+
+    def _read_stream(self, dataset_id: str) -> StreamIndex:
+        found = stream_of(self._spool_dir / dataset_id)
+        if found is None:
+            raise NotFound(dataset_id)  # an answer that is not kept
+        return found

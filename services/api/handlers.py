@@ -188,7 +188,7 @@ class Handlers:
                     reason = dataset.schema_reason or dataset.staging_reason
                     jobs.finish(session, work.outbox, job, "failed", f"the data set was rejected: {reason}")
         if ended:
-            datasets.drop_spool(self._spool_dir, dataset_id)
+            datasets.drop_upload(self._spool_dir, dataset_id, self._store)
 
 
 def _of_attempt(session: Session, job_id: str, attempt: int) -> Job | None:

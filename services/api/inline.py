@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from contracts.schema import ColumnType, Dialect
 from runtime.errors import Invalid, NotFound
-from services.api.intake import safe_name
+from services.api.names import safe_name
 from services.api.schemas import unknown_column
 from tabular.images import ImageIndex
 

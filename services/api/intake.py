@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import stat
-import zipfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -14,32 +12,24 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import MultiPartParser
 
 from runtime.errors import Invalid
+from services.api.names import plain_name, safe_name
+from services.api.unpacking import Taken, prepare, unpack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from services.api.manifest import Manifest
+    from services.api.unpacking import Limits
 
 _CHUNK = 1024 * 1024
 # The parser counts what it has not yet handed out, too: up to a chunk left over and a chunk just read
 _BUFFER = 4 * _CHUNK
-_MAX_NAME = 500
-_JUNK = ("__MACOSX/", ".DS_Store", "Thumbs.db")
 TABLES = (".csv", ".tsv", ".tab")
 
 
 @dataclass(frozen=True)
-class Limits:
-    """How much one upload may hold."""
-
-    files: int
-    unzipped_bytes: int
-    zip_ratio: int
-
-
-@dataclass(frozen=True)
 class Upload:
-    """An upload that lies complete in the spool."""
+    """An upload that lies complete in the spool, or in the object store with the first rows of its table at hand."""
 
     folder: Path
     table_name: str
@@ -47,11 +37,17 @@ class Upload:
     files: list[str]
     file_bytes: int
     name: str | None
+    head: Path | None = None
 
     @property
     def table(self) -> Path:
-        """The CSV."""
-        return self.folder / "table.csv"
+        """The CSV, or as much of it as is here."""
+        return self.head or self.folder / "table.csv"
+
+    @property
+    def whole(self) -> bool:
+        """Whether that is all of it."""
+        return self.head is None or self.head.stat().st_size == self.table_bytes
 
 
 class _Part:
@@ -118,7 +114,7 @@ def receive(stream: IO[bytes], boundary: bytes, length: int | None, folder: Path
             (field, file.filename or "", cast("_Part", file.stream).path)
             for field, file in uploaded.items(multi=True)
         ]
-        name = (form.get("name") or "").strip()[:300] or None
+        name = plain_name(form.get("name"), "The name")
         return _arrange(received, folder, limits, name)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -137,20 +133,24 @@ def _arrange(received: list[tuple[str, str, Path]], folder: Path, limits: Limits
         raise Invalid(
             f"Unknown file field {unknown[0]!r}; allowed are 'file' (the CSV), 'images' and 'archive' (a zip)."
         )
-    (folder / "files").mkdir()
-    sizes: dict[str, int] = {}
+    root = folder / "files"
+    root.mkdir()
+    taken = Taken()
     for field, filename, path in received:
         if field == "images" and filename:
-            name_inside = _place(path, filename, folder / "files", sizes)
-            sizes[name_inside] = (folder / "files" / name_inside).stat().st_size
+            inside = safe_name(filename, folders=limits.folders)
+            prepare(root, inside, taken)
+            taken.sizes[inside] = path.stat().st_size
+            path.rename(root / inside)
         elif field == "archive" and filename:
-            _unpack(path, filename, folder / "files", limits, sizes)
+            unpack(path, filename, root, limits, taken)
     tables = [(filename, path) for field, filename, path in received if field == "file"]
     if len(tables) > 1:
         raise Invalid(f"There are {len(tables)} parts named 'file'; an upload has exactly one CSV.")
     if tables:
+        safe_name(base_name(tables[0][0]), folders=limits.folders)
         tables[0][1].rename(folder / "table.csv")
-    return _whole(folder, tables[0][0] or "table.csv" if tables else None, sizes, name)
+    return _whole(folder, tables[0][0] or "table.csv" if tables else None, taken.sizes, name)
 
 
 def assemble(folder: Path, manifest: Manifest, limits: Limits, name: str | None) -> Upload:
@@ -167,7 +167,7 @@ def assemble(folder: Path, manifest: Manifest, limits: Limits, name: str | None)
     """
     (folder / "files").mkdir(exist_ok=True)
     table_name: str | None = None
-    sizes: dict[str, int] = {}
+    taken = Taken()
     for number, file in enumerate(manifest.files):
         if not file.size:  # no chunk brought it
             place = manifest.place(folder, number)
@@ -176,11 +176,12 @@ def assemble(folder: Path, manifest: Manifest, limits: Limits, name: str | None)
         if file.field == "file":
             table_name = file.name
         elif file.field == "images":
-            sizes[file.name] = file.size
+            taken.add(file.name)
+            taken.sizes[file.name] = file.size
     for number, file in enumerate(manifest.files):
         if file.field == "archive":
-            _unpack(manifest.place(folder, number), file.name, folder / "files", limits, sizes)
-    return _whole(folder, table_name, sizes, name)
+            unpack(manifest.place(folder, number), file.name, folder / "files", limits, taken)
+    return _whole(folder, table_name, taken.sizes, name)
 
 
 def _whole(folder: Path, table_name: str | None, sizes: dict[str, int], name: str | None) -> Upload:
@@ -191,7 +192,7 @@ def _whole(folder: Path, table_name: str | None, sizes: dict[str, int], name: st
         del sizes[table_name]
     return Upload(
         folder=folder,
-        table_name=PurePosixPath(table_name.replace("\\", "/")).name[:300],
+        table_name=base_name(table_name),
         table_bytes=(folder / "table.csv").stat().st_size,
         files=sorted(sizes),
         file_bytes=sum(sizes.values()),
@@ -217,88 +218,6 @@ def one_table(found: Iterable[str]) -> str:
     )
 
 
-def safe_name(name: str) -> str:
-    """Turn a client's file name into a relative path that stays inside its folder.
-
-    Raises:
-        Invalid: It is absolute, climbs out by '..', is empty or too long, or holds control characters.
-    """
-    path = PurePosixPath(name.replace("\\", "/"))
-    parts = [part for part in path.parts if part != "."]
-    shown = name if len(name) <= 80 else name[:80] + "…"  # noqa: PLR2004 - enough to recognise it
-    if not parts or path.is_absolute() or ".." in parts or ":" in parts[0]:
-        raise Invalid(f"The file name {shown!r} is not a relative path inside the upload.")
-    if any(ord(char) < 32 or ord(char) == 127 for char in name):  # noqa: PLR2004 - ASCII control characters
-        raise Invalid(f"The file name {shown!r} holds control characters.")
-    if len(name.encode()) > _MAX_NAME or any(len(part.encode()) > 255 for part in parts):  # noqa: PLR2004 - file systems' own limit
-        raise Invalid(
-            f"The file name {shown!r} is too long; at most {_MAX_NAME} bytes, 255 for each folder or file."
-        )
-    return "/".join(parts)
-
-
-def _place(path: Path, filename: str, root: Path, taken: dict[str, int]) -> str:
-    name = safe_name(filename)
-    _prepare(root, name, taken)
-    path.rename(root / name)
-    return name
-
-
-def _prepare(root: Path, name: str, taken: dict[str, int]) -> None:
-    if name in taken:
-        raise Invalid(f"The file {name!r} is in the upload twice.")
-    try:
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise Invalid(f"{name!r} needs a folder where the upload has a file of the same name.") from None
-
-
-def _unpack(path: Path, filename: str, root: Path, limits: Limits, sizes: dict[str, int]) -> None:
-    """Unpack a zip beside the files there are, entry by entry, counting bytes: sizes in a zip's directory may lie."""
-    made: list[Path] = []
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = [
-                entry for entry in archive.infolist() if not entry.is_dir() and not _junk(entry.filename)
-            ]
-            if len(sizes) + len(entries) > limits.files:
-                raise Invalid(
-                    f"{filename!r} has {len(entries)} entries; an upload may hold {limits.files} files."
-                )
-            left = limits.unzipped_bytes
-            for entry in entries:
-                if stat.S_ISLNK(entry.external_attr >> 16):
-                    raise Invalid(
-                        f"The entry {entry.filename!r} of {filename!r} is a symbolic link; only plain files are taken."
-                    )
-                name = safe_name(entry.filename)
-                _prepare(root, name, sizes)
-                made.append(root / name)
-                cap = min(left, max(entry.compress_size, 1024) * limits.zip_ratio)
-                sizes[name] = _copy(archive, entry, root / name, cap, filename)
-                left -= sizes[name]
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-        raise Invalid(f"{filename!r} cannot be unpacked: {error}.") from None
-    except OSError:  # a full disk: half a zip would fill it until the next try
-        for half in made:
-            half.unlink(missing_ok=True)
-        raise
-
-
-def _junk(name: str) -> bool:
-    return name.startswith(_JUNK[0]) or name.rpartition("/")[2] in _JUNK
-
-
-def _copy(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, cap: int, filename: str) -> int:
-    written = 0
-    with archive.open(entry) as source, target.open("wb") as sink:
-        read: Callable[[], bytes] = lambda: source.read(_CHUNK)  # noqa: E731 - iter() wants a callable
-        for chunk in iter(read, b""):
-            written += len(chunk)
-            if written > cap:
-                raise Invalid(
-                    f"The entry {entry.filename!r} of {filename!r} unpacks to more than {cap} bytes, "
-                    "beyond what the size of the upload or its compression ratio allows."
-                )
-            sink.write(chunk)
-    return written
+def base_name(name: str) -> str:
+    """Give a file's name without its folders."""
+    return PurePosixPath(name.replace("\\", "/")).name[:300] or "table.csv"

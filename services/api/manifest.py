@@ -12,7 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from runtime.errors import Invalid
-from services.api.intake import TABLES, one_table, safe_name
+from services.api.intake import TABLES, one_table
+from services.api.names import is_odd, safe_name
+from services.api.unpacking import Taken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +36,7 @@ class Wish(BaseModel):
     model_config = ConfigDict(extra="forbid")
     name: str | None = Field(default=None, max_length=300)
     fingerprint: str = Field(default="", max_length=128)
+    direct: bool | None = None  # whether the sender can put parts where it is told
     files: list[dict[str, object]] = Field(min_length=1)
 
 
@@ -93,13 +96,14 @@ class Manifest:
         return folder / "table.csv" if field == "file" else folder / "incoming" / str(number)
 
 
-def declare(raw: bytes, *, most_files: int, most_bytes: int) -> tuple[Wish, Manifest]:
+def declare(raw: bytes, *, most_files: int, most_bytes: int, folders: int) -> tuple[Wish, Manifest]:
     """Read what a client is about to send, and refuse now what would be refused after hours of sending.
 
     Args:
         raw: JSON as the OpenAPI page describes it.
         most_files: That an upload may have.
         most_bytes: That they may have together.
+        folders: That a name may lie below.
 
     Raises:
         Invalid: It is not well-formed, a name is bad or there twice, or there is no table, or more than one.
@@ -107,10 +111,12 @@ def declare(raw: bytes, *, most_files: int, most_bytes: int) -> tuple[Wish, Mani
     """
     try:
         wish = Wish.model_validate_json(raw)
-        files = [_file(number, given) for number, given in enumerate(wish.files)]
+        files = [_file(number, given, folders) for number, given in enumerate(wish.files)]
     except ValidationError as error:
         first = error.errors()[0]
         raise Invalid(f"{'.'.join(map(str, first['loc'])) or 'The body'}: {first['msg']}") from None
+    if is_odd(wish.fingerprint):
+        raise Invalid("fingerprint: it holds control characters.")
     if len(files) > most_files:
         raise RequestEntityTooLarge(
             description=f"The upload has {len(files)} files; at most {most_files} are allowed (MAX_FILES)."
@@ -127,7 +133,7 @@ def declare(raw: bytes, *, most_files: int, most_bytes: int) -> tuple[Wish, Mani
     return wish, manifest
 
 
-def _file(number: int, given: dict[str, object]) -> File:
+def _file(number: int, given: dict[str, object], folders: int) -> File:
     unknown = sorted(given.keys() - File._fields)
     if unknown:
         raise Invalid(f"files.{number}: unknown field {unknown[0]!r}; allowed are {', '.join(File._fields)}.")
@@ -140,7 +146,7 @@ def _file(number: int, given: dict[str, object]) -> File:
         raise Invalid(f"files.{number}: its name is not a text.")
     if not _whole(size) or (modified is not None and not _whole(modified)):
         raise Invalid(f"The file {name[:80]!r} needs its size, and modified if given, as whole numbers.")
-    return File(field, safe_name(name), size, modified)  # type: ignore[arg-type] # checked above
+    return File(field, safe_name(name, folders=folders), size, modified)  # type: ignore[arg-type] # checked above
 
 
 def _whole(value: object) -> bool:
@@ -162,11 +168,10 @@ def _with_table(files: list[File]) -> list[File]:
 
 
 def _check_names(names: list[str]) -> None:
-    known = set(names)
-    if len(known) < len(names):
-        seen: set[str] = set()
-        twice = next(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value] # add gives None
-        raise Invalid(f"The file {twice!r} is in the upload twice.")
+    taken = Taken()
+    for name in names:
+        taken.add(name)
+    known = taken.sizes.keys()
     for name in names:
         parent = name.rpartition("/")[0]
         while parent:

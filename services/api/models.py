@@ -72,6 +72,13 @@ class OpenUpload(Owned, Base):
     offset: Mapped[int] = mapped_column(BigInteger, default=0)  # bytes that are there for good
     length: Mapped[int] = mapped_column(BigInteger)
     files: Mapped[int] = mapped_column(Integer)
+    way: Mapped[str] = mapped_column(
+        String(8), default="spool", server_default="spool"
+    )  # or store: past the api
+    store_upload: Mapped[str | None] = mapped_column(Text, default=None)  # the store's own id of it
+    part_bytes: Mapped[int | None] = mapped_column(
+        BigInteger, default=None
+    )  # of each part in the store but the last
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
 

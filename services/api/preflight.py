@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import BoundedSemaphore, Lock
 from typing import TYPE_CHECKING, Any
-
-from PIL import Image, UnidentifiedImageError
 
 from contracts.preflight import Severity
 from contracts.schema import ColumnType
@@ -16,6 +13,7 @@ from runtime.errors import Conflict, Invalid
 from services.api.schemas import detected
 from tabular.errors import Unreadable
 from tabular.images import ImageIndex
+from tabular.pictures import Undecodable, opened
 from tabular.preflight.case import Plan, make_case
 from tabular.preflight.examine import examine
 from tabular.preflight.images import Decoded, files_of, image_cells
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
     from services.api.files import Files
     from services.api.models import Dataset
     from services.api.settings import ApiSettings
+    from tabular.imagelimits import ImageLimits
     from tabular.preflight.case import Case
 
 _AT_A_TIME = 2  # each may take some hundred MB
@@ -123,7 +122,7 @@ class Checks:
         def problem(file: str) -> str | None:
             if out_of_time():
                 return None
-            return why_undecodable(self._files.read(dataset, file), self._settings.max_image_pixels)
+            return why_undecodable(self._files.read(dataset, file), self._settings.image_limits)
 
         with ThreadPoolExecutor(_IMAGES_AT_A_TIME) as pool:
             tried = {
@@ -135,22 +134,19 @@ class Checks:
         return Decoded(len(tried), broken, left + len(files) - len(tried))
 
 
-def why_undecodable(raw: bytes, most_pixels: int) -> str:
+def why_undecodable(raw: bytes, limits: ImageLimits) -> str:
     """Say why an image file cannot be decoded; nothing where it can be.
 
     Args:
         raw: The file.
-        most_pixels: Larger images are only looked at by their headers: a small file may unpack to gigabytes.
+        limits: How large it may be.
     """
     try:
-        with Image.open(io.BytesIO(raw)) as image:
-            if image.width * image.height <= most_pixels:
-                image.draft("RGB", (_DECODED_SIDE, _DECODED_SIDE))
-                image.load()
-    except UnidentifiedImageError:
-        return "not an image"
-    except Exception as error:  # noqa: BLE001 - decoders raise whatever a damaged file makes them stumble over
-        return str(error) or type(error).__name__
+        with opened(raw, limits) as image:
+            image.draft("RGB", (_DECODED_SIDE, _DECODED_SIDE))
+            image.load()
+    except Undecodable as error:
+        return str(error)
     return ""
 
 

@@ -17,6 +17,7 @@ from runtime.errors import Invalid
 from runtime.web import InsufficientStorage
 from services.api import datasets, intake, preview, schemas, wire
 from services.api.files import look_twice
+from services.api.unpacking import Limits
 from tabular.errors import Unreadable
 from tabular.profile import profile_table
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from contracts.schema import DatasetSchema
     from services.api.context import Context
     from services.api.models import Dataset
+    from services.api.settings import ApiSettings
 
 
 def blueprint(context: Context) -> Blueprint:
@@ -159,7 +161,7 @@ def register(
         OverLimit: There are as many data sets as allowed.
         OutOfRoom: They have as many bytes as allowed.
     """
-    found = _detect_head(upload, context.settings.head_rows)
+    found = _detect_head(upload, context.settings)
     first = preview.head(upload, found)
     with context.db.write() as session:
         context.quotas.admit_dataset(session, upload.table_bytes + upload.file_bytes, dataset_id)
@@ -206,14 +208,13 @@ def _receive(context: Context, dataset_id: str) -> intake.Upload:
             "Send multipart/form-data with the CSV as the part 'file', and images as 'images' or a zip as 'archive'."
         )
     settings = context.settings
-    limits = intake.Limits(settings.max_files, settings.max_unzipped_bytes, settings.max_zip_ratio)
     with full_disk_is("There is no room for this upload on the server; nothing of it was kept."):
         return intake.receive(
             request.stream,
             options["boundary"].encode(),
             request.content_length,
             settings.spool_dir / dataset_id,
-            limits,
+            Limits.of(settings),
         )
 
 
@@ -228,9 +229,12 @@ def full_disk_is(what: str) -> Iterator[None]:
         raise
 
 
-def _detect_head(upload: intake.Upload, rows: int) -> DatasetSchema:
+def _detect_head(upload: intake.Upload, settings: ApiSettings) -> DatasetSchema:
     try:
-        return profile_table(upload.table, files=upload.files, max_rows=rows)
+        found = profile_table(
+            upload.table, files=upload.files, max_rows=settings.head_rows, max_columns=settings.max_columns
+        )
+        return found if upload.whole else found.model_copy(update={"complete": False})
     except Unreadable as error:
         raise Invalid(
             f"{upload.table_name!r} cannot be read as a table: {error}", {"file": [str(error)]}

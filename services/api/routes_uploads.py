@@ -13,12 +13,15 @@ from werkzeug.http import http_date
 
 from contracts.events import DatasetUploaded
 from runtime import log
+from runtime.errors import NotFound
 from runtime.web import problem
 from services.api import checksum, datasets, wire
 from services.api.routes_datasets import full_disk_is, register, view
 from services.api.uploads import Misplaced
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from services.api.context import Context
     from services.api.models import OpenUpload
     from services.api.uploads import Uploads
@@ -39,37 +42,29 @@ def blueprint(context: Context) -> Blueprint:
     _speak_tus(routes, context.settings.max_upload_bytes)
     _add_tus_calls(routes, uploads)
 
-    def shown(upload: OpenUpload) -> dict[str, Any]:
-        told = {name: getattr(upload, name, None) for name in wire.Upload().fields}
-        return told | {"chunk_bytes": context.settings.upload_chunk_bytes}
-
     @routes.post("/")
-    @routes.doc(requestBody=_BEGIN_BODY)
-    @routes.response(201, wire.Upload, headers={"Location": _TEXT, "Upload-Expires": _TEXT})
-    @routes.alt_response(
-        429, schema=wire.Problem, description="A limit on number is reached; see Retry-After"
-    )
-    @routes.alt_response(507, schema=wire.Problem, description="There is no room for so many bytes")
+    @routes.doc(requestBody=BEGIN_BODY)
+    @routes.response(201, wire.Upload, headers=BEGIN_HEADERS)
+    @with_limits(routes)
     def begin() -> tuple[dict[str, Any], int, dict[str, str]]:
-        """Say which files are to come; their bytes, one file after the other, are then sent by PATCH."""
-        context.quotas.admit_event(DatasetUploaded.NAME)
-        with full_disk_is(_NO_ROOM):
-            upload = uploads.begin(request.stream)
-        location = f"/api/uploads/{upload.id}/"
-        return shown(upload), 201, {"Location": location, **_headers(upload)}
+        """Say which files are to come; their bytes, one file after the other, are then sent by PATCH.
+
+        A sender that asks for `direct` may be told another `way`, see POST /api/datasets/.
+        """
+        return begin_upload(context, direct=False)
 
     @routes.get("/")
     @routes.arguments(wire.UploadQuery, location="query")
     @routes.response(200, wire.UploadList)
     def list_uploads(query: dict[str, Any]) -> dict[str, Any]:
         """List those under way, newest first; by fingerprint a sender finds its own again."""
-        return {"items": [shown(upload) for upload in uploads.find(query["fingerprint"])]}
+        return {"items": [shown(context, upload) for upload in _listed(uploads, query["fingerprint"])]}
 
     @routes.get("/<upload_id>/")
     @routes.response(200, wire.Upload)
     def show(upload_id: str) -> dict[str, Any]:
         """Show how far an upload is."""
-        return shown(uploads.get(upload_id))
+        return shown(context, uploads.refreshed(uploads.get(upload_id)))
 
     @routes.get("/<upload_id>/files/")
     @routes.response(200, wire.UploadFiles)
@@ -78,30 +73,65 @@ def blueprint(context: Context) -> Blueprint:
         return {"items": [file._asdict() for file in uploads.manifest(uploads.get(upload_id)).files]}
 
     @routes.post("/<upload_id>/complete/")
-    @routes.doc(
-        responses={
-            "200": {"description": "It was made before; asking again changes nothing"},
-            "201": {
-                "description": "The data set, and the schema of its first rows, as upload_and_detect answers"
-            },
-        }
-    )
+    @routes.doc(responses=COMPLETE_ANSWERS)
     def complete(upload_id: str) -> Any:
         """Make a data set of an upload that has all its bytes; staging and full detection go on in the background."""
-        if uploads.get(upload_id).state == "completed":
-            with context.db.read() as session:
-                return view(datasets.get(session, upload_id)), 200
-        with log.bound(dataset_id=upload_id), full_disk_is(_NO_ROOM):
-            try:
-                with uploads.completing(upload_id) as upload:
-                    dataset = register(
-                        context, upload_id, upload, lambda session: uploads.close(session, upload_id)
-                    )
-            except Misplaced as error:
-                return _elsewhere(error)
-        return view(dataset), 201
+        return complete_upload(context, upload_id)
 
     return routes
+
+
+def with_limits(routes: Blueprint) -> Callable[[Any], Any]:
+    """Document the refusals of what begins an upload."""
+
+    def document(view: Any) -> Any:
+        many = routes.alt_response(
+            429, schema=wire.Problem, description="A limit on number is reached; see Retry-After"
+        )
+        full = routes.alt_response(507, schema=wire.Problem, description="There is no room for so many bytes")
+        return many(full(view))
+
+    return document
+
+
+def begin_upload(context: Context, *, direct: bool) -> tuple[dict[str, Any], int, dict[str, str]]:
+    """Begin an upload from the request's body; see `Uploads.begin`."""
+    context.quotas.admit_event(DatasetUploaded.NAME)
+    with full_disk_is(_NO_ROOM):
+        upload = context.uploads.begin(request.stream, direct=direct)
+    return shown(context, upload), 201, {"Location": f"/api/uploads/{upload.id}/", **_headers(upload)}
+
+
+def complete_upload(context: Context, upload_id: str) -> Any:
+    """Answer with the data set that an upload becomes, or has become."""
+    uploads = context.uploads
+    if uploads.get(upload_id).state == "completed":
+        with context.db.read() as session:
+            return view(datasets.get(session, upload_id)), 200
+    with log.bound(dataset_id=upload_id), full_disk_is(_NO_ROOM):
+        try:
+            with uploads.completing(upload_id) as upload:
+                dataset = register(
+                    context, upload_id, upload, lambda session: uploads.close(session, upload_id)
+                )
+        except Misplaced as error:
+            return _elsewhere(error)
+    return view(dataset), 201
+
+
+def shown(context: Context, upload: OpenUpload) -> dict[str, Any]:
+    """Give an upload as the API shows it."""
+    told = {name: getattr(upload, name, None) for name in wire.Upload().fields}
+    return told | {"chunk_bytes": upload.part_bytes or context.settings.upload_chunk_bytes}
+
+
+def _listed(uploads: Uploads, fingerprint: str | None) -> Iterator[OpenUpload]:
+    """Give those under way; how far one in the store is costs a request, and is asked by its own sender alone."""
+    for upload in uploads.find(fingerprint):
+        try:
+            yield upload if fingerprint is None else uploads.refreshed(upload)
+        except NotFound:
+            continue  # the store has given it up
 
 
 def _add_tus_calls(routes: Blueprint, uploads: Uploads) -> None:
@@ -113,7 +143,7 @@ def _add_tus_calls(routes: Blueprint, uploads: Uploads) -> None:
     )
     def offset(upload_id: str) -> Response:
         """Say from where to go on."""
-        return Response(headers=_headers(uploads.get(upload_id)))
+        return Response(headers=_headers(uploads.refreshed(uploads.get(upload_id))))
 
     @routes.patch("/<upload_id>/")
     @routes.arguments(wire.ChunkHeaders, location="headers")
@@ -176,6 +206,12 @@ def _elsewhere(error: Misplaced) -> Response:
 
 _TEXT: dict[str, Any] = {"schema": {"type": "string"}}
 _NUMBER: dict[str, Any] = {"schema": {"type": "integer"}}
+BEGIN_HEADERS = {"Location": _TEXT, "Upload-Expires": _TEXT}
+COMPLETE_ANSWERS = {
+    "200": {"description": "It was made before; asking again changes nothing"},
+    "201": {"description": "The data set, and the schema of its first rows, as upload_and_detect answers"},
+    "409": {"description": "Bytes are missing; Upload-Offset says from where on"},
+}
 _TUS = {
     "in": "header",
     "name": "Tus-Resumable",
@@ -192,7 +228,7 @@ _PATCH_ANSWERS = {
     "460": {"description": "The chunk does not have its checksum; nothing of it was kept"},
     "507": {"description": "The disk is full; what was acknowledged is kept"},
 }
-_BEGIN_BODY = {
+BEGIN_BODY = {
     "required": True,
     "content": {
         "application/json": {
@@ -202,6 +238,10 @@ _BEGIN_BODY = {
                 "required": ["files"],
                 "properties": {
                     "name": {"type": "string", "maxLength": 300, "description": "of the data set"},
+                    "direct": {
+                        "type": "boolean",
+                        "description": "whether the sender can PUT parts to addresses it is given, see POST /api/datasets/",
+                    },
                     "fingerprint": {
                         "type": "string",
                         "maxLength": 128,

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, FilePath
 
 from runtime.settings import AccessSettings
+from tabular.imagelimits import PILLOWS_OWN_LIMIT, ImageLimits
 
 MIB = 1024**2
 GIB = 1024**3
@@ -27,10 +28,24 @@ class ApiSettings(AccessSettings):
     max_zip_ratio: int = Field(
         default=200, gt=1, description="most times its size that one zip entry may unpack to"
     )
+    max_upload_folders: int = Field(
+        default=32, gt=0, description="most folders that a file of an upload may lie below"
+    )
     upload_chunk_bytes: int = Field(
         default=8 * MIB, gt=0, description="most bytes of one PATCH of a resumable upload"
     )
     session_hours: float = Field(default=168, gt=0, description="how long a browser stays signed in")
+    direct_upload_bytes: int = Field(
+        default=64 * MIB,
+        ge=0,
+        description="OBJECTS_URL=s3://…: uploads from so many bytes on go from their sender straight to S3; 0: none do",
+    )
+    direct_link_seconds: int = Field(
+        default=3600,
+        ge=60,
+        le=7 * 86_400,
+        description="how long an address is good for that takes one part of such an upload",
+    )
     upload_hours: float = Field(
         default=48, gt=0, description="an upload that nothing was added to for so long is removed"
     )
@@ -82,9 +97,16 @@ class ApiSettings(AccessSettings):
         default=0, ge=0, description="how long ended predictions are kept; 0: as long as their job"
     )
     head_rows: int = Field(default=2000, ge=10, description="rows read for the instant answer to an upload")
+    max_columns: int = Field(default=10_000, gt=0, description="most columns that a table may have")
     max_page_size: int = Field(default=200, ge=1, description="most items in one page of a list")
     max_image_pixels: int = Field(
-        default=50_000_000, gt=0, description="largest image a thumbnail is made of"
+        default=ImageLimits.pixels,
+        gt=0,
+        le=PILLOWS_OWN_LIMIT,
+        description="largest image that is decoded, for a thumbnail or the checks before a job",
+    )
+    max_image_bytes: int = Field(
+        default=ImageLimits.file_bytes, gt=0, description="largest image file decoded, likewise"
     )
     preflight_rows: int = Field(
         default=100_000, ge=1000, description="most rows that the checks before a job look at"
@@ -136,3 +158,8 @@ class ApiSettings(AccessSettings):
         default=8, ge=1, le=300, description="time for requests at hand after SIGTERM"
     )
     worker_concurrency: int = Field(default=2, ge=1, description="events the api's worker handles at a time")
+
+    @property
+    def image_limits(self) -> ImageLimits:
+        """How large an image may be that is decoded."""
+        return ImageLimits(self.max_image_pixels, self.max_image_bytes)

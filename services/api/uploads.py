@@ -15,15 +15,18 @@ from functools import lru_cache
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import case, delete, select, update
 from werkzeug.exceptions import HTTPException, Locked, RequestEntityTooLarge
 
 from runtime.db import now
 from runtime.errors import Conflict, Invalid, NotFound
 from services.api import datasets
-from services.api.intake import Limits, assemble
+from services.api.direct import SPOOL, STORE
+from services.api.intake import assemble
 from services.api.manifest import Manifest, declare
 from services.api.models import OpenUpload
+from services.api.names import plain_name
+from services.api.unpacking import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -32,8 +35,11 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from runtime.db import Database
+    from runtime.storage import ObjectStore
+    from runtime.storage.direct import SignedPart
     from services.api import intake
     from services.api.checksum import Digest
+    from services.api.direct import Direct
     from services.api.manifest import Piece
     from services.api.quotas import Quotas
     from services.api.settings import ApiSettings
@@ -66,20 +72,24 @@ class ChecksumMismatch(HTTPException):
 class Uploads:
     """Uploads under way, over the database and the spool."""
 
-    def __init__(self, db: Database, settings: ApiSettings, quotas: Quotas) -> None:
+    def __init__(self, db: Database, settings: ApiSettings, quotas: Quotas, direct: Direct) -> None:
         self._db = db
+        self._direct = direct
         self._spool = settings.spool_dir
         self._settings = settings
         self._quotas = quotas
         self._keep = timedelta(hours=settings.upload_hours)
+        # the store's cleaner drops what nothing was added to for so long
+        self._keep_in_store = min(self._keep, timedelta(hours=settings.unfinished_hours))
         # A manifest never changes. Each of 200,000 files takes some 40 MB, hence few
         self._manifest: Callable[[str], Manifest] = lru_cache(maxsize=4)(self._read_manifest)
 
-    def begin(self, body: IO[bytes]) -> OpenUpload:
+    def begin(self, body: IO[bytes], *, direct: bool) -> OpenUpload:
         """Start an upload.
 
         Args:
             body: JSON that says which files are to come.
+            direct: Whether the sender can put parts where it is told, unless the body says.
 
         Raises:
             Invalid: They would be refused in the end.
@@ -94,26 +104,37 @@ class Uploads:
             raise RequestEntityTooLarge(
                 description=f"The list of files has more than {most} bytes; at most {settings.max_files} files are allowed (MAX_FILES)."
             )
-        wish, manifest = declare(raw, most_files=settings.max_files, most_bytes=settings.max_upload_bytes)
-        self._quotas.admit_bytes(manifest.length)
+        wish, manifest = declare(
+            raw,
+            most_files=settings.max_files,
+            most_bytes=settings.max_upload_bytes,
+            folders=settings.max_upload_folders,
+        )
+        past = self._direct.takes(manifest) if (wish.direct if wish.direct is not None else direct) else False
+        self._quotas.admit_bytes(0 if past else manifest.length)
         upload = OpenUpload(
             id=datasets.new_id(),
-            name=(wish.name or "").strip() or None,
+            name=plain_name(wish.name, "The name"),
             fingerprint=wish.fingerprint,
             length=manifest.length,
             files=len(manifest.files),
-            expires_at=now() + self._keep,
+            way=STORE if past else SPOOL,
+            expires_at=now() + (self._keep_in_store if past else self._keep),
         )
         folder = self._spool / upload.id
         folder.mkdir()
         try:
             manifest.write(folder / "manifest.json")
             (folder / "lock").touch()
+            if past:
+                upload.store_upload, upload.part_bytes = self._direct.begin(upload.id, upload.length)
             with self._db.write() as session:
                 self._quotas.admit_upload(session, manifest.length)
                 session.add(upload)
         except BaseException:
             datasets.drop_spool(self._spool, upload.id)
+            if upload.store_upload:
+                self._direct.drop(upload.id)
             raise
         return upload
 
@@ -130,6 +151,36 @@ class Uploads:
                 f"There is no upload {upload_id!r}; after {self._settings.upload_hours:g} hours without a new chunk it is removed."
             )
         return upload
+
+    def refreshed(self, upload: OpenUpload) -> OpenUpload:
+        """Count anew what is there of an upload that goes past this service.
+
+        Raises:
+            NotFound: The store has given it up.
+        """
+        if upload.way != STORE or upload.state != "open":
+            return upload
+        offset = self._direct.offset(upload)
+        if offset == upload.offset:
+            return upload
+        try:
+            return self._advance(upload.id, upload.offset, offset)
+        except NotFound:  # another request has just counted, too
+            return self.get(upload.id)
+
+    def sign(self, upload_id: str, number: int, crc32: str) -> SignedPart:
+        """Give an address for one part of an upload that goes past this service; it is kept for longer then.
+
+        Raises:
+            NotFound: There is no such upload.
+            Conflict: Its bytes go another way, or it has ended.
+            Invalid: There is no such part.
+        """
+        upload = self.get(upload_id)
+        signed = self._direct.sign(upload, number, crc32)
+        if upload.expires_at < now() + self._keep_in_store / 2:
+            self._advance(upload_id, upload.offset, upload.offset)
+        return signed
 
     def find(self, fingerprint: str | None) -> Sequence[OpenUpload]:
         """List those under way, newest first; with a fingerprint, only its own."""
@@ -169,6 +220,10 @@ class Uploads:
             InsufficientStorage: The disk would be too full with it.
         """
         upload = self.get(upload_id)
+        if upload.way == STORE:
+            raise Conflict(
+                f"This upload's bytes go straight to the object store: ask POST /api/datasets/{upload_id}/parts/ where each part goes."
+            )
         _expect(upload, offset)
         self._quotas.admit_bytes(min(upload.length - offset, self._settings.upload_chunk_bytes))
         manifest = self.manifest(upload)
@@ -205,16 +260,20 @@ class Uploads:
             _refuse_again(self.get(upload_id))
             manifest = self.manifest(upload)
             self._all_there(upload_id, manifest, folder)
-            settings = self._settings
-            limits = Limits(settings.max_files, settings.max_unzipped_bytes, settings.max_zip_ratio)
             try:
-                yield assemble(folder, manifest, limits, upload.name)
+                yield (
+                    self._direct.lay_out(upload, manifest, folder)
+                    if upload.way == STORE
+                    else assemble(folder, manifest, Limits.of(self._settings), upload.name)
+                )
             except (Invalid, RequestEntityTooLarge) as error:
                 with self._db.write() as session:
                     _end(session, upload_id, "refused", getattr(error, "description", None) or str(error))
                 datasets.drop_spool(self._spool, upload_id)
+                if upload.way == STORE:
+                    self._direct.drop(upload_id)
                 raise
-        for rest in (folder / "manifest.json", folder / "lock"):
+        for rest in (folder / "manifest.json", folder / "lock", folder / "head.csv"):
             rest.unlink(missing_ok=True)
         shutil.rmtree(folder / "incoming", ignore_errors=True)
 
@@ -233,7 +292,7 @@ class Uploads:
             NotFound: There is none by that id.
             Conflict: It has become a data set.
         """
-        self.get(upload_id)
+        upload = self.get(upload_id)
         with self._db.write() as session:
             gone = session.scalar(
                 delete(OpenUpload)
@@ -243,6 +302,8 @@ class Uploads:
         if gone is None:
             raise Conflict("The upload has become a data set; delete that.")
         datasets.drop_spool(self._spool, upload_id)
+        if upload.way == STORE:
+            self._direct.drop(upload_id)
 
     def _read_manifest(self, upload_id: str) -> Manifest:
         return Manifest.read(self._spool / upload_id / "manifest.json")
@@ -274,11 +335,12 @@ class Uploads:
         return size
 
     def _advance(self, upload_id: str, offset: int, to: int) -> OpenUpload:
+        keep = case((OpenUpload.way == STORE, now() + self._keep_in_store), else_=now() + self._keep)
         with self._db.write() as session:
             upload: OpenUpload | None = session.scalar(
                 update(OpenUpload)
                 .where(OpenUpload.id == upload_id, OpenUpload.state == "open", OpenUpload.offset == offset)
-                .values(offset=to, expires_at=now() + self._keep)
+                .values(offset=to, expires_at=keep)
                 .returning(OpenUpload)
             )
         if upload is None:
@@ -288,6 +350,14 @@ class Uploads:
     def _all_there(self, upload_id: str, manifest: Manifest, folder: Path) -> None:
         """See that every byte is, also after a power cut, and begin the time anew in which it is kept."""
         upload = self.get(upload_id)
+        if upload.way == STORE:
+            offset = self._direct.finish(upload)
+            self._advance(upload_id, upload.offset, offset)
+            if offset < upload.length:
+                raise Misplaced(
+                    offset, f"{upload.length - offset} bytes of {upload.length} are still to come."
+                )
+            return
         offset = upload.offset
         for number in range(len(manifest.files)):
             begin, end = manifest.start(number), min(manifest.ends[number], upload.offset)
@@ -299,13 +369,14 @@ class Uploads:
             raise Misplaced(offset, f"{upload.length - offset} bytes of {upload.length} are still to come.")
 
 
-def sweep(db: Database, spool_dir: Path, hours: float) -> int:
+def sweep(db: Database, spool_dir: Path, hours: float, store: ObjectStore) -> int:
     """Remove uploads that nothing was added to for long, and folders of the spool that belong to nothing.
 
     Args:
         db: The api's database.
         spool_dir: The spool.
         hours: How long a folder may stand that neither an upload nor a data set owns: one POST may be filling it.
+        store: Where uploads lie that go past this service.
 
     Returns:
         How many folders were removed.
@@ -314,9 +385,13 @@ def sweep(db: Database, spool_dir: Path, hours: float) -> int:
         ended = session.execute(
             delete(OpenUpload)
             .where(OpenUpload.expires_at <= now())
-            .returning(OpenUpload.id, OpenUpload.state)
+            .returning(OpenUpload.id, OpenUpload.state, OpenUpload.way)
         ).all()
     removed = [row.id for row in ended if row.state != "completed"]
+    for row in ended:
+        if row.state != "completed" and row.way == STORE:
+            # where this fails, the store's unfinished writes are dropped by the cleaner, after UNFINISHED_HOURS
+            store.delete_prefix(f"datasets/{row.id}")
     long_ago = (now() - timedelta(hours=hours)).timestamp()
     old = {path.name for path in spool_dir.iterdir() if path.is_dir() and path.stat().st_mtime < long_ago}
     if old:

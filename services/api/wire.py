@@ -138,9 +138,36 @@ class Upload(Schema):
     offset = fields.Integer(metadata={"description": "bytes that are there for good"})
     length = fields.Integer()
     files = fields.Integer()
-    chunk_bytes = fields.Integer(metadata={"description": "most bytes of one PATCH"})
+    way = fields.String(
+        validate=validate.OneOf(("spool", "store")),
+        metadata={
+            "description": "spool: bytes are sent by PATCH /api/uploads/<id>/; store: as parts, to addresses that "
+            "POST /api/datasets/<id>/parts/ gives"
+        },
+    )
+    chunk_bytes = fields.Integer(
+        metadata={"description": "spool: most bytes of one PATCH; store: bytes of every part but the last"}
+    )
     created_at = fields.DateTime()
     expires_at = fields.DateTime()
+
+
+class PartWish(Schema):
+    """A part of an upload that goes straight to the object store."""
+
+    number = fields.Integer(required=True, strict=True, metadata={"description": "from 1 on"})
+    crc32 = fields.String(
+        required=True,
+        validate=validate.Length(max=20),
+        metadata={"description": "of its bytes, big-endian, in base64; S3 refuses others"},
+    )
+
+
+class SignedPart(Schema):
+    """Where a part goes: PUT its bytes there with these headers."""
+
+    url = fields.String()
+    headers = fields.Dict(keys=fields.String(), values=fields.String())
 
 
 class UploadList(Schema):

@@ -47,7 +47,9 @@ def main() -> None:
     settings.spool_dir.mkdir(parents=True, exist_ok=True)
     sweeping = Loop(
         "upload sweeper",
-        telemetry.rounds("upload sweeper", lambda: sweep(db, settings.spool_dir, settings.upload_hours)),
+        telemetry.rounds(
+            "upload sweeper", lambda: sweep(db, settings.spool_dir, settings.upload_hours, store)
+        ),
         seconds=_SWEEP_SECONDS,
     )
     cleaner = Cleaner(db, store, settings)

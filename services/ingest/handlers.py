@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from boto3.exceptions import Boto3Error
@@ -22,15 +24,16 @@ from contracts.events import (
 from runtime.errors import Invalid, Transient
 from runtime.storage import Corrupt
 from services.ingest.staging import stage, unstage
+from services.ingest.staging.stream import copy_table, stream_of
 from tabular.errors import Unreadable
 from tabular.profile import profile_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
     from typing import Any
 
     from contracts.events import Event
+    from contracts.schema import DatasetSchema
     from runtime.bus import Work
     from runtime.storage import ObjectStore
     from services.ingest.staging import Limits
@@ -54,10 +57,8 @@ def schema_handlers(spool_dir: Path, store: ObjectStore) -> dict[str, Callable[[
         if not folder.exists():
             _end(work, DatasetSchemaFailed(dataset_id=event.dataset_id, reason=_NO_UPLOAD))
             return
-        root = folder / "files"
-        files = [path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()]
         try:
-            schema = profile_table(folder / "table.csv", files=files)
+            schema = _profile(folder, store)
         except Unreadable as error:
             _end(work, DatasetSchemaFailed(dataset_id=event.dataset_id, reason=str(error)))
             return
@@ -75,6 +76,19 @@ def schema_handlers(spool_dir: Path, store: ObjectStore) -> dict[str, Callable[[
         )
 
     return {DatasetUploaded.NAME: uploaded}
+
+
+def _profile(folder: Path, store: ObjectStore) -> DatasetSchema:
+    stream = stream_of(folder)
+    if stream is None:
+        root = folder / "files"
+        files = [path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()]
+        return profile_table(folder / "table.csv", files=files)
+    with tempfile.TemporaryDirectory(dir=folder) as near:
+        table = Path(near) / "table.csv"
+        with _trouble_may_pass():
+            copy_table(stream, store, table)
+        return profile_table(table, files=stream.files.keys())
 
 
 def staging_handlers(

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import NoDecode
 
+from contracts.places import why_no_origin
 from runtime.settings import Settings
 
 Names = Annotated[tuple[str, ...], NoDecode]
@@ -37,7 +38,6 @@ class LauncherSettings(Settings):
         default="local", description="what runs trainers: local, ecs or kubernetes"
     )
     trainer_api_base: str = Field(
-        pattern=r"^https?://.+",
         description="origin of the platform as trainers reach it, e.g. http://gateway:8080",
     )
     callback_root_secret: SecretStr = Field(
@@ -202,6 +202,13 @@ class LauncherSettings(Settings):
     @classmethod
     def _from_json(cls, value: Any) -> Any:
         return json.loads(value) if isinstance(value, str) else value
+
+    @field_validator("trainer_api_base")
+    @classmethod
+    def _origin(cls, value: str) -> str:
+        if problem := why_no_origin(value):
+            raise ValueError(problem)
+        return value
 
     @field_validator("ecs_task_definition")
     @classmethod

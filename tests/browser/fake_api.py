@@ -54,6 +54,7 @@ class FakePlatform:
         self.uploaded_names: list[str | None] = []
         self.uploaded: dict[tuple[str, str], bytes] = {}  # what the last upload came to, by field and name
         self.uploads: dict[str, JSON] = {}
+        self.store = ""  # where parts go, if straight to an object store
         self.chunk_bytes = 1 << 20
         self.chunks = 0  # seen so far
         self.chunks_let_pass: float = math.inf  # those behind them wait for their answer
@@ -79,12 +80,13 @@ class FakePlatform:
         }  # fmt: skip
         return dataset_id
 
-    def add_upload(self, name: str, files: list[JSON]) -> JSON:
+    def add_upload(self, name: str, files: list[JSON], *, direct: bool = False) -> JSON:
         """Begin an upload in chunks."""
         upload_id = f"up{next(self._ids)}"
         self.uploads[upload_id] = {
             "id": upload_id, "name": name, "state": "open", "reason": None, "offset": 0, "files": len(files),
             "length": sum(file["size"] for file in files), "chunk_bytes": self.chunk_bytes, "expires_at": _ago(-86_400),
+            "way": "store" if self.store and direct else "spool",
             "manifest": files, "bytes": bytearray(),
         }  # fmt: skip
         return self.uploads[upload_id]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from browser import fake_data, fake_predictions
 from browser.fake_api import ENDED, JSON, FakePlatform, picture, problem
-from browser.fake_uploads import add_uploads
+from browser.fake_uploads import add_store, add_uploads
 from flask import Flask, Response, jsonify, request
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def create_api(platform: FakePlatform) -> Flask:
 
     _datasets(app, platform)
     add_uploads(app, platform)
+    add_store(app, platform)
     _schemas(app, platform)
     _jobs(app, platform)
     _curves(app, platform)

@@ -12,7 +12,7 @@ from flask import Flask, Response, jsonify, request
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SHOWN = ("id", "name", "state", "reason", "offset", "length", "files", "chunk_bytes", "expires_at")
+SHOWN = ("id", "name", "state", "reason", "offset", "length", "files", "chunk_bytes", "expires_at", "way")
 
 
 def add_uploads(app: Flask, platform: FakePlatform) -> None:
@@ -22,7 +22,7 @@ def add_uploads(app: Flask, platform: FakePlatform) -> None:
     def begin() -> Any:
         if platform.refuse_upload_start:
             return problem(*platform.refuse_upload_start)
-        made = platform.add_upload(request.json["name"], request.json["files"])
+        made = platform.add_upload(request.json["name"], request.json["files"], direct=request.json["direct"])
         return jsonify(_shown(made)), 201, {"Location": f"/api/uploads/{made['id']}/"}
 
     @app.route("/uploads/<upload_id>/", methods=["GET", "PATCH", "DELETE"])
@@ -56,6 +56,23 @@ def add_uploads(app: Flask, platform: FakePlatform) -> None:
         dataset_id = platform.add_dataset(made["name"], table.decode(), files=len(images), done=False)
         made["state"] = "completed"
         return jsonify({"id": dataset_id}), 201
+
+
+def add_store(app: Flask, platform: FakePlatform) -> None:
+    """Add what an upload straight to the object store needs; the store itself is the test's."""
+
+    @app.post("/datasets/<upload_id>/parts/")
+    def sign(upload_id: str) -> Response:
+        address = f"{platform.store}/{upload_id}?partNumber={request.json['number']}"
+        return jsonify(url=address, headers={"x-amz-checksum-crc32": request.json["crc32"]})
+
+
+def store_part(platform: FakePlatform, upload_id: str, raw: bytes, crc32: str) -> None:
+    """Take a part as the object store would."""
+    assert crc32 == b64encode(zlib.crc32(raw).to_bytes(4, "big")).decode()
+    made = platform.uploads[upload_id]
+    made["bytes"] += raw
+    made["offset"] += len(raw)
 
 
 def _shown(made: JSON) -> JSON:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import random
 import re
+from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browser import fake_data
+from browser.fake_uploads import store_part
 from playwright.sync_api import Page, expect
 
 CHUNK = 50_000
@@ -51,6 +53,43 @@ def test_rows_show_each_file_and_many_images_together(page: Page, platform, chos
     platform.let_chunks_pass()
     expect(page.get_by_role("heading", name="zoo.csv")).to_be_visible()
     assert arrived(platform, chosen)
+
+
+CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Headers": "*",
+    "Access-Control-Allow-Methods": "*",
+}
+
+
+def test_parts_go_straight_to_the_store_where_the_server_says_so(page: Page, platform, chosen, troubles):
+    platform.store = "http://store.test/bucket"
+    troubles.expected = ["^asked http://store.test/"]
+
+    def take(route):
+        request = route.request
+        assert request.method == "PUT"
+        assert "tus-resumable" not in request.headers
+        upload_id = urlsplit(request.url).path.rpartition("/")[2]
+        store_part(platform, upload_id, request.post_data_buffer, request.headers["x-amz-checksum-crc32"])
+        route.fulfill(status=200, headers=CORS)
+
+    page.route(f"{platform.store}/**", take)
+    begin(page, chosen)
+    expect(page.get_by_role("heading", name="zoo.csv")).to_be_visible()
+    assert arrived(platform, chosen)
+    assert platform.chunks == 0
+
+
+def test_a_store_out_of_reach_sends_everything_through_the_server(page: Page, platform, chosen, troubles):
+    platform.store = "http://store.test/bucket"
+    troubles.expected = ["http://store.test/"]
+    page.route(f"{platform.store}/**", lambda route: route.abort())
+    begin(page, chosen)
+    expect(page.get_by_role("heading", name="zoo.csv")).to_be_visible()
+    assert arrived(platform, chosen)
+    assert platform.chunks == 6
+    assert len(platform.uploads) == 1
 
 
 def test_it_goes_on_elsewhere_and_a_line_leads_back(page: Page, platform, chosen):

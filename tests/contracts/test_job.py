@@ -31,6 +31,14 @@ def test_the_least_environment_takes_every_default():
     assert spec.asset("train_folder") is None
 
 
+@pytest.mark.parametrize("destination", ["file:///out", "s3://bucket/jobs/1/1", "s3://bucket"])
+def test_inputs_beside_the_results_are_read(destination):
+    assert (
+        JobSpec.from_env({**GOOD, "ARTIFACTS_URI": destination}).asset("train_file")
+        == "s3://bucket/table.csv"
+    )
+
+
 def test_assets_json_is_an_alias():
     env = {**GOOD, "ASSETS": "", "ASSETS_JSON": GOOD["ASSETS"]}
     assert JobSpec.from_env(env).asset("train_file") == "s3://bucket/table.csv"

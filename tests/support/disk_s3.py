@@ -207,7 +207,9 @@ class Handler(BaseHTTPRequestHandler):
             self._refuse(404, "NoSuchUpload")
             return
         found = "".join(
-            f"<Part><PartNumber>{int(path.name[5:])}</PartNumber><LastModified>{modified(path)}</LastModified></Part>"
+            f"<Part><PartNumber>{int(path.name[5:])}</PartNumber><LastModified>{modified(path)}</LastModified>"
+            f"<Size>{path.stat().st_size}</Size><ETag>{described(path)['crc32']}</ETag>"
+            f"<ChecksumCRC32>{described(path)['crc32']}</ChecksumCRC32></Part>"
             for path in sorted(upload.glob("part-*"))
             if not path.name.endswith("@")
         )

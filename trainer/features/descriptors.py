@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tabular.pictures import Undecodable
 from trainer.cpu import cpu_limit
-from trainer.decoding import BROKEN, decode
+from trainer.decoding import decode_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,9 +93,9 @@ class ImageDescriptors:
         readable, pixels = [], []
         for path in paths:
             try:
-                pixels.append(decode(self._images.read(path), SIZE))  # type: ignore[union-attr]  # load has looked
+                pixels.append(decode_file(self._images, path, SIZE))  # type: ignore[arg-type]  # load has looked
                 readable.append(path)
-            except BROKEN as error:
+            except Undecodable as error:
                 log.warning("image %s cannot be read: %s", path, error)
         if not pixels:
             return [], np.zeros((0, LENGTH), np.float32)

@@ -1,11 +1,12 @@
-/* Sends one upload at a time in chunks (tus 1.0, see /api/docs), through breaks and pauses. It lives outside of every page,
-   so moving about in Triptych does not stop it. XMLHttpRequest, because fetch does not tell how many bytes have left. */
+/* Sends one upload at a time in chunks, through breaks and pauses. The server says which way they go: to itself (tus 1.0, see
+   /api/docs), or as parts straight to its object store. It lives outside of every page, so moving about in Triptych does not stop it. XMLHttpRequest, because fetch does not tell how many bytes have left. */
 window.triptych = window.triptych || {};
 
 (function (triptych) {
   "use strict";
 
   const ADDRESS = "/api/uploads/";
+  const OUT_OF_REACH = new Set([0, 403]);  // of the store: no way there, no CORS, or a policy in between
   const SPEED_WINDOW = 4000;  // ms
   const LONGEST_PAUSE = 30;  // s
   const TOO_MANY = 429;
@@ -15,7 +16,7 @@ window.triptych = window.triptych || {};
   /* state: idle, starting, sending, paused, waiting (for the connection), finishing (all bytes are there), failed, done.
      Each change is told by the event triptych:upload. offset: bytes the server has for good; sent: with those under way. fatal: there is nothing left to go on with. */
   const upload = {
-    state: "idle", name: "", items: [], ends: [], total: 0, offset: 0, sent: 0, speed: 0, url: "", chunk: 0,
+    state: "idle", name: "", items: [], ends: [], total: 0, offset: 0, sent: 0, speed: 0, url: "", chunk: 0, way: "spool",
     error: "", fatal: false, why: "", again: 0, dataset: null,
   };
   let run = 0;  // counts up when what runs is to stop
@@ -47,13 +48,18 @@ window.triptych = window.triptych || {};
   }
 
   function ask(method, url, headers, body, progress) {
+    return send(method, url, { "Tus-Resumable": "1.0.0", ...headers }, body, progress);
+  }
+
+  function send(method, url, headers, body, progress) {
     return new Promise(function (resolve) {
       request = new XMLHttpRequest();
       request.open(method, url);
-      for (const [name, value] of Object.entries({ "Tus-Resumable": "1.0.0", ...headers })) request.setRequestHeader(name, value);
+      for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
       if (progress) request.upload.onprogress = function (event) { progress(event.loaded); };
       request.onloadend = function () {
-        resolve({ status: this.status, text: this.responseText, offset: Number(this.getResponseHeader("Upload-Offset")) });
+        const ours = url.startsWith("/");  // of others a page may not read headers
+        resolve({ status: this.status, text: this.responseText, offset: ours ? Number(this.getResponseHeader("Upload-Offset")) : NaN });
       };
       request.send(body || null);
     });
@@ -88,15 +94,15 @@ window.triptych = window.triptych || {};
     }
   }
 
-  async function begin(mine) {
+  async function begin(mine, direct) {
     const files = upload.items.map(function (item) {
       return { field: item.field, name: item.name, size: item.file.size, modified: item.file.lastModified };
     });
-    const wish = JSON.stringify({ name: upload.name, files: files });
+    const wish = JSON.stringify({ name: upload.name, files: files, direct: direct });
     const answer = await insist(mine, "starting", function () { return ask("POST", ADDRESS, { "Content-Type": "application/json" }, wish); });
     if (answer.status !== 201) throw new Refused(answer);
     const made = JSON.parse(answer.text);
-    tell({ url: ADDRESS + made.id + "/", chunk: made.chunk_bytes, offset: 0, sent: 0 });
+    tell({ url: ADDRESS + made.id + "/", chunk: made.chunk_bytes, way: made.way, offset: 0, sent: 0 });
     triptych.keepUpload({ url: upload.url, name: upload.name });
   }
 
@@ -123,11 +129,37 @@ window.triptych = window.triptych || {};
     measure(upload.offset);
   }
 
+  /* Sends a part to the store. Where the store takes not even the first one, everything goes through the server instead. */
+  async function sendPart(mine) {
+    const bytes = await triptych.readChunk(upload.items, upload.ends, upload.offset, upload.chunk);
+    if (mine !== run) throw new Stopped();
+    const wish = JSON.stringify({ number: upload.offset / upload.chunk + 1, crc32: triptych.checksum(bytes).replace("crc32 ", "") });
+    const signing = upload.url.replace(ADDRESS, "/api/datasets/") + "parts/";
+    let unreachable = false;
+    const answer = await insist(mine, "sending", async function () {
+      const told = await ask("POST", signing, { "Content-Type": "application/json" }, wish);  // an address is good for a while only
+      if (told.status !== 200) return told;
+      const place = JSON.parse(told.text);
+      const put = await send("PUT", place.url, place.headers, bytes, function (loaded) { measure(upload.offset + loaded); });
+      unreachable = upload.offset === 0 && OUT_OF_REACH.has(put.status) && mine === run;
+      return unreachable ? { status: 200 } : put;
+    });
+    if (unreachable) {
+      ask("DELETE", upload.url);
+      triptych.forgetKept(upload.url);
+      await begin(mine, false);
+      return;
+    }
+    if (answer.status !== 200) throw new Refused(answer);
+    tell({ offset: Math.min(upload.offset + upload.chunk, upload.total) });
+    measure(upload.offset);
+  }
+
   async function go(mine) {
     try {
-      if (!upload.url) await begin(mine);
+      if (!upload.url) await begin(mine, true);
       for (;;) {
-        while (upload.offset < upload.total) await sendChunk(mine);
+        while (upload.offset < upload.total) await (upload.way === "store" ? sendPart(mine) : sendChunk(mine));
         const answer = await insist(mine, "finishing", function () { return ask("POST", upload.url + "complete/"); });
         if (answer.status === 409 && answer.offset < upload.total) tell({ offset: answer.offset, sent: answer.offset });
         else if (answer.status === 200 || answer.status === 201) {
@@ -157,7 +189,7 @@ window.triptych = window.triptych || {};
   function start(change) {
     stop();
     samples = [];
-    tell({ offset: 0, sent: 0, speed: 0, error: "", fatal: false, dataset: null, url: "", ...change });
+    tell({ offset: 0, sent: 0, speed: 0, error: "", fatal: false, dataset: null, url: "", way: "spool", ...change });
     go(run);
   }
 
@@ -178,7 +210,7 @@ window.triptych = window.triptych || {};
   triptych.goOnWith = function (kept, items) {
     start({
       state: "sending", items: items, ends: triptych.endsOf(items), name: kept.name, url: kept.url, chunk: kept.told.chunk_bytes,
-      total: kept.told.length, offset: kept.told.offset, sent: kept.told.offset,
+      way: kept.told.way, total: kept.told.length, offset: kept.told.offset, sent: kept.told.offset,
     });
   };
 

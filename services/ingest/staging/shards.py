@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import tarfile
 from collections import deque
+from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from contracts.shards import Entry, Shard
 from runtime.storage.base import SizeMismatch, blocks_of
@@ -18,9 +19,37 @@ from runtime.storage.base import SizeMismatch, blocks_of
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
-    from services.ingest.staging.spool import SpoolFile
 
 END = bytes(2 * tarfile.BLOCKSIZE)  # two empty blocks end a tar file (POSIX.1-2001, pax)
+
+
+class Opened(Protocol):
+    """A file's bytes, read once and in order, then let go of."""
+
+    def read(self, size: int, /) -> bytes:
+        """As `runtime.storage.Readable`."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
+class File(Protocol):
+    """A file to stage, wherever it lies."""
+
+    @property
+    def name(self) -> str:
+        """Path with forward slashes."""
+
+    @property
+    def size(self) -> int:
+        """Bytes, when it was listed."""
+
+    def open(self) -> Opened:
+        """Its bytes.
+
+        Raises:
+            Invalid: It is gone.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +62,7 @@ class Member:
         offset: Of its first content byte in the shard, in bytes.
     """
 
-    file: SpoolFile
+    file: File
     header: bytes
     offset: int
 
@@ -111,7 +140,7 @@ class ShardSource:
         return Shard(name=self._plan.name, size=self._plan.size, sha256=self._digest.hexdigest())
 
 
-def plan_shards(files: Iterable[SpoolFile], shard_bytes: int) -> Iterator[ShardPlan]:
+def plan_shards(files: Iterable[File], shard_bytes: int) -> Iterator[ShardPlan]:
     """Group files, in their order, into shards that end with the file that fills them.
 
     Args:
@@ -136,7 +165,7 @@ def plan_shards(files: Iterable[SpoolFile], shard_bytes: int) -> Iterator[ShardP
 def _chunks(plan: ShardPlan) -> Generator[bytes]:
     for member in plan.members:
         yield member.header
-        with member.file.open() as source:
+        with closing(member.file.open()) as source:
             came = 0
             for block in blocks_of(source):
                 came += len(block)

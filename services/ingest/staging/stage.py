@@ -16,6 +16,7 @@ from services.ingest.staging.meter import Meter
 from services.ingest.staging.parallel import in_parallel
 from services.ingest.staging.shards import ShardSource, plan_shards
 from services.ingest.staging.spool import files_of, table_of
+from services.ingest.staging.stream import files_of_stream, stream_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
 
     from contracts.shards import Entry, Shard
     from runtime.storage import ObjectStore
-    from services.ingest.staging.shards import ShardPlan
-    from services.ingest.staging.spool import SpoolFile
+    from services.ingest.staging.shards import File, ShardPlan
 
 
 class Source(Protocol):
@@ -111,7 +111,7 @@ def stage(
     """
     folder = f"datasets/{dataset_id}/images"
     with _permanent_errors():
-        table, files = table_of(spool), files_of(spool)
+        table, files = _files(spool, store)
         total = table.size + sum(file.size for file in files)
         uploads = _Uploads(store, dataset_id, Meter(total, progress))
         plain = {f"datasets/{dataset_id}/table.csv": table}
@@ -131,20 +131,31 @@ def stage(
     )
 
 
+def _files(spool: Path, store: ObjectStore) -> tuple[File, Sequence[File]]:
+    """The table and the other files, where the upload put them: into the spool, or as one object into the store."""
+    table: File
+    files: Sequence[File]
+    if (stream := stream_of(spool)) is not None:
+        table, files = files_of_stream(stream, store)
+    else:
+        table, files = table_of(spool), files_of(spool)
+    return table, files
+
+
 def unstage(dataset_id: str, store: ObjectStore) -> int:
     """Remove everything the store holds of a data set; gives the number of objects."""
     with _permanent_errors():
         return store.delete_prefix(f"datasets/{dataset_id}")
 
 
-def _should_shard(files: Sequence[SpoolFile], limits: Limits) -> bool:
+def _should_shard(files: Sequence[File], limits: Limits) -> bool:
     if any(file.name == INDEX_NAME for file in files):
         return True  # as a plain object it would pass for the index of a shard set
     few = len(files) < limits.shard_from_files
     return not few and sum(file.size for file in files) < limits.shard_below_bytes * len(files)
 
 
-def _send_files(uploads: _Uploads, files: dict[str, SpoolFile], limits: Limits) -> None:
+def _send_files(uploads: _Uploads, files: dict[str, File], limits: Limits) -> None:
     large = [
         partial(uploads.file, key, file) for key, file in files.items() if file.size >= limits.large_bytes
     ]
@@ -155,7 +166,7 @@ def _send_files(uploads: _Uploads, files: dict[str, SpoolFile], limits: Limits) 
     in_parallel(small, limits.small_uploads)
 
 
-def _send_shards(uploads: _Uploads, folder: str, files: Sequence[SpoolFile], limits: Limits) -> int:
+def _send_shards(uploads: _Uploads, folder: str, files: Sequence[File], limits: Limits) -> int:
     entries: dict[str, Entry] = {}
 
     def tasks() -> Iterator[Callable[[], Shard]]:
@@ -178,7 +189,7 @@ class _Uploads:
         self._wanted: set[str] = set()
         self._lock = Lock()
 
-    def file(self, key: str, file: SpoolFile) -> None:
+    def file(self, key: str, file: File) -> None:
         self._send(key, file.size, file.size, file.open)
 
     def shard(self, folder: str, plan: ShardPlan) -> Shard:

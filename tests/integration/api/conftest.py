@@ -127,6 +127,12 @@ class Platform:
         return session.get(EventRow, row.event_id).envelope["event"]
 
 
+@pytest.fixture(scope="session")
+def platform_class() -> type[Platform]:
+    """For a module that wants one of its own."""
+    return Platform
+
+
 @pytest.fixture
 def platform(database, migrated_url, tmp_path: Path) -> Iterator[Platform]:
     settings = ApiSettings(

@@ -17,6 +17,7 @@ from sqlalchemy import update
 from runtime.db import now
 from runtime.pending import Backlog
 from runtime.storage import open_store
+from services.api.direct import Direct
 from services.api.models import Dataset, OpenUpload
 from services.api.quotas import Quotas
 from services.api.uploads import Uploads, sweep
@@ -223,7 +224,8 @@ def strict(platform):
     """The same platform with room for 12 files and two uploads."""
     settings = platform.settings.model_copy(update={"max_files": 12, "max_open_uploads": 2})
     quotas = Quotas(platform.database, Backlog(platform.database), settings)
-    platform.app.extensions["triptych"].uploads.__init__(platform.database, settings, quotas)
+    direct = Direct(platform.store, from_bytes=0, link_seconds=60)
+    platform.app.extensions["triptych"].uploads.__init__(platform.database, settings, quotas, direct)
     return platform
 
 
@@ -391,13 +393,13 @@ def test_what_expired_is_removed_and_nothing_else(platform, sender, database):
             update(OpenUpload).where(OpenUpload.id.in_([done, expired])).values(expires_at=long_ago)
         )
     assert platform.client.head(sender.url, headers=TUS).status_code == 404
-    assert sweep(database, spool, hours=1) == 1
+    assert sweep(database, spool, 1, platform.store) == 1
     left = {path.name for path in spool.iterdir()}
     assert left == {done, kept.url.split("/")[-2], "0" * 32}
     with database.read() as session:
         assert session.get(Dataset, done) is not None
         assert session.get(OpenUpload, done) is None
     assert (
-        sweep(database, spool, hours=-1) == 1
+        sweep(database, spool, -1, platform.store) == 1
     )  # now everything is old, and the folder that nobody owns goes
     assert {path.name for path in spool.iterdir()} == left - {"0" * 32}

@@ -13,7 +13,9 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.test import EnvironBuilder
 
 from runtime.errors import Invalid
-from services.api.intake import Limits, receive, safe_name
+from services.api.intake import receive
+from services.api.names import safe_name
+from services.api.unpacking import Limits
 
 CSV = b"image,label\na.png,cat\n"
 LIMITS = Limits(files=10, unzipped_bytes=10_000, zip_ratio=50)

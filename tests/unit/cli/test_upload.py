@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+import zlib
 from base64 import b64encode
 from pathlib import Path
 
@@ -72,6 +73,55 @@ class Server:
         return httpx.Response(204)
 
 
+class Store(Server):
+    """A platform that lets parts of 1,000 bytes go straight to its object store, at http://store/."""
+
+    def __init__(self, store_faults: list[object] | None = None) -> None:
+        super().__init__()
+        self.parts: dict[int, bytes] = {}
+        self.store_faults = store_faults or []
+        self.deleted: list[str] = []
+
+    def __call__(self, request):
+        if request.url.host == "store":
+            return self._put(request)
+        if request.method == "DELETE":
+            self.deleted.append(request.url.path)
+            return httpx.Response(204)
+        if request.url.path.endswith("/parts/"):
+            wish = json.loads(request.content)
+            address = f"http://store/part/{wish['number']}?signature=s"
+            return httpx.Response(
+                200, json={"url": address, "headers": {"x-amz-checksum-crc32": wish["crc32"]}}
+            )
+        if request.url.path.endswith("/complete/"):
+            self.bytes = bytearray(
+                b"".join(self.parts[number] for number in sorted(self.parts)) or self.bytes
+            )
+        answer = super().__call__(request)
+        if request.url.path == "/api/uploads/" and request.method == "POST":
+            upload = answer.json() | {
+                "way": "store" if json.loads(request.content).get("direct") else "spool"
+            }
+            self.uploads[upload["id"]] = upload
+            return httpx.Response(201, json=upload)
+        return answer
+
+    def _put(self, request):
+        fault = self.store_faults.pop(0) if self.store_faults else None
+        if fault == "away":
+            raise httpx.ConnectError("no such host")
+        if isinstance(fault, int):
+            return httpx.Response(fault, text="<Error/>")
+        assert "Authorization" not in request.headers
+        raw = request.content
+        assert (
+            request.headers["x-amz-checksum-crc32"] == b64encode(zlib.crc32(raw).to_bytes(4, "big")).decode()
+        )
+        self.parts[int(request.url.path.rpartition("/")[2])] = raw
+        return httpx.Response(200)
+
+
 def open_files() -> int:
     return sum(1 for _ in Path("/dev/fd").iterdir())
 
@@ -108,6 +158,35 @@ def test_files_arrive_in_chunks(server, files):
     assert bytes(server.bytes) == whole(files)
     assert totals == [len(whole(files))]
     assert server.chunks == -(-totals[0] // 1000)
+
+
+def test_parts_go_where_the_platform_says(files):
+    store = Store([None, 503, "away"])
+    assert upload(store, files) == ({"id": "d1"}, [1, 2], len(whole(files)))
+    assert bytes(store.bytes) == whole(files)
+    assert len(store.parts) == -(-len(whole(files)) // 1000)
+    assert store.chunks == 0
+
+
+@pytest.mark.parametrize("fault", ["away", 403])
+def test_a_store_out_of_reach_sends_everything_through_the_platform(files, fault):
+    store = Store([fault] * 99)
+    assert upload(store, files) == ({"id": "d1"}, [], len(whole(files)))
+    assert bytes(store.bytes) == whole(files)
+    assert (store.parts, store.deleted) == ({}, ["/api/uploads/u0/"])
+
+
+def test_parts_that_are_there_are_not_sent_again(files):
+    store = Store([None, None, *["away"] * 8])
+    with pytest.raises(Unreachable, match=r"2000 of .* bytes are there"):
+        upload(store, files)
+    store.uploads["u0"]["offset"] = 2000  # as the platform counts them
+    sent = dict(store.parts)
+    store.parts = {}
+    upload(store, files)
+    assert min(store.parts) == 3
+    store.parts |= sent
+    assert b"".join(store.parts[number] for number in sorted(store.parts)) == whole(files)
 
 
 # (what is done to the chunks, the pauses it costs)

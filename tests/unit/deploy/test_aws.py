@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from contracts import fargate
+from services.api.direct import key_of
 
 ROOT = Path(__file__).parents[3]
 TEMPLATES = sorted((ROOT / "deploy/aws").glob("*.yaml"))
@@ -131,6 +132,20 @@ def test_templates_are_clean():
 @pytest.mark.parametrize("room", ["api", "ingest"])
 def test_a_services_policy_is_what_it_calls(room):
     assert actions(resource("services", f"{room.title()}Policy")) == room_actions(room)
+
+
+def test_the_api_may_do_what_uploads_straight_to_s3_need_and_nowhere_else():
+    # A multipart upload is begun, added to and completed by the right to put; a signed address has its signer's rights
+    needed = {"create_multipart_upload", "generate_presigned_url", "complete_multipart_upload"}
+    assert calls("runtime/storage/direct.py", "self._client") == needed | {"list_parts", "head_object"}
+    policy = resource("services", "ApiPolicy")
+    [put] = [statement for statement in statements(policy) if statement["Action"] == "s3:PutObject"]
+    folders = [place["Fn::Sub"][0] for place in put["Resource"]]
+    assert folders == ["${Objects}datasets/*/upload", "${Objects}jobs/*"]
+    assert key_of("x") == "datasets/x/upload"
+    assert {"s3:ListMultipartUploadParts", "s3:GetObject"} <= actions(policy)
+    [rule] = resource("platform", "Bucket")["CorsConfiguration"]["CorsRules"]
+    assert (rule["AllowedMethods"], rule["AllowedHeaders"]) == (["PUT"], ["x-amz-checksum-crc32"])
 
 
 def test_the_launchers_policy_is_what_it_calls():

@@ -45,7 +45,25 @@ def test_the_predicted_class_stays_first_where_rounding_made_two_equal():
 
 
 @pytest.mark.parametrize(
-    "text", ["=1+1", "+cmd", "-rm", "@SUM(A1)", "\t=1", "\r=1", "=", "-", "-1-2", "+1 2", "--1"]
+    "text",
+    [
+        "=1+1",
+        "+cmd",
+        "-rm",
+        "@SUM(A1)",
+        "\t=1",
+        "\r=1",
+        "=",
+        "-",
+        "-1-2",
+        "+1 2",
+        "--1",
+        "\n=1",
+        "\uff1d1",
+        "\uff0b1",
+        "\uff0d1",
+        "\uff201",
+    ],
 )
 def test_what_a_spreadsheet_would_run_is_made_text(tmp_path, text):
     write_csv(pl.DataFrame({"x": [text]}), tmp_path / "out.csv")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tabular.pictures import Undecodable
 from trainer.cpu import cpu_limit
-from trainer.decoding import BROKEN, decode
+from trainer.decoding import decode_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -81,8 +82,8 @@ def build_cache(
 
     def work(number: int) -> bool:
         try:
-            pixels[number] = decode(images.read(paths[number]), size)
-        except BROKEN as error:
+            pixels[number] = decode_file(images, paths[number], size)
+        except Undecodable as error:
             if len(broken) < MAX_EXAMPLES:
                 log.warning("image %s cannot be read: %s", paths[number], error)
             broken.append(paths[number])

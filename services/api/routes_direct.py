@@ -1,0 +1,55 @@
+"""Routes of uploads that go straight to the object store where it takes them: DESIGN's way for large data.
+
+Begun here or by POST /api/uploads/, an upload says in its `way` where its bytes go. Both kinds are found again, looked at, given up
+and completed by the same calls; only how a chunk is sent differs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flask_smorest import Blueprint
+
+from services.api import wire
+from services.api.routes_uploads import (
+    BEGIN_BODY,
+    BEGIN_HEADERS,
+    COMPLETE_ANSWERS,
+    begin_upload,
+    complete_upload,
+    with_limits,
+)
+
+if TYPE_CHECKING:
+    from services.api.context import Context
+
+
+def blueprint(context: Context) -> Blueprint:
+    """Make the routes over their collaborators."""
+    routes = Blueprint("direct", __name__, url_prefix="/api/datasets")
+
+    @routes.post("/")
+    @routes.doc(requestBody=BEGIN_BODY, tags=["uploads"])
+    @routes.response(201, wire.Upload, headers=BEGIN_HEADERS)
+    @with_limits(routes)
+    def begin() -> tuple[dict[str, Any], int, dict[str, str]]:
+        """Say which files are to come; the answer's `way` says where their bytes, one file after the other, are then sent."""
+        return begin_upload(context, direct=True)
+
+    @routes.post("/<dataset_id>/parts/")
+    @routes.doc(tags=["uploads"])
+    @routes.arguments(wire.PartWish)
+    @routes.response(200, wire.SignedPart)
+    @routes.alt_response(404, schema=wire.Problem, description="There is no such upload, or no longer")
+    @routes.alt_response(409, schema=wire.Problem, description="Its bytes go another way, or it has ended")
+    def sign(body: dict[str, Any], dataset_id: str) -> dict[str, Any]:
+        """Say where a part goes: PUT its bytes there. The address takes these bytes only, for DIRECT_LINK_SECONDS."""
+        return context.uploads.sign(dataset_id, body["number"], body["crc32"])._asdict()
+
+    @routes.post("/<dataset_id>/complete/")
+    @routes.doc(responses=COMPLETE_ANSWERS, tags=["uploads"])
+    def complete(dataset_id: str) -> Any:
+        """Make a data set of an upload that has all its bytes, whichever way they came."""
+        return complete_upload(context, dataset_id)
+
+    return routes
