@@ -17,6 +17,7 @@ from runtime.outbox import Outbox
 from runtime.telemetry import Telemetry
 from services.metrics.auth import Authenticator
 from services.metrics.endpoint import CallbackEndpoint
+from services.metrics.flood import FloodGate
 from services.metrics.herald import Herald
 from services.metrics.history import History
 from services.metrics.hub import Hub, TooManyStreams
@@ -73,7 +74,8 @@ class Service:
             leeway=settings.callback_leeway_seconds,
             max_ttl=settings.callback_max_ttl_seconds,
         )
-        self.receiver = Receiver(authenticator, self.intake, measures)
+        gate = FloodGate(settings.callbacks_per_second, settings.callbacks_burst)
+        self.receiver = Receiver(authenticator, gate, self.intake, measures)
         self.parts = Parts(
             settings=settings,
             receiver=self.receiver,
