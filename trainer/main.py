@@ -30,6 +30,7 @@ from trainer.errors import (
     DataError,
     ModelError,
 )
+from trainer.lent import LentCredentials
 from trainer.models import catalogue
 from trainer.settings import Settings, job_environment
 
@@ -52,6 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         environment = job_environment(options.env_file)
         settings, spec = _read(environment)
+        lent = LentCredentials.parse(settings.object_credentials) if settings.object_credentials else None
     except InvalidSpec as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_SPEC
@@ -67,6 +69,9 @@ def main(arguments: list[str] | None = None) -> int:
     logs.configure(ids, level=settings.log_level, form=settings.log_format)
     if settings.job_spec_once and settings.process.count == 1:
         _remove_spec(settings.job_spec_uri)
+    # From here on: the spec itself is read and removed as whoever the container is
+    if lent is not None:
+        objects.use(lent)
     trace = tracing.begin(spec, settings)
     reporter = _reporter(spec, settings, trace)
     try:

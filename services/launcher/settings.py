@@ -49,6 +49,17 @@ class LauncherSettings(Settings):
         pattern=r"^((s3|file)://.+)?$",
         description="folder of torchvision's weight files, and of a sentence encoder in a sub-folder, that trainers may use; empty: none",
     )
+    trainer_role_arn: str = Field(
+        default="",
+        pattern=r"^(arn:aws[a-z-]*:iam::[0-9]{12}:role/.+)?$",
+        description="role that the launcher assumes for each attempt, narrowed to the attempt's own objects; empty: trainers use what access they find",
+    )
+    trainer_role_seconds: int = Field(
+        default=3600,
+        ge=1800,
+        le=43_200,
+        description="how long such access is good for before it is renewed; AWS allows a launcher that has itself assumed a role 3600",
+    )
     max_running: int = Field(
         default=0,
         ge=0,
@@ -234,6 +245,20 @@ class LauncherSettings(Settings):
         if self.launcher == "ecs" and not self.objects_url.startswith("s3://"):
             raise ValueError(
                 "OBJECTS_URL must be s3://… where LAUNCHER is ecs: its tasks read and write there"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _lends(self) -> Self:
+        if not self.trainer_role_arn:
+            return self
+        if not self.objects_url.startswith("s3://"):
+            raise ValueError("OBJECTS_URL must be s3://… where TRAINER_ROLE_ARN is set: it is a role of AWS")
+        # What waited longer for room would begin with access that is about to lapse, and could not fetch newer
+        if self.launcher != "local" and self.launch_give_up_seconds > self.trainer_role_seconds / 2:
+            raise ValueError(
+                f"LAUNCH_GIVE_UP_SECONDS ({self.launch_give_up_seconds:g}) must be at most half of TRAINER_ROLE_SECONDS"
+                f" ({self.trainer_role_seconds}) where TRAINER_ROLE_ARN is set"
             )
         return self
 
