@@ -17,7 +17,7 @@ from services.launcher import runs
 from services.launcher.backend import Backend, InDoubt, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from runtime.db import Database
     from runtime.storage import ObjectStore
@@ -120,7 +120,7 @@ class Renewals:
                     _log.warning("cannot renew a trainer's access", extra={"error": str(error)})
 
 
-def news_key(env: dict[str, str]) -> str:
+def news_key(env: Mapping[str, str]) -> str:
     """Name the object of an attempt's next credentials, which nobody guesses who does not hold the attempt's secret."""
     name = hmac.digest(env["CALLBACK_SECRET"].encode(), b"name of the credentials", "sha256").hex()
     return f"{_folder(env['JOB_ID'], int(env['ATTEMPT']))}/{name}.credentials.json"

@@ -113,6 +113,19 @@ class LauncherSettings(Settings):
         default="",
         description="local: command line of the trainer; empty: python -m trainer of this installation",
     )
+    trainer_nice: int = Field(
+        default=0, ge=0, le=19, description="local: niceness of trainers, so that services go before them"
+    )
+    trainer_cpu_seconds: int = Field(
+        default=0,
+        ge=0,
+        description="local: processor time after which a trainer's process is ended (RLIMIT_CPU), of all its threads together; 0: no limit",
+    )
+    trainer_address_space_mb: int = Field(
+        default=0,
+        ge=0,
+        description="local: address space of a trainer's process (RLIMIT_AS), MiB, of which torch takes several times the memory it uses; 0: no limit",
+    )
     stop_grace_seconds: float = Field(
         default=30,
         ge=0,

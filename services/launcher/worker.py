@@ -16,7 +16,7 @@ from runtime.settings import InvalidSettings, load
 from runtime.storage import open_store
 from runtime.telemetry import Telemetry
 from services.launcher import figures
-from services.launcher.backends.local import LocalBackend
+from services.launcher.backends import local
 from services.launcher.environment import Environments
 from services.launcher.handlers import Handlers
 from services.launcher.joblogs import JobLogs
@@ -152,11 +152,14 @@ def make_backend(settings: LauncherSettings, store: ObjectStore) -> Backend:
         return kubernetes.from_settings(settings)
     if settings.runs_dir is None:
         raise ValueError("RUNS_DIR is not set")  # the settings' own check comes first
-    return LocalBackend(
+    return local.LocalBackend(
         settings.runs_dir,
         settings.command(),
         passed_on(os.environ, aws_access=not settings.trainer_role_arn),
         grace_seconds=settings.stop_grace_seconds,
+        limits=local.Limits(
+            settings.trainer_nice, settings.trainer_cpu_seconds, settings.trainer_address_space_mb
+        ),
     )
 
 
