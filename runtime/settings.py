@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Literal, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from contracts.redaction import hide, passwords_of
 
 
 class Settings(BaseSettings):
@@ -95,13 +97,13 @@ class InvalidSettings(SystemExit):
 
 
 def load(cls: type[S]) -> S:
-    """Read settings from the environment.
+    """Read settings from the environment; what is secret in them is hidden in this process's logs from then on.
 
     Raises:
         InvalidSettings: With one line for each variable that is missing or wrong, saying what is allowed.
     """
     try:
-        return cls()
+        settings = cls()
     except ValidationError as error:
         lines = []
         for problem in error.errors():
@@ -118,6 +120,19 @@ def load(cls: type[S]) -> S:
             )
             lines.append(f"  {name.upper()} {got}{allowed}")
         raise InvalidSettings("Settings are wrong:\n" + "\n".join(lines)) from None
+    hide(secrets_of(settings))
+    return settings
+
+
+def secrets_of(settings: BaseSettings) -> list[str]:
+    """Give what of settings no log may show: secrets, and the passwords of URLs."""
+    found: list[str] = []
+    for _, value in settings:
+        if isinstance(value, SecretStr):
+            found.append(value.get_secret_value())
+        elif isinstance(value, str):
+            found += passwords_of(value)
+    return found
 
 
 def _shown(name: str, value: object) -> str:

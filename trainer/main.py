@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from contracts.callback import Outcome
 from contracts.job import InvalidSpec, JobSpec
+from contracts.redaction import hide
 from trainer import log as logs
 from trainer import objects, tracing
 from trainer.errors import (
@@ -57,6 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     except InvalidSpec as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_SPEC
+    hide([spec.callback_secret, *((lent.secret_key, lent.token) if lent else ())])
     ids: dict[str, str | int] = {"job_id": spec.job_id, "attempt": spec.attempt}
     if settings.world_size > 1:
         ids["rank"] = settings.rank
