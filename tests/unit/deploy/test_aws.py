@@ -165,6 +165,17 @@ def test_links_are_to_get_objects():
     assert 'generate_presigned_url(\n            "get_object"' in (ROOT / "runtime/storage/s3.py").read_text()
 
 
+def test_a_trainer_is_nobody_and_writes_to_one_place_alone():
+    definition = resource("platform", "TaskDefinition")
+    [container] = definition["ContainerDefinitions"]
+    assert (container["User"], container["ReadonlyRootFilesystem"]) == ("10001:10001", True)
+    assert container["LinuxParameters"]["Capabilities"] == {"Drop": ["ALL"]}
+    assert container["MountPoints"] == [{"SourceVolume": "tmp", "ContainerPath": "/tmp"}]
+    dockerfile = (ROOT / "trainer/Dockerfile").read_text()
+    assert 'VOLUME ["/tmp"]' in dockerfile
+    assert "HOME=/tmp" in dockerfile
+
+
 def test_a_trainer_reads_no_other_jobs_settings():
     """It may get what it is told the name of under specs/, and list data sets and weights alone (ADR 20)."""
     [alone] = statements(resource("platform", "TaskRole"))
