@@ -67,6 +67,7 @@ class Service:
             outbox,
             self.herald,
             grace_seconds=settings.callback_grace_seconds,
+            most_items=settings.max_items_per_job,
         )
         authenticator = Authenticator(
             settings.callback_roots,

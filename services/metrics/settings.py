@@ -42,6 +42,12 @@ class MetricsSettings(Settings):
         default=200, ge=1, description="callbacks of one job that may come at once, after a pause"
     )
 
+    max_items_per_job: int = Field(
+        default=5_000_000,
+        ge=0,
+        description="a job that has so many points and evaluations keeps no further ones; 0: any number",
+    )
+
     publish_timeout_seconds: float = Field(
         default=0.25, gt=0, le=10, description="longest wait for Redis when viewers are told"
     )

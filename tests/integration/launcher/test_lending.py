@@ -14,11 +14,17 @@ from contracts.job import InvalidSpec
 from runtime.errors import Transient
 from runtime.storage import open_store
 from services.launcher.backend import InDoubt, RunSpec
+from services.launcher.backends.kubernetes import KubernetesBackend
+from services.launcher.backends.kubernetes_api import KubernetesApi, connect
+from services.launcher.backends.kubernetes_manifests import Shape
 from services.launcher.environment import Environments
 from services.launcher.lending import VARIABLE, LendingBackend, Renewals, news_key
+from services.launcher.models import Run
 from services.launcher.trainer_role import TrainerRole
 from support.ecs import BUCKET
 from support.fake_backend import FakeBackend
+from support.kubernetes_cluster import NAMESPACE
+from support.kubernetes_server import kubernetes_server
 from support.launcher import ROOT_SECRET, Launcher
 from trainer import objects
 from trainer.lent import LentCredentials
@@ -105,6 +111,26 @@ def test_a_trainer_whose_access_is_about_to_lapse_takes_the_newer(cloud, launche
     assert objects.read(launcher.store.uri("datasets/d/t.csv")) == b"a,b\n"
     used = objects._s3()._request_signer._credentials.get_frozen_credentials()
     assert used.secret_key == newer.secret_key
+
+
+def test_a_pod_gets_access_in_its_secret_which_job_and_pod_do_not_show(cloud, role, tmp_path):
+    store = open_store(f"s3://{BUCKET}/{cloud.cluster}")
+    run = Run(job_id="a", attempt=1, spec=SPEC, correlation={})
+    env = Environments("http://platform:8080", "", ROOT_SECRET, "json", "INFO").of(run)
+    with kubernetes_server() as server:
+        client = connect(server.kubeconfig(tmp_path))
+        backend = LendingBackend(
+            KubernetesBackend(KubernetesApi(client, NAMESPACE), Shape("trainer")), role, store
+        )
+        name = backend.launch(RunSpec("a", 1, env, 1, 512))
+        given = server.cluster.start(name)
+        with server.cluster.lock:
+            shown = json.dumps([server.cluster.objects[kind] for kind in ("jobs", "pods", "events")])
+        client.close()
+    lent = LentCredentials.parse(given[VARIABLE])
+    secrets = (lent.access_key, lent.secret_key, lent.token, env["CALLBACK_SECRET"], ROOT_SECRET)
+    assert [secret for secret in secrets if secret in shown] == []
+    assert ROOT_SECRET not in str(given)
 
 
 def test_what_is_not_credentials_is_told_without_showing_it():

@@ -334,6 +334,18 @@ class TestFlood:
         assert stored(client) == 31
 
 
+def test_a_job_that_has_filled_its_room_keeps_no_further_points_but_its_end(make):
+    client = make(max_items_per_job=3)
+    for step in range(5):
+        more = body(points=points(step))
+        assert patch(client, more, signature(more)).status_code == 204
+    ended = body(points=points(9), final=final())
+    assert patch(client, ended, signature(ended)).status_code == 204
+    kept = client.get("/api/metrics/?job=j").json["items"]
+    assert [item["kind"] for item in kept] == ["state", "point", "point", "state"]
+    assert kept[-1]["data"]["state"] == "succeeded"
+
+
 class _Through:
     """Stands in for httpx over the app's test client."""
 
