@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 HIDDEN = "[hidden]"
-_SHORTEST = 6  # characters; what is shorter occurs in words, and no setting that is a secret may be so short
+_SHORTEST = 12  # characters; shorter ones (a laptop's postgres:postgres) are words that logs need, and are found by patterns
 # Neither blanks nor what ends a value in JSON, in a query, in a header or in Python's repr of them
 _VALUE = r"[^\s\"'\\,;&<>(){}\[\]]+"
 _EQUALS = r"\\?[\"']?\s*[:=]\s*(?:b(?=[\"']))?\\?[\"']?"  # b'…' as Python writes bytes
@@ -52,7 +52,7 @@ def hide(secrets: Iterable[str]) -> None:
     """Keep values out of all logs of this process from now on, in whatever way they are written there.
 
     Args:
-        secrets: The values; those shorter than six characters are left alone, for they occur in words.
+        secrets: The values; those shorter than 12 characters are left to the patterns, for they may be words.
     """
     for secret in secrets:
         if len(secret) >= _SHORTEST:

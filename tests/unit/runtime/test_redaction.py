@@ -117,6 +117,13 @@ def test_each_service_that_takes_a_secret_is_among_those():
     }
 
 
+def test_a_short_password_hides_itself_and_not_every_word_like_it(monkeypatch):
+    monkeypatch.setattr(redaction, "_known", set())
+    redaction.hide(redaction.passwords_of("postgresql://triptych:triptych@db/triptych"))
+    told = redacted("triptych.metrics: postgresql://triptych:triptych@db/triptych, password=triptych")
+    assert told == "triptych.metrics: postgresql://triptych:[hidden]@db/triptych, password=[hidden]"
+
+
 @both
 def test_uncaught_errors_of_process_and_threads_are_logged_without_secrets(lines):
     redaction.hide([CANARY])
