@@ -27,7 +27,7 @@ up: .venv/.local ## Run the platform at http://localhost:8080 until Ctrl-C (PORT
 	exec $(BIN)/triptych up --port $(PORT)
 
 .PHONY: check
-check: .venv/.dev lint ## Lint, format, types, imports between rooms, unit tests
+check: .venv/.dev lint audit ## Lint, format, types, imports between rooms, known vulnerabilities, unit tests
 	$(PARALLEL) tests/unit tests/contracts
 
 .PHONY: lint
@@ -36,6 +36,15 @@ lint: .venv/.dev
 	$(BIN)/ruff format --check $(PATHS)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive $(filter-out tests,$(PATHS))
+
+.PHONY: audit
+audit: .venv/.dev ## Look every pinned package up among known vulnerabilities; says so where nothing can be asked
+	$(BIN)/python scripts/audit.py
+
+.PHONY: sbom
+sbom: .venv/.dev ## Write what each image installs as CycloneDX into build/sbom
+	$(BIN)/python scripts/sbom.py
 
 .PHONY: test
 test: ## All checks and all tests but those marked long

@@ -1,17 +1,21 @@
-"""Structured logs: one JSON object a line, carrying the ids of the request, data set and job at hand."""
+"""Structured logs: one JSON object a line, carrying the ids of the request, data set and job at hand, and no secret."""
 
 from __future__ import annotations
 
 import logging
 import sys
+import threading
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from pythonjsonlogger.json import JsonFormatter
 
+from contracts.redaction import Redacting
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import TracebackType
 
 _context: ContextVar[dict[str, str]] = ContextVar("log_context", default={})  # noqa: B039 - never mutated, only replaced
 
@@ -43,6 +47,13 @@ class _AddContext(logging.Filter):
         return True
 
 
+def _log_uncaught(
+    kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
+) -> None:
+    if error is not None and not issubclass(kind, (SystemExit, KeyboardInterrupt)):
+        logging.getLogger("uncaught").critical("uncaught", exc_info=(kind, error, trace))
+
+
 def configure(service: str, level: str = "INFO", form: str = "json") -> None:
     """Send all logs of this process to standard output.
 
@@ -54,20 +65,25 @@ def configure(service: str, level: str = "INFO", form: str = "json") -> None:
     handler = logging.StreamHandler(sys.stdout)
     if form == "json":
         handler.setFormatter(
-            JsonFormatter(
-                "%(asctime)s %(levelname)s %(name)s %(message)s",
-                rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
-                datefmt="%Y-%m-%dT%H:%M:%S%z",
+            Redacting(
+                JsonFormatter(
+                    "%(asctime)s %(levelname)s %(name)s %(message)s",
+                    rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
+                    datefmt="%Y-%m-%dT%H:%M:%S%z",
+                )
             )
         )
     else:
         handler.setFormatter(
-            logging.Formatter("%(asctime)s %(levelname)-7s %(service)s %(message)s", "%H:%M:%S")
+            Redacting(logging.Formatter("%(asctime)s %(levelname)-7s %(service)s %(message)s", "%H:%M:%S"))
         )
     handler.addFilter(_AddContext(service))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    # What would go to standard error past all of this
+    sys.excepthook = _log_uncaught
+    threading.excepthook = lambda told: _log_uncaught(told.exc_type, told.exc_value, told.exc_traceback)
     # These tell of every connection at INFO; their warnings still come through
     for noisy in ("botocore", "boto3", "urllib3", "s3transfer", "alembic.runtime.migration", "httpx"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))

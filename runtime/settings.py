@@ -8,6 +8,8 @@ from typing import Literal, TypeVar
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from contracts.redaction import hide, passwords_of
+
 KEY_FORM = re.compile(r"trp_[A-Za-z0-9_-]{32,128}", re.ASCII)  # of an API key
 
 
@@ -129,13 +131,13 @@ class InvalidSettings(SystemExit):
 
 
 def load(cls: type[S]) -> S:
-    """Read settings from the environment.
+    """Read settings from the environment; what is secret in them is hidden in this process's logs from then on.
 
     Raises:
         InvalidSettings: With one line for each variable that is missing or wrong, saying what is allowed.
     """
     try:
-        return cls()
+        settings = cls()
     except ValidationError as error:
         lines = []
         for problem in error.errors():
@@ -152,6 +154,19 @@ def load(cls: type[S]) -> S:
             )
             lines.append(f"  {name.upper()} {got}{allowed}")
         raise InvalidSettings("Settings are wrong:\n" + "\n".join(lines)) from None
+    hide(secrets_of(settings))
+    return settings
+
+
+def secrets_of(settings: BaseSettings) -> list[str]:
+    """Give what of settings no log may show: secrets, and the passwords of URLs."""
+    found: list[str] = []
+    for _, value in settings:
+        if isinstance(value, SecretStr):
+            found.append(value.get_secret_value())
+        elif isinstance(value, str):
+            found += passwords_of(value)
+    return found
 
 
 def _shown(name: str, value: object) -> str:

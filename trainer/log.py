@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from pythonjsonlogger.json import JsonFormatter
 
+from contracts.redaction import Redacting
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -34,15 +36,19 @@ def configure(ids: Mapping[str, str | int], *, level: str, form: str) -> None:
     handler = logging.StreamHandler(sys.stdout)
     if form == "json":
         handler.setFormatter(
-            JsonFormatter(
-                "%(asctime)s %(levelname)s %(name)s %(message)s",
-                rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
-                datefmt="%Y-%m-%dT%H:%M:%S%z",
+            Redacting(
+                JsonFormatter(
+                    "%(asctime)s %(levelname)s %(name)s %(message)s",
+                    rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
+                    datefmt="%Y-%m-%dT%H:%M:%S%z",
+                )
             )
         )
         handler.addFilter(_AddIds({"service": "trainer", **ids}))
     else:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
+        handler.setFormatter(
+            Redacting(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
+        )
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

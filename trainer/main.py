@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 from contracts.callback import Outcome
 from contracts.job import InvalidSpec, JobSpec
 from contracts.places import why_not_resolved
+from contracts.redaction import hide
 from trainer import log as logs
 from trainer import objects, tracing
 from trainer.errors import (
@@ -31,6 +32,7 @@ from trainer.errors import (
     DataError,
     ModelError,
 )
+from trainer.lent import LentCredentials
 from trainer.models import catalogue
 from trainer.settings import Settings, job_environment
 
@@ -53,9 +55,11 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         environment = job_environment(options.env_file)
         settings, spec = _read(environment)
+        lent = LentCredentials.parse(settings.object_credentials) if settings.object_credentials else None
     except InvalidSpec as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_SPEC
+    hide([spec.callback_secret, *((lent.secret_key, lent.token) if lent else ())])
     ids: dict[str, str | int] = {"job_id": spec.job_id, "attempt": spec.attempt}
     if settings.world_size > 1:
         ids["rank"] = settings.rank
@@ -68,6 +72,9 @@ def main(arguments: list[str] | None = None) -> int:
     logs.configure(ids, level=settings.log_level, form=settings.log_format)
     if settings.job_spec_once and settings.process.count == 1:
         _remove_spec(settings.job_spec_uri)
+    # From here on: the spec itself is read and removed as whoever the container is
+    if lent is not None:
+        objects.use(lent)
     trace = tracing.begin(spec, settings)
     reporter = _reporter(spec, settings, trace)
     try:

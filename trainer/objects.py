@@ -17,7 +17,18 @@ if TYPE_CHECKING:
 
     from mypy_boto3_s3 import S3Client
 
+    from trainer.lent import LentCredentials
+
 PARALLEL_TRANSFERS = 16
+
+_lent: LentCredentials | None = None  # of the process; until it is set, those that boto3 finds
+
+
+def use(lent: LentCredentials) -> None:
+    """Reach objects with these credentials from now on."""
+    global _lent  # noqa: PLW0603 - one process trains one job
+    _lent = lent
+    _s3.cache_clear()
 
 
 def read(uri: str) -> bytes:
@@ -186,7 +197,8 @@ def _s3() -> S3Client:
         connect_timeout=10,
         read_timeout=60,
     )
-    return boto3.client("s3", config=config)
+    session = boto3.Session() if _lent is None else _lent.session()
+    return session.client("s3", config=config)
 
 
 class _Explained:

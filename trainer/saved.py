@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
+from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from contracts.job import InvalidSpec
@@ -119,7 +120,7 @@ def _open(
     try:
         model = catalogue.find(saved["model"], catalogue.folders(settings.models_path))
         state: Mapping[str, NDArray[Any]] = load_file(folder / WEIGHTS)
-    except (KeyError, InvalidSpec, OSError) as error:
+    except (KeyError, TypeError, InvalidSpec, OSError, SafetensorError) as error:
         raise DataError(f"{folder} holds no model that can be opened here: {error}") from error
     model.install(settings.model_layers_dir)
     return model, state
@@ -136,4 +137,8 @@ def _read_json(path: Path) -> dict[str, Any]:
         value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}; is --artifacts a job's folder?") from None
+    except ValueError as error:
+        raise DataError(f"{path} does not hold JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise DataError(f"{path} holds no JSON object")
     return value

@@ -46,6 +46,11 @@ class Settings(BaseModel):
         default=False,
         description="true: remove that object once it is read, for it holds a secret; several processes leave it to the launcher",
     )
+    object_credentials: str = Field(
+        default="",
+        repr=False,
+        description="JSON; access to the job's objects for a while, and where newer lies; the launcher sets it",
+    )
     log_format: Literal["json", "text"] = Field(default="json", description="json, or text for people")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="least level logged"

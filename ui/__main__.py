@@ -12,6 +12,7 @@ from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 from pythonjsonlogger.json import JsonFormatter
 
+from contracts.redaction import Redacting
 from ui.app import create_app
 from ui.settings import UiSettings, load
 
@@ -94,6 +95,8 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = load()
     logging.config.dictConfig(_log_config(settings))
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(Redacting(handler.formatter or logging.Formatter()))
     logging.captureWarnings(capture=True)
     _Server(settings, arguments.bind).run()
 

@@ -25,6 +25,7 @@ _MEANINGS = {
     126: "the trainer's command may not be executed",
     127: "the trainer's command does not exist",
     130: "interrupted",
+    128 + signal.SIGXCPU: "it used all the processor time it may (TRAINER_CPU_SECONDS)",
 }
 _BY_CAUSE = {
     Cause.NEVER_STARTED: EndCause.NEVER_STARTED,

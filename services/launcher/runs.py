@@ -155,6 +155,12 @@ def end(run: Run, exit_code: int | None = None, reason: str | None = None) -> No
     run.reason = reason
 
 
+def with_spec(session: Session, launcher: str) -> Sequence[Run]:
+    """Give the runs that a back end has started and that have not ended, with their specs."""
+    query = select(Run).where(Run.launcher == launcher, Run.state.in_(LAUNCHED))
+    return session.scalars(query.order_by(Run.id)).all()
+
+
 def with_process(session: Session, launcher: str, handles: Collection[str] | None = None) -> Sequence[Run]:
     """Give the runs that a back end was told to start and that have not ended; all, or those of some handles."""
     query = select(Run).where(Run.launcher == launcher, Run.state.in_(LAUNCHED)).options(WITHOUT_SPEC)

@@ -49,6 +49,17 @@ class LauncherSettings(Settings):
         pattern=r"^((s3|file)://.+)?$",
         description="folder of torchvision's weight files, and of a sentence encoder in a sub-folder, that trainers may use; empty: none",
     )
+    trainer_role_arn: str = Field(
+        default="",
+        pattern=r"^(arn:aws[a-z-]*:iam::[0-9]{12}:role/.+)?$",
+        description="role that the launcher assumes for each attempt, narrowed to the attempt's own objects; empty: trainers use what access they find",
+    )
+    trainer_role_seconds: int = Field(
+        default=3600,
+        ge=1800,
+        le=43_200,
+        description="how long such access is good for before it is renewed; AWS allows a launcher that has itself assumed a role 3600",
+    )
     max_running: int = Field(
         default=0,
         ge=0,
@@ -101,6 +112,19 @@ class LauncherSettings(Settings):
     trainer_command: str = Field(
         default="",
         description="local: command line of the trainer; empty: python -m trainer of this installation",
+    )
+    trainer_nice: int = Field(
+        default=0, ge=0, le=19, description="local: niceness of trainers, so that services go before them"
+    )
+    trainer_cpu_seconds: int = Field(
+        default=0,
+        ge=0,
+        description="local: processor time after which a trainer's process is ended (RLIMIT_CPU), of all its threads together; 0: no limit",
+    )
+    trainer_address_space_mb: int = Field(
+        default=0,
+        ge=0,
+        description="local: address space of a trainer's process (RLIMIT_AS), MiB, of which torch takes several times the memory it uses; 0: no limit",
     )
     stop_grace_seconds: float = Field(
         default=30,
@@ -241,6 +265,20 @@ class LauncherSettings(Settings):
         if self.launcher == "ecs" and not self.objects_url.startswith("s3://"):
             raise ValueError(
                 "OBJECTS_URL must be s3://… where LAUNCHER is ecs: its tasks read and write there"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _lends(self) -> Self:
+        if not self.trainer_role_arn:
+            return self
+        if not self.objects_url.startswith("s3://"):
+            raise ValueError("OBJECTS_URL must be s3://… where TRAINER_ROLE_ARN is set: it is a role of AWS")
+        # What waited longer for room would begin with access that is about to lapse, and could not fetch newer
+        if self.launcher != "local" and self.launch_give_up_seconds > self.trainer_role_seconds / 2:
+            raise ValueError(
+                f"LAUNCH_GIVE_UP_SECONDS ({self.launch_give_up_seconds:g}) must be at most half of TRAINER_ROLE_SECONDS"
+                f" ({self.trainer_role_seconds}) where TRAINER_ROLE_ARN is set"
             )
         return self
 

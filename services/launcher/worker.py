@@ -16,11 +16,12 @@ from runtime.settings import InvalidSettings, load
 from runtime.storage import open_store
 from runtime.telemetry import Telemetry
 from services.launcher import figures
-from services.launcher.backends.local import LocalBackend
+from services.launcher.backends import local
 from services.launcher.environment import Environments
 from services.launcher.handlers import Handlers
 from services.launcher.joblogs import JobLogs
 from services.launcher.leftovers import Leftovers
+from services.launcher.lending import LendingBackend, Renewals
 from services.launcher.reconciler import Reconciler
 from services.launcher.settings import LauncherSettings
 from services.launcher.verdicts import Limits
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from services.launcher.backend import Backend
 
 _SWEEP_SECONDS = 3600
+_RENEWED_TIMES = 4  # while access is good; trainers fetch newer a quarter of an hour before it lapses
 
 
 def main() -> None:
@@ -52,7 +54,8 @@ def serve(settings: LauncherSettings, store: ObjectStore, runner: Backend) -> No
     db, bell = Database(settings.database_url), Bell(settings.redis_url)
     outbox = Outbox(bell.ring)
     telemetry = Telemetry.of("launcher", settings)
-    backend = WatchedBackend(runner, telemetry, settings.otel_exporter_otlp_endpoint)
+    lending = make_lending(settings, store, runner)
+    backend = WatchedBackend(lending or runner, telemetry, settings.otel_exporter_otlp_endpoint)
     telemetry.registry.read("database", figures.GAUGES, lambda: figures.of(db, backend.name))
     environments = Environments(
         settings.trainer_api_base,
@@ -97,6 +100,10 @@ def serve(settings: LauncherSettings, store: ObjectStore, runner: Backend) -> No
         sweep = telemetry.rounds("run sweeper", leftovers.sweep)
         loops.append(Loop("run sweeper", sweep, seconds=_SWEEP_SECONDS))
         checks["run sweeper"] = loops[-1].check
+    if lending is not None:
+        renewals = telemetry.rounds("renewals", Renewals(db, lending, environments.of).renew_all)
+        loops.append(Loop("renewals", renewals, seconds=settings.trainer_role_seconds / _RENEWED_TIMES))
+        checks["renewals"] = loops[-1].check
     for loop in loops:
         loop.start()
     try:
@@ -114,6 +121,16 @@ def listening(queue_url: str, look: Callable[[Collection[str]], None], telemetry
 
     notices = TaskNotices(open_queue(), queue_url, look)
     return Loop("notices", telemetry.rounds("notices", notices.hear), seconds=1)
+
+
+def make_lending(settings: LauncherSettings, store: ObjectStore, runner: Backend) -> LendingBackend | None:
+    """Make what lends access to objects, where a role is set."""
+    if not settings.trainer_role_arn:
+        return None
+    from services.launcher.trainer_role import open_role  # noqa: PLC0415 - boto3, as below
+
+    role = open_role(settings.trainer_role_arn, settings.trainer_role_seconds)
+    return LendingBackend(runner, role, store)
 
 
 def make_backend(settings: LauncherSettings, store: ObjectStore) -> Backend:
@@ -135,11 +152,14 @@ def make_backend(settings: LauncherSettings, store: ObjectStore) -> Backend:
         return kubernetes.from_settings(settings)
     if settings.runs_dir is None:
         raise ValueError("RUNS_DIR is not set")  # the settings' own check comes first
-    return LocalBackend(
+    return local.LocalBackend(
         settings.runs_dir,
         settings.command(),
-        passed_on(os.environ),
+        passed_on(os.environ, aws_access=not settings.trainer_role_arn),
         grace_seconds=settings.stop_grace_seconds,
+        limits=local.Limits(
+            settings.trainer_nice, settings.trainer_cpu_seconds, settings.trainer_address_space_mb
+        ),
     )
 
 

@@ -19,6 +19,7 @@ from runtime.outbox import Outbox
 from runtime.telemetry import Telemetry
 from services.metrics.auth import Authenticator
 from services.metrics.endpoint import CallbackEndpoint
+from services.metrics.flood import FloodGate
 from services.metrics.herald import Herald
 from services.metrics.history import History
 from services.metrics.hub import Hub, TooManyStreams
@@ -70,6 +71,7 @@ class Service:
             outbox,
             self.herald,
             grace_seconds=settings.callback_grace_seconds,
+            most_items=settings.max_items_per_job,
         )
         authenticator = Authenticator(
             settings.callback_roots,
@@ -77,7 +79,8 @@ class Service:
             leeway=settings.callback_leeway_seconds,
             max_ttl=settings.callback_max_ttl_seconds,
         )
-        self.receiver = Receiver(authenticator, self.intake, measures)
+        gate = FloodGate(settings.callbacks_per_second, settings.callbacks_burst)
+        self.receiver = Receiver(authenticator, gate, self.intake, measures)
         self.parts = Parts(
             settings=settings,
             receiver=self.receiver,

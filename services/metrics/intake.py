@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from services.metrics.jobs import LockedJob
 
 
+_log = logging.getLogger(__name__)
 _MOST_TOGETHER = 32  # callbacks in one transaction; each may hold a thousand points
 
 
@@ -55,7 +57,9 @@ class _Told:
 class Intake:
     """Where callbacks enter. Those that come at the same time are stored by one transaction."""
 
-    def __init__(self, db: Database, outbox: Outbox, publisher: Tells, *, grace_seconds: float) -> None:
+    def __init__(
+        self, db: Database, outbox: Outbox, publisher: Tells, *, grace_seconds: float, most_items: int
+    ) -> None:
         """Wire the intake.
 
         Args:
@@ -63,11 +67,13 @@ class Intake:
             outbox: For job.started.v1 and job.finished.v1.
             publisher: Tells viewers after the commit.
             grace_seconds: How long after a job's end late reports are still taken.
+            most_items: A job that has so many keeps no further points and evaluations; 0 for no limit.
         """
         self._db = db
         self._outbox = outbox
         self._publisher = publisher
         self._grace_seconds = grace_seconds
+        self._most_items = most_items
         self._together = Together(self._store_each, _MOST_TOGETHER)
 
     def accept(self, job_id: str, sender: Sender, body: CallbackBody) -> None:
@@ -154,11 +160,19 @@ class Intake:
         if not jobs.has_ended(job) and job.state not in (items.RUNNING, items.INTERRUPTED):
             drafts.append(jobs.move(job, items.RUNNING))
             self._outbox.emit(session, JobStarted(job_id=job.job_id, attempt=job.attempt))
-        drafts += [items.point(job.attempt, point) for point in body.points]
-        drafts += [items.evaluation(job.attempt, evaluation, now()) for evaluation in body.evaluations]
+        if self._has_room(job):
+            drafts += [items.point(job.attempt, point) for point in body.points]
+            drafts += [items.evaluation(job.attempt, evaluation, now()) for evaluation in body.evaluations]
         if body.final is not None and not jobs.has_ended(job):
             drafts += self._end(session, job, body.final)
         return drafts
+
+    def _has_room(self, job: LockedJob) -> bool:
+        """Tell whether a job may have more items; how it goes and ends is kept in any case."""
+        if not self._most_items or job.last_seq < self._most_items:
+            return True
+        _log.warning("a job's points are left out: it has MAX_ITEMS_PER_JOB", extra={"items": job.last_seq})
+        return False
 
     def _end(self, session: Session, job: LockedJob, final: Final) -> list[Draft]:
         # A trainer that was told to stop does not know why: another attempt may follow, and viewers wait for it

@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from contracts.callback import Refused
 from runtime.errors import Conflict, Invalid
+from services.metrics.flood import TooFast
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _OUTCOMES: dict[type[Exception], str] = {
     Refused: "refused",
+    TooFast: "too_fast",
     Conflict: "conflict",
     Invalid: "invalid",
     HTTPException: "invalid",
@@ -32,8 +34,8 @@ class Measures:
         self.viewers = registry.gauge("triptych_stream_viewers", "Event streams that are open.")
         self._callbacks = registry.counter(
             "triptych_callbacks_total",
-            "Trainers' callbacks by outcome: stored, refused (not authentic), conflict (attempt over), invalid, "
-            "unavailable (database away), defect.",
+            "Trainers' callbacks by outcome: stored, refused (not authentic), too_fast (429), conflict (attempt over), "
+            "invalid, unavailable (database away), defect.",
             "outcome",
         )
         self._seconds = registry.histogram("triptych_callback_seconds", "Time to check and store a callback.")

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from services.metrics.auth import Authenticator
+    from services.metrics.flood import FloodGate
     from services.metrics.intake import Intake
     from services.metrics.measures import Measures
 
@@ -21,9 +22,12 @@ _WSGI_NAMES = {name: f"HTTP_{name.upper().replace('-', '_')}" for name in HEADER
 class Receiver:
     """Takes callbacks as a WSGI server has them."""
 
-    def __init__(self, authenticator: Authenticator, intake: Intake, measures: Measures) -> None:
+    def __init__(
+        self, authenticator: Authenticator, gate: FloodGate, intake: Intake, measures: Measures
+    ) -> None:
         """Take the steps."""
         self._authenticator = authenticator
+        self._gate = gate
         self._intake = intake
         self._measures = measures
 
@@ -37,10 +41,12 @@ class Receiver:
 
         Raises:
             Refused: It is not authentic.
+            TooFast: The job sends too many.
             Invalid: The body is malformed, or names another attempt than the signature.
             Conflict: The attempt is over.
         """
         with self._measures.callback():
             headers = {name: environ[key] for name, key in _WSGI_NAMES.items() if key in environ}
             sender = self._authenticator.check(job_id, headers, raw, now=time.time())
+            self._gate.admit(job_id)
             self._intake.accept(job_id, sender, parse(raw))

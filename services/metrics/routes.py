@@ -206,6 +206,7 @@ _CALLBACK_DOC: dict[str, Any] = {
         "409": {"description": "the attempt is over"},
         "413": {"description": "the body is too large"},
         "422": {"description": "the body is malformed; the detail names the field"},
+        "429": {"description": "the job sends too many; Retry-After says when to send this one again"},
     },
 }
 _EVENTS_DOC: dict[str, Any] = {

@@ -33,6 +33,20 @@ class MetricsSettings(AccessSettings):
         default=300, ge=0, description="how long after a job's end its late reports are still taken"
     )
     max_body_bytes: int = Field(default=1 << 20, ge=1024, description="largest callback body")
+    callbacks_per_second: float = Field(
+        default=20,
+        ge=0,
+        description="callbacks of one job that one process takes a second for long, further ones get 429; 0: any number",
+    )
+    callbacks_burst: int = Field(
+        default=200, ge=1, description="callbacks of one job that may come at once, after a pause"
+    )
+
+    max_items_per_job: int = Field(
+        default=5_000_000,
+        ge=0,
+        description="a job that has so many points and evaluations keeps no further ones; 0: any number",
+    )
 
     publish_timeout_seconds: float = Field(
         default=0.25, gt=0, le=10, description="longest wait for Redis when viewers are told"

@@ -135,7 +135,7 @@ class World:
         self._consumers = {
             queue: Consumer(self.db, self.outbox, queue, table) for queue, table in handlers.items()
         }
-        self._intake = Intake(self.db, self.outbox, Silence(), grace_seconds=300)
+        self._intake = Intake(self.db, self.outbox, Silence(), grace_seconds=300, most_items=0)
         with self.db.write() as session:
             session.add(
                 Dataset(

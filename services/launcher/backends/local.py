@@ -2,8 +2,9 @@
 
 A run is a folder, RUNS_DIR/<job>/<attempt>/; what is in it is told in supervisor.py. Nothing is kept in memory, so a
 restarted launcher, or a second one with the same RUNS_DIR, finds every run as it is. Processors are a hint
-(OMP_NUM_THREADS) and memory is not limited: RLIMIT_AS counts address space, of which torch reserves far more than it
-uses, and control groups need rights that a bare machine does not give.
+(OMP_NUM_THREADS) and memory is not limited by what a job asks for: RLIMIT_AS counts address space, of which torch reserves far
+more than it uses, and control groups need rights that a bare machine does not give. A run is this process's user, so it can
+read what that user can: where trainers run somebody else's code, containers are the back end (SECURITY.md).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +40,21 @@ _START_SECONDS = 30  # a supervisor that is not up by then is on a machine in tr
 _HANDLE = re.compile(r"[A-Za-z0-9_-]{1,64}/[0-9]{1,9}", re.ASCII)
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What every process of a run is held to; 0 for no limit.
+
+    Attributes:
+        nice: Added to the niceness of the launcher.
+        cpu_seconds: Processor time of one process.
+        address_space_mb: Address space of one process, MiB.
+    """
+
+    nice: int = 0
+    cpu_seconds: int = 0
+    address_space_mb: int = 0
+
+
 class LocalBackend(Backend):
     """One process group per run."""
 
@@ -48,6 +65,7 @@ class LocalBackend(Backend):
         environ: Mapping[str, str],
         *,
         grace_seconds: float = 10.0,
+        limits: Limits = Limits(),
     ) -> None:
         """Take where runs are kept and what to run.
 
@@ -56,12 +74,14 @@ class LocalBackend(Backend):
             command: The trainer's command line.
             environ: Variables that every run gets, besides those of its spec.
             grace_seconds: Time between SIGTERM and SIGKILL when a run is stopped.
+            limits: What each of its processes is held to.
         """
         self._runs_dir = runs_dir.resolve()
         self._runs_dir.mkdir(parents=True, exist_ok=True)
         self._command = list(command)
         self._environ = dict(environ)
         self._grace_seconds = grace_seconds
+        self._limits = json.dumps(asdict(limits))
         self._children: list[subprocess.Popen[bytes]] = []
         self._reaping = threading.Lock()
 
@@ -93,7 +113,7 @@ class LocalBackend(Backend):
             process = subprocess.Popen(  # noqa: S603 - the command is a setting
                 [
                     *(sys.executable, "-I", "-S", supervisor.__file__),
-                    *(str(folder), str(self._grace_seconds), *self._command),
+                    *(str(folder), str(self._grace_seconds), self._limits, *self._command),
                 ],
                 env={**self._environ, **run.env, **own},
                 stdin=subprocess.DEVNULL,

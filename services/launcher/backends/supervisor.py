@@ -1,7 +1,7 @@
 """Runs one command to its end and leaves its exit code in a file. A program of its own, which outlives the launcher.
 
-Standard library only, started as `python -I -S supervisor.py FOLDER GRACE_SECONDS COMMAND...`, which keeps it at 12 MB
-resident. Everything it knows is in FOLDER:
+Standard library only, started as `python -I -S supervisor.py FOLDER GRACE_SECONDS LIMITS COMMAND...`, which keeps it at 12 MB
+resident. LIMITS is JSON, {"nice": 0, "cpu_seconds": 0, "address_space_mb": 0}, 0 for none. Everything it knows is in FOLDER:
 
     run.json   its process id; appears once, already locked, and stays locked while it or the command lives
     child.json the command's process id, which is also that of its group
@@ -12,9 +12,11 @@ resident. Everything it knows is in FOLDER:
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -26,12 +28,13 @@ from threading import Event, Thread
 from typing import Any
 
 RUN, CHILD, LOG, EXIT, WORK = "run.json", "child.json", "log.txt", "exit.json", "work"
+_NO_NEW_PRIVS = 38  # PR_SET_NO_NEW_PRIVS of prctl(2)
 NOT_STARTED = 127  # what a shell gives for a command it cannot find
 
 
 def main() -> None:
     """Supervise one run, unless this attempt was started before."""
-    folder, grace_seconds, command = Path(sys.argv[1]), float(sys.argv[2]), sys.argv[3:]
+    folder, grace_seconds, command = Path(sys.argv[1]), float(sys.argv[2]), sys.argv[4:]
     stopping = Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     for number in (signal.SIGINT, signal.SIGHUP):
@@ -44,6 +47,7 @@ def main() -> None:
     os.dup2(null, 1)
     if lock is None:
         return
+    _confine(**json.loads(sys.argv[3]))
     with (folder / LOG).open("ab") as log:
         try:
             child = subprocess.Popen(  # noqa: S603 - the command is the launcher's setting
@@ -70,6 +74,20 @@ def main() -> None:
     code = child.returncode if child.returncode >= 0 else 128 - child.returncode
     unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes there, in KiB elsewhere
     _write(folder / EXIT, {"exit_code": code, "peak_memory_mb": usage.ru_maxrss * unit // 2**20})
+
+
+def _confine(nice: int, cpu_seconds: int, address_space_mb: int) -> None:
+    """Limit this process, and so the command and all that it starts, none of which can take that back."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the job's secret
+    if cpu_seconds:
+        # SIGXCPU at the limit, SIGKILL when the command has not ended by a minute later
+        resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 60))
+    if address_space_mb:
+        resource.setrlimit(resource.RLIMIT_AS, (address_space_mb * 2**20,) * 2)
+    os.nice(nice)
+    if sys.platform == "linux":
+        # setuid programs give nobody more than the command has
+        ctypes.CDLL(None).prctl(_NO_NEW_PRIVS, 1, 0, 0, 0)
 
 
 def _take(folder: Path) -> int | None:

@@ -117,8 +117,10 @@ def test_a_prefix_stands_before_everything_that_roles_may_reach(account):
     policies = account.create("services", "triptych-services")
     assert made["ObjectsUrl"] == f"s3://{made['BucketName']}/team/"
     iam = boto3.client("iam")
-    role = made["TaskRoleArn"].rpartition("/")[2]
-    documents = [iam.get_role_policy(RoleName=role, PolicyName="train")["PolicyDocument"]]
+    documents = [
+        iam.get_role_policy(RoleName=made[arn].rpartition("/")[2], PolicyName=policy)["PolicyDocument"]
+        for arn, policy in (("TaskRoleArn", "settings"), ("TrainerRoleArn", "train"))
+    ]
     for arn in policies.values():
         version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
         documents.append(

@@ -65,6 +65,7 @@ class Service:
             "REDIS_URL": redis_url,
             "OBJECTS_URL": f"file://{folder}/objects",
             "CALLBACK_ROOT_SECRET": ROOT,
+            "CALLBACKS_PER_SECOND": "0",  # tests send what many jobs would
             "EVENTS_KEEP_ALIVE_SECONDS": "0.3",
             "EVENTS_POLL_SECONDS": "0.1",
             **{name.upper(): str(value) for name, value in settings.items()},

@@ -157,15 +157,21 @@ def test_the_launchers_policy_is_what_it_calls():
     called = {f"ecs:{name.title().replace('_', '')}" for name in ecs}
     called |= {f"logs:{name.title().replace('_', '')}" for name in logs}
     called |= {f"sqs:{name.title().replace('_', '').removesuffix('Batch')}" for name in queue}
+    lent = {
+        f"sts:{name.title().replace('_', '')}"
+        for name in calls("services/launcher/trainer_role.py", "self.sts")
+    }
     # RunTask hands the task's two roles over
-    assert actions(resource("services", "LauncherPolicy")) == called | {"iam:PassRole"} | room_actions(
+    assert actions(resource("services", "LauncherPolicy")) == called | lent | {"iam:PassRole"} | room_actions(
         "launcher"
     )
 
 
-def test_the_trainers_role_is_what_it_calls():
+def test_the_trainers_roles_are_what_it_calls():
     called = s3_actions(calls("trainer/objects.py", "_s3()"))
-    assert actions(resource("platform", "TaskRole")) == called
+    assert actions(resource("platform", "TrainerRole")) == called - {"s3:DeleteObject"}
+    # Its settings, before it has the other's credentials
+    assert actions(resource("platform", "TaskRole")) == {"s3:GetObject", "s3:DeleteObject"}
     # The predictor's processes are the trainer's, but remove nothing
     assert actions(resource("services", "PredictorPolicy")) == called - {"s3:DeleteObject"}
 
@@ -174,22 +180,31 @@ def test_links_are_to_get_objects():
     assert 'generate_presigned_url(\n            "get_object"' in (ROOT / "runtime/storage/s3.py").read_text()
 
 
+def test_a_trainer_is_nobody_and_writes_to_one_place_alone():
+    definition = resource("platform", "TaskDefinition")
+    [container] = definition["ContainerDefinitions"]
+    assert (container["User"], container["ReadonlyRootFilesystem"]) == ("10001:10001", True)
+    assert container["LinuxParameters"]["Capabilities"] == {"Drop": ["ALL"]}
+    assert container["MountPoints"] == [{"SourceVolume": "tmp", "ContainerPath": "/tmp"}]
+    dockerfile = (ROOT / "trainer/Dockerfile").read_text()
+    assert 'VOLUME ["/tmp"]' in dockerfile
+    assert "HOME=/tmp" in dockerfile
+
+
 def test_a_trainer_reads_no_other_jobs_settings():
     """It may get what it is told the name of under specs/, and list data sets and weights alone (ADR 20)."""
-    listing = [
-        item for item in statements(resource("platform", "TaskRole")) if item["Action"] == "s3:ListBucket"
-    ]
-    assert [item["Condition"] for item in listing] == [
+    [alone] = statements(resource("platform", "TaskRole"))
+    assert alone["Resource"] == {"Fn::Sub": "${Bucket.Arn}/${ObjectsPrefix}specs/*"}
+    lent = statements(resource("platform", "TrainerRole"))
+    assert [item["Condition"] for item in lent if item["Action"] == "s3:ListBucket"] == [
         {
             "StringLike": {
                 "s3:prefix": [{"Fn::Sub": "${ObjectsPrefix}datasets/*"}, {"Fn::Sub": "${PretrainedPrefix}*"}]
             }
         }
     ]
-    writes = [
-        item for item in statements(resource("platform", "TaskRole")) if "s3:PutObject" in item["Action"]
-    ]
-    assert [item["Resource"] for item in writes] == [{"Fn::Sub": "${Bucket.Arn}/${ObjectsPrefix}jobs/*"}]
+    writes = [item["Resource"] for item in lent if "s3:PutObject" in item["Action"]]
+    assert writes == [{"Fn::Sub": "${Bucket.Arn}/${ObjectsPrefix}jobs/*"}]
 
 
 def everything_allowed():

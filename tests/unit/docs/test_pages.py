@@ -24,7 +24,7 @@ from trainer.settings import Settings as TrainerSettings
 from ui.settings import UiSettings
 
 ROOT = Path(__file__).parents[3]
-PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted(ROOT.glob("docs/**/*.md"))]
 # How-tos and the pages around them; decisions and measurements name what was then
 GUIDES = [page for page in PAGES if "adr" not in page.parts and page.stem not in {"benchmarks", "faults"}]
 SETTINGS = (

@@ -99,6 +99,36 @@ def test_tasks_cannot_read_a_folder_of_this_machine(read):
         read({**ECS, "OBJECTS_URL": "file:///o"})
 
 
+ROLE = {"TRAINER_ROLE_ARN": "arn:aws:iam::123456789012:role/trainer"}
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {**LOCAL, **ROLE, "OBJECTS_URL": "s3://bucket"},
+        {**ECS, **ROLE, "LAUNCH_GIVE_UP_SECONDS": "1800"},
+        {**ECS, **ROLE, "TRAINER_ROLE_SECONDS": "7200"},
+    ],
+)
+def test_a_role_for_trainers_is_taken(read, variables):
+    assert read(variables).trainer_role_arn == ROLE["TRAINER_ROLE_ARN"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "complaint"),
+    [
+        ({**LOCAL, **ROLE}, "OBJECTS_URL must be s3://"),
+        ({**ECS, **ROLE}, r"LAUNCH_GIVE_UP_SECONDS \(3600\) must be at most half of TRAINER_ROLE_SECONDS"),
+        ({**KUBERNETES, **ROLE, "OBJECTS_URL": "s3://b"}, "LAUNCH_GIVE_UP_SECONDS"),
+        ({**ECS, "TRAINER_ROLE_ARN": "trainer"}, "TRAINER_ROLE_ARN is 'trainer'"),
+        ({**ECS, **ROLE, "TRAINER_ROLE_SECONDS": "900"}, "TRAINER_ROLE_SECONDS is '900'"),
+    ],
+)
+def test_a_role_that_would_not_last_or_is_none_is_refused(read, variables, complaint):
+    with pytest.raises(InvalidSettings, match=complaint):
+        read(variables)
+
+
 def test_a_command_line_is_split_as_a_shell_would(read):
     assert read({**LOCAL, "TRAINER_COMMAND": "python -c 'print(1)'"}).command() == [
         "python",

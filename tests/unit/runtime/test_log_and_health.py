@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
+import threading
 import urllib.error
 import urllib.request
 
@@ -18,8 +20,10 @@ from support.ports import free_port
 def root_logger():
     root = logging.getLogger()
     before = (root.handlers[:], root.level)
+    hooks = (sys.excepthook, threading.excepthook)
     yield root
     root.handlers[:], root.level = before
+    sys.excepthook, threading.excepthook = hooks
 
 
 def test_a_line_is_json_with_the_ids_bound_at_that_point(root_logger, capsys):
