@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from cli import dataset_commands, dead_letter_commands, job_commands
+from cli.audit_command import audit
 from cli.data_dir import DataDir
 from cli.demo import demo as run_demo
 from cli.errors import CommandFailed
@@ -33,6 +34,7 @@ app.command()(train)
 app.command()(sweep)
 app.command()(predict)
 app.command()(limits)
+app.command()(audit)
 app.command()(job_commands.logs)
 app.command()(job_commands.artifacts)
 

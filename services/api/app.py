@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask, Response, jsonify
+from flask import Flask
 from flask_smorest import Api
 
-from runtime import web
+from runtime import hardening, web
 from runtime.bus import Bell
 from runtime.db import Database
 from runtime.outbox import Outbox
@@ -15,6 +15,9 @@ from runtime.pending import Backlog
 from runtime.storage import open_store
 from runtime.telemetry import Telemetry
 from services.api import (
+    conditional,
+    documents,
+    routes_audit,
     routes_datasets,
     routes_deliveries,
     routes_jobs,
@@ -22,11 +25,14 @@ from services.api import (
     routes_predictions,
     routes_uploads,
 )
+from services.api.audit import Audit
 from services.api.catalogue import Catalogue
 from services.api.context import Context
 from services.api.files import Files
+from services.api.idempotency import Idempotency
 from services.api.preflight import Checks
 from services.api.quotas import Quotas
+from services.api.recording import RecordingDatabase
 from services.api.uploads import Uploads
 
 if TYPE_CHECKING:
@@ -41,7 +47,7 @@ def create_app(settings: ApiSettings) -> Flask:
     """
     settings.spool_dir.mkdir(parents=True, exist_ok=True)
     db, bell, store = (
-        Database(settings.database_url),
+        RecordingDatabase(settings.database_url),
         Bell(settings.redis_url),
         open_store(
             settings.objects_url,
@@ -67,8 +73,6 @@ def create_app(settings: ApiSettings) -> Flask:
         API_TITLE="Triptych",
         API_VERSION="1",
         OPENAPI_VERSION="3.1.0",
-        OPENAPI_URL_PREFIX="/api",
-        OPENAPI_JSON_PATH="openapi.json",
         MAX_CONTENT_LENGTH=settings.max_upload_bytes,
     )
     app.json.sort_keys = False  # type: ignore[attr-defined] # forms show a model's parameters in the order written
@@ -79,17 +83,31 @@ def create_app(settings: ApiSettings) -> Flask:
     api.register_blueprint(routes_uploads.blueprint(context))
     api.register_blueprint(routes_deliveries.blueprint(context))
     api.register_blueprint(routes_maintenance.blueprint(context))
+    api.register_blueprint(routes_audit.blueprint(context))
     for routes in routes_jobs.blueprints(context):
         api.register_blueprint(routes)
 
-    @app.get("/api/health/")
-    def health() -> Response:
-        return jsonify(status="ok")
+    documents.add_routes(app, api)
 
     # After flask-smorest, whose own error handler these replace
     checks = {"database": db.check, "redis": bell.check, "objects": store.check, "spool": _writable(settings)}
     web.install(app, checks, Telemetry.of("api", settings))
+    conditional.install(app)
+    hardening.install(app, settings, free={"uploads.append", "uploads.offset"})
+    _record(app, db, settings)
     return app
+
+
+def _record(app: Flask, db: RecordingDatabase, settings: ApiSettings) -> None:
+    """Keep what is kept beside the changes of requests: the audit log, and the keys of those that may come again."""
+    plain = Database.over(db.engine)
+    audit = Audit(plain)
+    idempotency = Idempotency(
+        plain, keep_hours=settings.idempotency_hours, busy_seconds=settings.idempotency_busy_seconds
+    )
+    db.notes += [idempotency.note, audit.note]
+    idempotency.install(app)
+    audit.install(app)
 
 
 def _writable(settings: ApiSettings) -> Any:

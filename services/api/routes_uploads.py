@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flask import Response, request
-from flask_smorest import Blueprint
 from werkzeug.http import http_date
 
 from contracts.events import DatasetUploaded
 from runtime import log
+from runtime.arguments import Blueprint
 from runtime.web import problem
 from services.api import checksum, datasets, wire
 from services.api.routes_datasets import full_disk_is, register, view
@@ -78,14 +78,21 @@ def blueprint(context: Context) -> Blueprint:
         return {"items": [file._asdict() for file in uploads.manifest(uploads.get(upload_id)).files]}
 
     @routes.post("/<upload_id>/complete/")
-    @routes.doc(
-        responses={
-            "200": {"description": "It was made before; asking again changes nothing"},
-            "201": {
-                "description": "The data set, and the schema of its first rows, as upload_and_detect answers"
-            },
-        }
+    @routes.alt_response(
+        200,
+        schema=wire.DatasetDetail,
+        success=True,
+        description="It was made before; asking again changes nothing",
     )
+    @routes.alt_response(
+        201,
+        schema=wire.DatasetDetail,
+        success=True,
+        description="The data set, and the schema of its first rows, as upload_and_detect answers",
+    )
+    @routes.alt_response(409, schema=wire.Problem, description="Bytes are missing", headers=_AT)
+    @routes.alt_response(423, schema=wire.Problem, description="Another request is at it")
+    @routes.alt_response(507, schema=wire.Problem, description="The disk is full; what is there is kept")
     def complete(upload_id: str) -> Any:
         """Make a data set of an upload that has all its bytes; staging and full detection go on in the background."""
         if uploads.get(upload_id).state == "completed":
@@ -117,7 +124,18 @@ def _add_tus_calls(routes: Blueprint, uploads: Uploads) -> None:
 
     @routes.patch("/<upload_id>/")
     @routes.arguments(wire.ChunkHeaders, location="headers")
-    @routes.doc(requestBody=_CHUNK_BODY, responses=_PATCH_ANSWERS)
+    @routes.doc(requestBody=_CHUNK_BODY)
+    @routes.alt_response(409, schema=wire.Problem, description="It has another offset", headers=_AT)
+    @routes.alt_response(412, schema=wire.Problem, description=_NO_TUS)
+    @routes.alt_response(
+        413, schema=wire.Problem, description="More bytes than one chunk, or than the upload, may have"
+    )
+    @routes.alt_response(
+        460, schema=wire.Problem, description="The chunk does not have its checksum; nothing of it was kept"
+    )
+    @routes.alt_response(
+        507, schema=wire.Problem, description="The disk is full; what was acknowledged is kept"
+    )
     @routes.response(204, headers={"Upload-Offset": _NUMBER, "Upload-Expires": _TEXT})
     def append(headers: dict[str, Any], upload_id: str) -> Response:
         """Add the bytes that follow, all or none of them."""
@@ -134,6 +152,7 @@ def _add_tus_calls(routes: Blueprint, uploads: Uploads) -> None:
     @routes.delete("/<upload_id>/")
     @routes.doc(parameters=[_TUS])
     @routes.response(204)
+    @routes.alt_response(412, schema=wire.Problem, description=_NO_TUS)
     def cancel(upload_id: str) -> None:
         """Give an upload up; its bytes are removed."""
         uploads.cancel(upload_id)
@@ -182,16 +201,9 @@ _TUS = {
     "required": True,
     "schema": {"type": "string", "enum": [VERSION]},
 }
+_AT = {"Upload-Offset": _NUMBER}
+_NO_TUS = "Tus-Resumable is missing, or another version"
 _CHUNK_BODY = {"required": True, "content": {CHUNK_TYPE: {"schema": {"type": "string", "format": "binary"}}}}
-_PATCH_ANSWERS = {
-    "409": {
-        "description": "The upload has another offset; Upload-Offset says which",
-        "headers": {"Upload-Offset": _NUMBER},
-    },
-    "413": {"description": "More bytes than one chunk, or than the upload, may have"},
-    "460": {"description": "The chunk does not have its checksum; nothing of it was kept"},
-    "507": {"description": "The disk is full; what was acknowledged is kept"},
-}
 _BEGIN_BODY = {
     "required": True,
     "content": {

@@ -7,13 +7,13 @@ from typing import Literal
 
 from pydantic import Field, FilePath
 
-from runtime.settings import Settings
+from runtime.web_settings import WebSettings
 
 MIB = 1024**2
 GIB = 1024**3
 
 
-class ApiSettings(Settings):
+class ApiSettings(WebSettings):
     """The api's environment."""
 
     spool_dir: Path = Field(description="folder shared with ingest where uploads wait until they are staged")
@@ -124,6 +124,17 @@ class ApiSettings(Settings):
         default=60,
         ge=0,
         description="pause before a job is tried again that found no capacity or lost it; doubles each time, up to half an hour",
+    )
+    idempotency_hours: float = Field(
+        default=24, gt=0, description="how long the answer to a request with an Idempotency-Key is repeated"
+    )
+    idempotency_busy_seconds: float = Field(
+        default=900,
+        gt=0,
+        description="such a request that has changed nothing for so long is given up, and may be sent again",
+    )
+    audit_keep_days: float = Field(
+        default=365, ge=0, description="how long the audit log keeps an entry; 0: for ever"
     )
     web_workers: int = Field(default=1, ge=1, description="processes that answer HTTP")
     web_threads: int = Field(default=16, ge=1, description="requests each of them answers at a time")

@@ -11,13 +11,14 @@ from runtime.outbox import Outbox
 from runtime.settings import load
 from runtime.storage import open_store
 from runtime.telemetry import Telemetry
-from services.api import figures
+from services.api import audit, figures, idempotency
 from services.api.cleaning import Cleaner
 from services.api.handlers import Handlers
 from services.api.settings import ApiSettings
 from services.api.uploads import sweep
 
 _SWEEP_SECONDS = 60
+_FORGET_SECONDS = 600
 _CLEANER_STALE_SECONDS = 6 * 3600
 
 
@@ -50,6 +51,18 @@ def main() -> None:
         telemetry.rounds("upload sweeper", lambda: sweep(db, settings.spool_dir, settings.upload_hours)),
         seconds=_SWEEP_SECONDS,
     )
+
+    def forget() -> None:
+        with db.write() as session:
+            idempotency.forget(session)
+            audit.forget(session, settings.audit_keep_days)
+
+    forgetting = Loop(
+        "forgetter",
+        telemetry.rounds("forgetter", forget),
+        seconds=_FORGET_SECONDS,
+        stale_seconds=_CLEANER_STALE_SECONDS,
+    )
     cleaner = Cleaner(db, store, settings)
     # Looks every minute whether a round is due: the worker that did the last one may be gone. A round may take long
     cleaning = Loop(
@@ -63,12 +76,15 @@ def main() -> None:
         "objects": store.check,
         "upload sweeper": sweeping.check,
         "cleaner": cleaning.check,
+        "forgetter": forgetting.check,
     }
     sweeping.start()
     cleaning.start()
+    forgetting.start()
     try:
         worker.run(settings, API, consumer, bell, checks, telemetry, concurrency=settings.worker_concurrency)
     finally:
+        forgetting.stop()
         sweeping.stop()  # not the cleaner: its round may be long, and one that is cut short loses nothing
 
 

@@ -6,10 +6,10 @@ from typing import Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from runtime.settings import Settings
+from runtime.web_settings import WebSettings
 
 
-class MetricsSettings(Settings):
+class MetricsSettings(WebSettings):
     """What the metrics processes read from the environment."""
 
     callback_root_secret: SecretStr = Field(

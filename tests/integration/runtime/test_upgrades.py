@@ -64,6 +64,18 @@ ROWS = {
         }
     ],
     "api_garbage": [{"key": "jobs/x", "why": "nothing refers to it", "due_at": AT}],
+    "api_idempotency": [
+        {
+            "id": "0" * 64, "fingerprint": "1" * 64, "state": "answered", "token": 1, "busy_until": AT, "expires_at": AT,
+            "status": 201, "headers": {"Content-Type": "application/json"}, "body": b"{}",
+        }
+    ],
+    "api_audit": [
+        {
+            "id": 1, "at": AT, "workspace": None, "who": None, "request_id": "r", "method": "POST",
+            "action": "training_jobs.start", "object": "training_jobs/j1", "outcome": "done",
+        }
+    ],
     "api_chores": [],  # its migration writes the only row
     "launcher_runs": [
         {
