@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cli import dataset_commands, dead_letter_commands, job_commands
+from cli import dataset_commands, dead_letter_commands, job_commands, webhook_commands
 from cli.audit_command import audit
 from cli.data_dir import DataDir
 from cli.demo import demo as run_demo
@@ -30,6 +30,7 @@ app = typer.Typer(
 app.add_typer(dataset_commands.app)
 app.add_typer(job_commands.app)
 app.add_typer(dead_letter_commands.app)
+app.add_typer(webhook_commands.app)
 app.command()(train)
 app.command()(sweep)
 app.command()(predict)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from flask import Response, g, request
 from flask_cors import CORS
 from flask_limiter import Limiter
+from redis.exceptions import RedisError
 
 from runtime import caller
 from runtime.web import problem
@@ -81,6 +82,7 @@ def _install_limits(app: Flask, settings: WebSettings, free: frozenset[str]) -> 
         storage_options={"socket_timeout": 1, "socket_connect_timeout": 0.5},  # type: ignore[dict-item] # they are redis' own
         key_prefix=app.name,
         in_memory_fallback_enabled=True,
+        swallow_errors=True,  # of the requests at hand when another one finds that Redis went away
         headers_enabled=False,  # they would be those of a draft long past
         on_breach=_refusal,
     )
@@ -91,11 +93,14 @@ def _install_limits(app: Flask, settings: WebSettings, free: frozenset[str]) -> 
     def _tell(response: Response) -> Response:
         # draft-ietf-httpapi-ratelimit-headers: the policy, what is left of it, and seconds until it is whole again
         told = [(one.limit.amount, one.limit.get_expiry(), one) for one in limiter.current_limits]
-        if told and "limit_breached" not in g:
-            response.headers["RateLimit-Policy"] = ", ".join(f'"{w}s";q={q};w={w}' for q, w, _ in told)
-            response.headers["RateLimit"] = ", ".join(
-                f'"{w}s";r={max(one.remaining, 0)};t={_seconds(one)}' for _, w, one in told
-            )
+        if not told or "limit_breached" in g:
+            return response
+        try:
+            left = ", ".join(f'"{w}s";r={max(one.remaining, 0)};t={_seconds(one)}' for _, w, one in told)
+        except RedisError:
+            return response  # it went away within this request, whose answer does without
+        response.headers["RateLimit-Policy"] = ", ".join(f'"{w}s";q={q};w={w}' for q, w, _ in told)
+        response.headers["RateLimit"] = left
         return response
 
 

@@ -28,6 +28,7 @@ TITLES = {
     "predictions": "Predictions",
     "models": "Models",
     "machines": "Machines",
+    "webhooks": "Webhooks",
     "deliveries": "Dead letters",
     "maintenance": "Maintenance",
     "audit": "Audit log",

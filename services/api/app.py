@@ -24,6 +24,7 @@ from services.api import (
     routes_maintenance,
     routes_predictions,
     routes_uploads,
+    routes_webhooks,
 )
 from services.api.audit import Audit
 from services.api.catalogue import Catalogue
@@ -84,6 +85,7 @@ def create_app(settings: ApiSettings) -> Flask:
     api.register_blueprint(routes_deliveries.blueprint(context))
     api.register_blueprint(routes_maintenance.blueprint(context))
     api.register_blueprint(routes_audit.blueprint(context))
+    api.register_blueprint(routes_webhooks.blueprint(context))
     for routes in routes_jobs.blueprints(context):
         api.register_blueprint(routes)
 

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from runtime import caller
 from runtime.db import now
 from runtime.paging import Order
-from services.api.models import AuditEntry, Dataset, Job, OpenUpload, Prediction
+from services.api.models import AuditEntry, Dataset, Job, OpenUpload, Prediction, Webhook
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,13 @@ if TYPE_CHECKING:
 
 DONE, REFUSED, FAILED = "done", "refused", "failed"
 OUTCOMES = (DONE, REFUSED, FAILED)
-_COLLECTIONS = {Dataset: "datasets", Job: "training_jobs", Prediction: "predictions", OpenUpload: "uploads"}
+_COLLECTIONS = {
+    Dataset: "datasets",
+    Job: "training_jobs",
+    Prediction: "predictions",
+    OpenUpload: "uploads",
+    Webhook: "webhooks",
+}
 _QUIET = frozenset({"uploads.append"})  # thousands of chunks; the upload's begin and end are told
 _TOLD = {
     403: REFUSED,

@@ -27,7 +27,7 @@ PAGE_POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _ID = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
-_IDS = dict.fromkeys(("dataset_id", "upload_id", "job_id", "prediction_id"), _ID) | {
+_IDS = dict.fromkeys(("dataset_id", "upload_id", "job_id", "prediction_id", "webhook_id"), _ID) | {
     "path": {"type": "string", "minLength": 1, "description": "of an uploaded file; may hold slashes"}
 }
 

@@ -17,7 +17,7 @@ from contracts.events import JobCancelRequested, JobEnded, JobLaunchRequested
 from runtime.db import now
 from runtime.errors import Conflict, NotFound
 from runtime.paging import Order
-from services.api import datasets
+from services.api import datasets, webhooks
 from services.api.models import Dataset, Job, JobStep
 from services.api.specs import trainer_environment
 
@@ -178,6 +178,7 @@ def finish(session: Session, outbox: Outbox, job: Job, state: str, reason: str |
         session,
         JobEnded(job_id=job.id, attempt=job.attempt, outcome=Outcome(state), reason=reason or ""),
     )
+    webhooks.announce(session, job)
     return True
 
 

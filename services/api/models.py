@@ -192,3 +192,38 @@ class AuditEntry(Base):
     action: Mapped[str] = mapped_column(String(64))  # the route: training_jobs.start
     object: Mapped[str] = mapped_column(String(200), index=True)  # training_jobs/ID
     outcome: Mapped[str] = mapped_column(String(16))  # done, refused, failed
+
+
+class Webhook(Base):
+    """An address that is told of jobs' ends."""
+
+    __tablename__ = "api_webhooks"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    workspace_id: Mapped[str | None] = mapped_column(String(32), index=True, default=None)
+    name: Mapped[str] = mapped_column(String(300))
+    url: Mapped[str] = mapped_column(Text)
+    events: Mapped[list[str]] = mapped_column(JSON)
+    secret: Mapped[str] = mapped_column(String(100))  # needed as it is, to sign with
+    enabled: Mapped[bool] = mapped_column(Boolean, default=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+
+
+class WebhookMessage(Base):
+    """A message to a webhook; see webhook_sender.py."""
+
+    __tablename__ = "api_webhook_messages"
+    __table_args__ = (Index("ix_api_webhook_messages_due", "state", "due_at"),)
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    message_id: Mapped[str] = mapped_column(String(64))
+    webhook_id: Mapped[str] = mapped_column(ForeignKey("api_webhooks.id"), index=True)
+    event: Mapped[str] = mapped_column(String(64))
+    body: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(String(16))  # pending, delivered, dead
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    due_at: Mapped[float] = mapped_column(
+        Float, default=0.0
+    )  # Unix seconds; while it is tried, its lease's end
+    last_status: Mapped[int | None] = mapped_column(Integer, default=None)
+    last_error: Mapped[str | None] = mapped_column(Text, default=None)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None, index=True)

@@ -136,6 +136,20 @@ class ApiSettings(WebSettings):
     audit_keep_days: float = Field(
         default=365, ge=0, description="how long the audit log keeps an entry; 0: for ever"
     )
+    max_webhooks: int = Field(default=20, ge=0, description="most webhooks of a workspace")
+    webhook_hours: float = Field(
+        default=24, gt=0, description="how long a webhook's message is tried, with pauses of 5 s up to 4 h"
+    )
+    webhook_timeout_seconds: float = Field(
+        default=10, gt=0, le=120, description="longest wait for a webhook's receiver"
+    )
+    webhook_keep_days: float = Field(
+        default=30, gt=0, description="how long messages that were delivered or given up are shown"
+    )
+    webhook_private_addresses: bool = Field(
+        default=False,
+        description="whether webhooks may go to private, local and metadata addresses, and over http; only where all users may reach them anyway",
+    )
     web_workers: int = Field(default=1, ge=1, description="processes that answer HTTP")
     web_threads: int = Field(default=16, ge=1, description="requests each of them answers at a time")
     web_stop_seconds: int = Field(

@@ -119,6 +119,8 @@ def seed(platform) -> dict[str, list[object]]:
     upload = client.post(
         "/api/uploads/", json={"files": [{"field": "file", "name": "a.csv", "size": 4}]}
     ).json["id"]
+    webhook = client.post("/api/webhooks/", json={"url": "https://a.example/"}).json["id"]
+    client.post(f"/api/webhooks/{webhook}/test/")
     jobs = [job_id, other.json["id"]]
     return {
         "dataset_id": [dataset["id"]],
@@ -127,6 +129,7 @@ def seed(platform) -> dict[str, list[object]]:
         "job": jobs,
         "prediction_id": [prediction_id],
         "delivery_id": [1, 2],
+        "webhook_id": [webhook],
         "name": ["report.json"],
         "path": ["photos/p1.png"],
     }

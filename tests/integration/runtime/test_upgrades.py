@@ -76,6 +76,19 @@ ROWS = {
             "action": "training_jobs.start", "object": "training_jobs/j1", "outcome": "done",
         }
     ],
+    "api_webhooks": [
+        {
+            "id": "w1", "workspace_id": None, "name": "ops", "url": "https://a.example/", "events": ["job.failed"],
+            "secret": "whsec_AAAA", "enabled": True, "created_at": AT,
+        }
+    ],
+    "api_webhook_messages": [
+        {
+            "id": 1, "message_id": "msg_1", "webhook_id": "w1", "event": "job.failed", "body": "{}", "state": "dead",
+            "attempts": 9, "due_at": 1.5, "last_status": 500, "last_error": "the receiver answered 500", "created_at": AT,
+            "ended_at": AT,
+        }
+    ],
     "api_chores": [],  # its migration writes the only row
     "launcher_runs": [
         {
