@@ -16,8 +16,8 @@ class WebSettings(Settings):
     """What api and metrics have in common."""
 
     rate_limit: str = Field(
-        default="6000/minute",
-        description="most requests of one caller to one service, e.g. 100/second;6000/minute; callbacks, event streams and upload chunks are free; none: no limit",
+        default="12000/minute",
+        description="most requests of one caller to one service, e.g. 200/second;12000/minute; callbacks, event streams and upload chunks are free; none: no limit",
     )
     trusted_proxies: int = Field(
         default=1,

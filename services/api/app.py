@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask
+from flask import Flask, request
 from flask_smorest import Api
 
 from runtime import hardening, web
@@ -94,10 +94,22 @@ def create_app(settings: ApiSettings) -> Flask:
     # After flask-smorest, whose own error handler these replace
     checks = {"database": db.check, "redis": bell.check, "objects": store.check, "spool": _writable(settings)}
     web.install(app, checks, Telemetry.of("api", settings))
+    _limit_bodies(app, settings)
     conditional.install(app)
     hardening.install(app, settings, free={"uploads.append", "uploads.offset"})
     _record(app, db, settings)
     return app
+
+
+def _limit_bodies(app: Flask, settings: ApiSettings) -> None:
+    """Limit the bodies that are read into memory whole; the others are streamed, and have MAX_UPLOAD_BYTES."""
+    streamed = {"datasets.upload_and_detect", "uploads.begin", "uploads.append"}
+
+    @app.before_request
+    def _limit() -> None:
+        if request.endpoint not in streamed:
+            inline = request.endpoint == "predictions.create"
+            request.max_content_length = settings.max_inline_bytes if inline else settings.max_json_bytes
 
 
 def _record(app: Flask, db: RecordingDatabase, settings: ApiSettings) -> None:

@@ -190,7 +190,8 @@ def _busy() -> Response:
 def _fingerprint() -> str:
     told = [request.method, request.full_path, request.mimetype, str(request.content_length)]
     digest = hashlib.sha256(json.dumps(told).encode())
-    if (request.content_length or 0) <= _MOST_HASHED and request.mimetype != "multipart/form-data":
+    length = request.content_length
+    if length is not None and length <= _MOST_HASHED and request.mimetype != "multipart/form-data":
         body = request.get_data(cache=True)
         digest.update(body)
         request.stream = io.BytesIO(body)  # for those who read it as a stream

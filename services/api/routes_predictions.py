@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flask import Response, request
-
 from contracts.events import PredictionRequested
 from runtime import log
 from runtime.arguments import Blueprint
@@ -18,6 +16,8 @@ from services.api.routes_datasets import full_disk_is
 from tabular.images import ImageIndex
 
 if TYPE_CHECKING:
+    from flask import Response
+
     from runtime.storage import ObjectStore
     from services.api.context import Context
     from services.api.models import Prediction
@@ -29,10 +29,6 @@ def blueprint(context: Context) -> Blueprint:
         "predictions", __name__, url_prefix="/api/predictions", description="What trained models say of rows"
     )
     db = context.db
-
-    @routes.before_request
-    def _limit() -> None:
-        request.max_content_length = context.settings.max_inline_bytes  # it is read into memory whole
 
     @routes.post("/")
     @routes.arguments(wire.PredictionWish)

@@ -89,6 +89,11 @@ class ApiSettings(WebSettings):
         default=5, gt=0, description="time after which they leave the rest unchecked, and say so"
     )
     preflight_min_rows: int = Field(default=20, ge=1, description="fewer rows with a class are an error")
+    max_json_bytes: int = Field(
+        default=8 * MIB,
+        gt=0,
+        description="largest request in JSON, where nothing else is said; it is read into memory",
+    )
     max_inline_bytes: int = Field(
         default=32 * 1024**2, gt=0, description="largest request for the prediction of rows that it holds"
     )

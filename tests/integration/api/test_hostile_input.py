@@ -64,3 +64,9 @@ def test_a_path_or_a_query_is_refused_with_words(platform, subtests):
             assert answer.status_code == status
             if words:
                 assert words in answer.json["detail"]
+
+
+def test_a_body_that_would_fill_the_memory_is_not_read(platform):
+    body = b"{" + b" " * platform.settings.max_json_bytes
+    refused = platform.client.post("/api/training_jobs/", data=body, headers={"Idempotency-Key": "k"}, **JSON)
+    assert (refused.status_code, refused.content_type) == (413, "application/problem+json")

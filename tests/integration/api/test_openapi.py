@@ -144,6 +144,6 @@ def test_it_answers_as_the_document_says(platform):
 
 @pytest.mark.long
 def test_it_answers_as_the_document_says_in_thousands_of_cases(platform):
-    answers = fuzz(platform.app, "/api/openapi.json", seed(platform), OTHERS, examples=200, derandomize=False)
+    answers = fuzz(platform.app, "/api/openapi.json", seed(platform), OTHERS, examples=100, derandomize=False)
     assert max(answers) < 500
     print(sorted(answers.items()))  # noqa: T201 - the summary of the run
