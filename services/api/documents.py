@@ -45,7 +45,7 @@ def add_routes(app: Flask, api: Api) -> None:
 
     @app.get("/api/docs/", defaults={"name": "index.html"})
     @app.get("/api/docs/<name>")
-    def page(name: str) -> Response:
+    def api_docs(name: str) -> Response:
         if name in _PAGE:
             answer = send_from_directory(str(resources.files("services.api") / "swagger"), name)
         elif name in _SWAGGER_UI:

@@ -46,7 +46,7 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 _HEADERS = ("Content-Type", "Location", "Upload-Expires")
 _MOST_HASHED = 32 << 20  # bytes of a body; of a longer one, such as an upload, the length counts
 _MOST_KEPT = 1 << 20  # bytes of an answer
-_REFUSED = 400
+_REFUSED, _DEFECT = 400, 500
 _log = logging.getLogger(__name__)
 
 
@@ -156,21 +156,8 @@ class Idempotency:
                     session.execute(
                         delete(IdempotentRequest).where(*mine, IdempotentRequest.state == RUNNING)
                     )
-                    return response
-                kept = response.get_data() if not response.is_streamed else b""
-                answered = not response.is_streamed and len(kept) <= _MOST_KEPT
-                session.execute(
-                    update(IdempotentRequest)
-                    .where(*mine)
-                    .values(
-                        state=ANSWERED if answered else DONE,
-                        status=response.status_code,
-                        headers={
-                            name: response.headers[name] for name in _HEADERS if name in response.headers
-                        },
-                        body=kept if answered else None,
-                    )
-                )
+                if response.status_code < _DEFECT:  # of a refusal, only one that changed something is left
+                    session.execute(update(IdempotentRequest).where(*mine).values(_kept(response)))
         except SQLAlchemyError as error:  # what was asked for is done; a repetition is told so
             _log.warning("the answer could not be kept for a repetition", extra={"error": str(error)})
         return response
@@ -179,6 +166,18 @@ class Idempotency:
 def forget(session: Session) -> None:
     """Forget the keys whose time is over."""
     session.execute(delete(IdempotentRequest).where(IdempotentRequest.expires_at <= now()))
+
+
+def _kept(response: Response) -> dict[str, Any]:
+    """Give what is kept of an answer; nothing but that there was one where it is too long."""
+    body = b"" if response.is_streamed else response.get_data()
+    answered = not response.is_streamed and len(body) <= _MOST_KEPT
+    return {
+        "state": ANSWERED if answered else DONE,
+        "status": response.status_code,
+        "headers": {name: response.headers[name] for name in _HEADERS if name in response.headers},
+        "body": body if answered else None,
+    }
 
 
 def _busy() -> Response:

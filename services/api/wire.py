@@ -6,7 +6,7 @@ import re
 from datetime import UTC
 from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import INCLUDE, Schema, fields, validate
 from webargs.fields import DelimitedList
 
 from contracts.preflight import Code, Severity
@@ -415,15 +415,21 @@ class Limit(Answer):
 class Problem(Schema):
     """A problem document (RFC 9457)."""
 
-    type = fields.String()
-    title = fields.String()
-    status = fields.Integer()
-    detail = fields.String()
+    class Meta:
+        """A problem may say more than this."""
+
+        unknown = INCLUDE
+
+    type = fields.String(required=True)
+    title = fields.String(required=True)
+    status = fields.Integer(required=True)
+    detail = fields.String(required=True, metadata={"description": "what was wrong, and what is allowed"})
     errors = fields.Dict(metadata={"description": "what is wrong, by field"})
     findings = fields.List(
         fields.Nested(Finding), metadata={"description": "where the checks before a job stop it"}
     )
     limit = fields.Nested(Limit, metadata={"description": "where one is reached"})
+    offset = fields.Integer(metadata={"description": "where an upload goes on"})
 
 
 class Step(Answer):

@@ -135,3 +135,14 @@ def test_an_upload_that_is_begun_twice_is_one(platform):
     assert first.status_code == second.status_code == 201
     assert first.headers["Location"] == second.headers["Location"]
     assert len(platform.client.get("/api/uploads/").json["items"]) == 1
+
+
+def test_a_refusal_that_changed_something_is_repeated(platform):
+    body = {"files": [{"field": "file", "name": "a.csv", "size": 4}]}
+    upload = platform.client.post("/api/uploads/", json=body).json["id"]
+    tus = {"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0"}
+    platform.client.patch(f"/api/uploads/{upload}/", data=b"\0\0\0\0", headers=tus)
+    url, headers = f"/api/uploads/{upload}/complete/", {"Idempotency-Key": "c-1"}
+    first, second = (platform.client.post(url, headers=headers) for _ in range(2))
+    assert first.status_code == second.status_code == 422
+    assert (first.json, second.headers.get("Idempotent-Replayed")) == (second.json, "true")
