@@ -76,7 +76,7 @@ bench: .venv/.dev ## Measure every speed claim (accuracy needs data: docs/benchm
 
 .PHONY: docs
 docs: .venv/.docs ## Write what pages take from the code (settings, REST, commands, metrics, reports), and the site, into build/site
-	for script in environment_table rest_reference cli_reference report_fields metrics_table; do $(BIN)/python scripts/$$script.py --write || exit; done
+	for script in metrics_openapi environment_table rest_reference cli_reference report_fields metrics_table; do $(BIN)/python scripts/$$script.py --write || exit; done
 	$(BIN)/mkdocs build --strict --quiet
 
 .PHONY: screenshots

@@ -6,11 +6,12 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
+from uuid import uuid4
 
 import httpx
 
 from cli import sse
-from cli.errors import ApiError, CommandFailed, ServerError, Unreachable
+from cli.errors import ApiError, BrokenOff, CommandFailed, ServerError, Unreachable
 from cli.resuming import Sending
 from cli.upload import Stream, sources
 
@@ -61,8 +62,13 @@ class Client:
         return self._call("GET", path, params=wanted)
 
     def post(self, path: str, body: JSON | None = None) -> Any:
-        """POST JSON to a path under /api/."""
-        return self._call("POST", path, json=body) if body is not None else self._call("POST", path)
+        """POST JSON to a path under /api/; where the connection breaks off, once more, which makes nothing twice."""
+        headers = {"Idempotency-Key": uuid4().hex}
+        arguments: JSON = {"headers": headers} if body is None else {"headers": headers, "json": body}
+        try:
+            return self._call("POST", path, **arguments)
+        except BrokenOff:
+            return self._call("POST", path, **arguments)
 
     def patch(self, path: str, body: JSON) -> Any:
         """PATCH a path under /api/ with JSON."""
@@ -186,7 +192,7 @@ def _explained(url: str) -> Iterator[None]:
     except httpx.ConnectError as error:
         raise Unreachable(f"Nothing answers at {url} ({error}). Start it with: triptych up") from None
     except (httpx.TransportError, sse.Retry) as error:
-        raise Unreachable(f"The connection to {url} broke off: {error or type(error).__name__}") from None
+        raise BrokenOff(f"The connection to {url} broke off: {error or type(error).__name__}") from None
 
 
 def _refuse(answer: httpx.Response) -> None:

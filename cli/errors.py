@@ -17,6 +17,10 @@ class Unreachable(CommandFailed):
     status = 3
 
 
+class BrokenOff(Unreachable):
+    """The platform was there, and the connection broke off before it answered."""
+
+
 class ApiError(CommandFailed):
     """The platform answered with an error (RFC 9457 problem document)."""
 

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from cli import dataset_commands, dead_letter_commands, job_commands
+from cli import dataset_commands, dead_letter_commands, job_commands, webhook_commands
+from cli.audit_command import audit
 from cli.data_dir import DataDir
 from cli.demo import demo as run_demo
 from cli.errors import CommandFailed
@@ -29,10 +30,12 @@ app = typer.Typer(
 app.add_typer(dataset_commands.app)
 app.add_typer(job_commands.app)
 app.add_typer(dead_letter_commands.app)
+app.add_typer(webhook_commands.app)
 app.command()(train)
 app.command()(sweep)
 app.command()(predict)
 app.command()(limits)
+app.command()(audit)
 app.command()(job_commands.logs)
 app.command()(job_commands.artifacts)
 

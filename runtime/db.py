@@ -8,7 +8,7 @@ import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from alembic import command
 from alembic.config import Config
@@ -55,6 +55,13 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
         self.engine = _sqlite(url) if url.startswith("sqlite") else _postgresql(url, pool_size)
+
+    @classmethod
+    def over(cls, engine: Engine) -> Self:
+        """Make one that shares another's connections."""
+        made = cls.__new__(cls)
+        made.engine = engine
+        return made
 
     @contextmanager
     def read(self) -> Iterator[Session]:

@@ -11,14 +11,17 @@ from sqlalchemy import func, select, update
 from runtime.db import unix_now
 from runtime.errors import NotFound
 from runtime.outbox import DEAD, HANDLED, PENDING, Delivery, EventRow, subject_of
+from runtime.paging import Order
 
 if TYPE_CHECKING:
     from sqlalchemy import Row
     from sqlalchemy.orm import Session
 
     from runtime.outbox import Outbox
+    from runtime.paging import Page, Part
 
 STATES = (PENDING, HANDLED, DEAD)
+_BY_NUMBER = Order("number", Delivery.id, Delivery.id)
 
 
 @dataclass(frozen=True)
@@ -52,23 +55,17 @@ class Seen:
     data: dict[str, Any]
 
 
-def page(session: Session, state: str, queue: str | None, number: int, size: int) -> tuple[list[Seen], int]:
-    """List deliveries of a state, latest first.
+def page(session: Session, state: str, queue: str | None, part: Part) -> Page:
+    """List deliveries of a state in the order in which their events happened.
 
-    Returns:
-        One page of them, and how many there are in all.
+    Raises:
+        Invalid: The cursor is none.
     """
     conditions = [Delivery.state == state] + ([Delivery.queue == queue] if queue else [])
     total = session.scalar(select(func.count()).select_from(Delivery).where(*conditions)) or 0
-    rows = session.execute(
-        select(Delivery, EventRow)
-        .join(EventRow, EventRow.id == Delivery.event_id)
-        .where(*conditions)
-        .order_by(Delivery.id.desc())
-        .offset((number - 1) * size)
-        .limit(size)
-    )
-    return [_seen(row) for row in rows], total
+    query = select(Delivery, EventRow).join(EventRow, EventRow.id == Delivery.event_id).where(*conditions)
+    rows = [_seen(row) for row in session.execute(_BY_NUMBER.cut(query, part))]
+    return _BY_NUMBER.page(rows, total, part, lambda row: (row.id, row.id))
 
 
 def get(session: Session, delivery_id: int) -> Seen:

@@ -79,21 +79,6 @@ class Settings(BaseSettings):
     )
 
 
-class AccessSettings(Settings):
-    """What services need that people and programs ask over HTTP."""
-
-    cors_origins: str = Field(
-        default="",
-        pattern=r"^(https?://[^/,\s]+(\s*,\s*https?://[^/,\s]+)*)?$",
-        description="origins of other sites whose pages may use the API, with commas between, e.g. https://lab.example.org",
-    )
-
-    @property
-    def trusted_origins(self) -> tuple[str, ...]:
-        """Give CORS_ORIGINS apart."""
-        return tuple(part.strip().lower() for part in self.cors_origins.split(",") if part.strip())
-
-
 class MigrationSettings(Settings):
     """The environment of the migrations, which also make the key that a deployment begins with."""
 

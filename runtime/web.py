@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from flask import Flask, Response, g, jsonify, request
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from werkzeug.exceptions import HTTPException
 
 from runtime import log, web_telemetry
+from runtime.arguments import refuse_nul
 from runtime.errors import Conflict, DomainError, Invalid, NotFound
 from runtime.health import probe
 
@@ -97,6 +98,13 @@ def install(app: Flask, checks: Mapping[str, Callable[[], object]], telemetry: T
         _log.warning("the database does not answer", extra={"path": request.path, "error": str(error.orig)})
         return unavailable("The database does not answer at the moment; nothing was stored.")
 
+    @app.errorhandler(DataError)
+    def _does_not_fit(error: DataError) -> Response:
+        _log.warning(
+            "a value does not fit its column", extra={"path": request.path, "error": str(error.orig)}
+        )
+        return problem(422, "Unprocessable Content", "A value is larger than what is kept here may be.")
+
     @app.errorhandler(Exception)
     def _defect(error: Exception) -> Response:
         _log.error("request failed", exc_info=error, extra={"path": request.path})
@@ -106,7 +114,10 @@ def install(app: Flask, checks: Mapping[str, Callable[[], object]], telemetry: T
 
     _install_request_ids(app)
     web_telemetry.watch(app, telemetry)
+    _install_probes(app, checks)
 
+
+def _install_probes(app: Flask, checks: Mapping[str, Callable[[], object]]) -> None:
     @app.get("/healthz")
     def healthz() -> Response:
         return jsonify(status="ok")
@@ -123,6 +134,10 @@ def _install_request_ids(app: Flask) -> None:
         g.request_id = request_id(request.headers.get("X-Request-ID", ""))
         g.log_scope = log.bound(request_id=g.request_id)
         g.log_scope.__enter__()
+
+    @app.before_request
+    def _check() -> None:
+        refuse_nul({"path": request.path, **request.args})
 
     @app.after_request
     def _mark(response: Response) -> Response:

@@ -13,6 +13,7 @@ from pydantic_core import PydanticUndefined
 
 from contracts.job import JobSpec
 from runtime.settings import MigrationSettings, RelaySettings, Settings
+from runtime.web_settings import WebSettings
 from services.api.settings import ApiSettings
 from services.ingest.settings import IngestSettings
 from services.launcher.settings import LauncherSettings
@@ -29,6 +30,7 @@ BEGIN, END = "<!-- environment: begin (make docs writes this) -->\n", "<!-- envi
 GROUPS: list[tuple[str, type[BaseModel]]] = [
     ("every service", Settings),
     ("migrations", MigrationSettings),
+    ("api and metrics", WebSettings),
     ("relay", RelaySettings),
     ("api and its worker", ApiSettings),
     ("ingest", IngestSettings),
@@ -54,11 +56,13 @@ def sections() -> str:
 
 
 def _table(cls: type[BaseModel]) -> str:
-    fields = {
-        name: field
-        for name, field in cls.model_fields.items()
-        if cls is Settings or not (issubclass(cls, Settings) and name in Settings.model_fields)
+    shared = {
+        name
+        for base in (Settings, WebSettings)
+        if cls is not base and issubclass(cls, base)
+        for name in base.model_fields
     }
+    fields = {name: field for name, field in cls.model_fields.items() if name not in shared}
     rows = [
         f"| `{name.upper()}` | {_default(field)} | {_escape(field.description or '')} |\n"
         for name, field in fields.items()

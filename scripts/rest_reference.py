@@ -1,4 +1,4 @@
-"""Writes docs/reference/rest.md from the OpenAPI documents of the api and of the metrics service, or checks that it is up to date.
+"""Writes docs/reference/rest.md from the OpenAPI document, or checks that it is up to date.
 
 `python scripts/rest_reference.py --write` rewrites the page between its two markers.
 """
@@ -10,18 +10,14 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from flask import Flask
-from flask_smorest import Api
 from generated import keep
 
+from runtime.openapi import MEANINGS, operations
 from services.api.app import create_app
 from services.api.settings import ApiSettings
-from services.metrics import routes
-from services.metrics.app import describe_callback
 
 BEGIN, END = "<!-- rest: begin (make docs writes this) -->\n", "<!-- rest: end -->"
 JSON = dict[str, Any]
-NOTHING: Any = None
 # In the order in which a newcomer meets them
 TITLES = {
     "datasets": "Data sets",
@@ -32,16 +28,19 @@ TITLES = {
     "predictions": "Predictions",
     "models": "Models",
     "machines": "Machines",
+    "webhooks": "Webhooks",
     "session": "Sign-in",
     "keys": "API keys",
     "workspaces": "Workspaces",
     "deliveries": "Dead letters",
     "maintenance": "Maintenance",
+    "audit": "Audit log",
+    "health": "Health",
 }
 
 
-def documents() -> list[JSON]:
-    """Give the OpenAPI document of each service that answers under /api."""
+def document() -> JSON:
+    """Give the OpenAPI document of all that answers under /api."""
     with tempfile.TemporaryDirectory() as folder:
         # Nothing is connected to: engines, clients and stores are lazy
         settings = ApiSettings(
@@ -51,34 +50,20 @@ def documents() -> list[JSON]:
             spool_dir=Path(folder),
         )
         answer = create_app(settings).test_client().get("/api/openapi.json")
-    metrics = Flask("metrics")
-    metrics.config.update(API_TITLE="metrics", API_VERSION="v1", OPENAPI_VERSION="3.1.0")
-    api = Api(metrics)
-    describe_callback(api)
-    api.register_blueprint(routes.blueprint(NOTHING))
-    return [answer.get_json(), api.spec.to_dict()]
+    found: JSON = answer.get_json()
+    return found
 
 
-def page(found: list[JSON]) -> str:
-    """Write the calls of all documents by their tags, then the bodies they use."""
+def page(found: JSON) -> str:
+    """Write the calls by their tags, then the bodies they use."""
     calls: dict[str, list[str]] = {tag: [] for tag in TITLES}
-    about: dict[str, str] = {}
-    schemas: JSON = {}
-    for document in found:
-        about |= {tag["name"]: tag.get("description", "") for tag in document["tags"]}
-        schemas |= document.get("components", {}).get("schemas", {})
-        for path, item in document["paths"].items():
-            for method, call in item.items():
-                if method != "parameters":
-                    shared = item.get("parameters", [])
-                    calls[call["tags"][0]].append(_call(method, path, shared, call))
+    about = {tag["name"]: tag.get("description", "") for tag in found["tags"]}
+    schemas = found["components"]["schemas"]
+    for path, item in found["paths"].items():
+        for method, call in operations(item):
+            calls[call["tags"][0]].append(_call(method, path, item.get("parameters", []), call))
     parts = [f"## {TITLES[tag]}\n\n{about[tag]}.\n\n" + "\n".join(texts) for tag, texts in calls.items()]
-    # A query's schema and flask-smorest's own error are no bodies that anyone sends or gets
-    bodies = [
-        _schema(name, schemas[name])
-        for name in sorted(schemas)
-        if name not in {"Error", "PaginationMetadata"}
-    ]
+    bodies = [_schema(name, schemas[name]) for name in sorted(schemas)]
     return "\n".join(parts) + "\n## Bodies\n\n" + "\n".join(bodies)
 
 
@@ -97,14 +82,16 @@ def _call(method: str, path: str, shared: list[JSON], call: JSON) -> str:
         lines.append(f"Body, `{kind}`: {_type(content['schema'])}\n")
     lines += ["| answer | |", "|---|---|"]
     for code, answer in sorted(call["responses"].items()):
-        if code != "default" and "$ref" not in answer:
+        if answer["description"] != MEANINGS.get(code):  # said once, at the head of the page
             lines.append(f"| {code} | {_escape(answer['description'])}{_body(answer)} |")
     return "\n".join([*lines, ""])
 
 
 def _body(answer: JSON) -> str:
     kinds = [
-        _type(content["schema"]) for content in answer.get("content", {}).values() if "schema" in content
+        _type(content["schema"])
+        for kind, content in answer.get("content", {}).items()
+        if kind != "application/problem+json"
     ]
     return f": {' or '.join(kinds)}" if kinds else ""
 
@@ -112,6 +99,8 @@ def _body(answer: JSON) -> str:
 def _schema(name: str, schema: JSON) -> str:
     lines = [f"### {name}\n", "| field | type | meaning |", "|---|---|---|"]
     needed = set(schema.get("required", ()))
+    if needed == schema.get("properties", {}).keys():  # answers, which have every field
+        needed = set()
     for field, kind in schema.get("properties", {}).items():
         required = ", required" if field in needed else ""
         lines.append(f"| `{field}` | {_type(kind)}{required} | {_meaning(kind)} |")
@@ -172,4 +161,4 @@ def _escape(text: str) -> str:
 
 
 if __name__ == "__main__":
-    keep("docs/reference/rest.md", BEGIN, END, page(documents()))
+    keep("docs/reference/rest.md", BEGIN, END, page(document()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
+from uuid import uuid4
 
 import httpx
 
@@ -18,6 +19,10 @@ class ApiError(Exception):
 
 class ApiAway(ApiError):
     """The API does not answer."""
+
+
+class ApiBrokeOff(ApiAway):
+    """The API was there, and broke off before it answered."""
 
 
 @dataclass
@@ -106,7 +111,7 @@ class Api:
 
     def create_job(self, settings: JSON) -> JSON:
         """Create a job; a refusal by the checks of its data holds their findings."""
-        return self._call("POST", "/api/training_jobs/", json=settings, timeout=CHECK_SECONDS)
+        return self._create("/api/training_jobs/", settings)
 
     def check_job(self, settings: JSON) -> list[JSON]:
         """Check a job's data, make no job, and give the findings."""
@@ -132,7 +137,7 @@ class Api:
 
     def predict(self, job_id: str, wish: JSON) -> JSON:
         """Ask a job's model for some rows, or for those of a data set."""
-        return self._call("POST", "/api/predictions/", json={"job_id": job_id, **wish}, timeout=CHECK_SECONDS)
+        return self._create("/api/predictions/", {"job_id": job_id, **wish})
 
     def prediction(self, prediction_id: str) -> JSON:
         """Look up one prediction."""
@@ -147,11 +152,21 @@ class Api:
         """Give the first rows of a result."""
         return self._call("GET", f"/api/predictions/{_part(prediction_id)}/rows/", params={"limit": limit})
 
+    def _create(self, path: str, body: JSON) -> JSON:
+        """POST; where the connection breaks off, once more, which makes nothing twice."""
+        headers = {"Idempotency-Key": uuid4().hex}
+        try:
+            return self._call("POST", path, json=body, headers=headers, timeout=CHECK_SECONDS)
+        except ApiBrokeOff:
+            return self._call("POST", path, json=body, headers=headers, timeout=CHECK_SECONDS)
+
     def _call(self, method: str, path: str, **arguments: Any) -> JSON:
         try:
             response = self._client.request(method, path, **arguments)
         except httpx.TimeoutException:
             raise ApiAway("The API took too long to answer.") from None
+        except (httpx.RemoteProtocolError, httpx.ReadError) as error:
+            raise ApiBrokeOff(f"The API cannot be reached ({type(error).__name__}).") from None
         except httpx.HTTPError as error:
             raise ApiAway(f"The API cannot be reached ({type(error).__name__}).") from None
         if response.is_error:

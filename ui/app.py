@@ -8,7 +8,7 @@ import httpx
 from dash import Dash
 from flask import Flask, Response, jsonify, request
 
-from ui import access, bundles, compression, routing, shell
+from ui import access, bundles, compression, headers, routing, shell
 from ui.api import Api
 from ui.pages import compare, dataset, datasets, home, job, jobs, new_job, try_model
 
@@ -69,6 +69,7 @@ def create_app(settings: UiSettings) -> Dash:
     routing.register(app, api)
     for page in (home, datasets, dataset, new_job, jobs, compare, job, try_model):
         page.register(app, api)
+    headers.install(app, shell.early(files), settings)
     _add_probes(app.server, api)
     return app
 

@@ -21,6 +21,16 @@ class UiSettings(BaseSettings):
     api_timeout_seconds: float = Field(
         default=10, gt=0, le=120, description="longest wait for one API answer"
     )
+    csp_origins: str = Field(
+        default="",
+        pattern=r"^(https?://[A-Za-z0-9.:*-]+( https?://[A-Za-z0-9.:*-]+)*)?$",
+        description="origins beside its own that the pages may ask and take pictures from, with blanks between; e.g. an object store's, where browsers are sent there",
+    )
+    hsts_seconds: int = Field(
+        default=0,
+        ge=0,
+        description="how long browsers shall use https only (Strict-Transport-Security), once everything is served so; 0: unsaid",
+    )
     ui_workers: int = Field(default=1, ge=1, le=64, description="processes that answer HTTP")
     ui_threads: int = Field(default=8, ge=1, le=256, description="requests each of them answers at a time")
     ui_stop_seconds: int = Field(

@@ -82,12 +82,17 @@ def index(files: dict[str, Bundle]) -> str:
     Args:
         files: What `bundles.read` gives.
     """
-    early = (Path(__file__).parent / "early.js").read_text("utf-8")
     return (
-        _INDEX.replace("{early}", early.replace("{charts}", files[bundles.CHARTS].address))
+        _INDEX.replace("{early}", early(files))
         .replace("{styles}", files["triptych.css"].address)
         .replace("{scripts}", files["triptych.js"].address)
     )
+
+
+def early(files: dict[str, Bundle]) -> str:
+    """Give the script in the head of every page; files as for `index`."""
+    text = (Path(__file__).parent / "early.js").read_text("utf-8")
+    return text.replace("{charts}", files[bundles.CHARTS].address)
 
 
 def framed(page: Node, here: str) -> Node:

@@ -55,8 +55,8 @@ class Guard:
         return READ if method in _SAFE else WRITE
 
     def _look(self) -> Response | None:
-        if request.endpoint is None:
-            return None  # no such route: 404 or 405, as for everybody
+        if request.endpoint is None or request.method == "OPTIONS":
+            return None  # no such route: 404 or 405, as for everybody; or a browser's question, which has no proof yet
         needed = self.needed(request.endpoint, request.method)
         if needed == PUBLIC:
             return None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask, Response, g, jsonify
+from flask import Flask, g, request
 from flask_smorest import Api
 
-from runtime import web
+from runtime import hardening, web
 from runtime.access.guard import PUBLIC, Guard
 from runtime.access.principal import ADMIN, OPERATOR, READ
 from runtime.bus import Bell
@@ -17,7 +17,10 @@ from runtime.pending import Backlog
 from runtime.storage import open_store
 from runtime.telemetry import Telemetry
 from services.api import (
+    conditional,
+    documents,
     routes_access,
+    routes_audit,
     routes_datasets,
     routes_deliveries,
     routes_direct,
@@ -25,28 +28,37 @@ from services.api import (
     routes_maintenance,
     routes_predictions,
     routes_uploads,
+    routes_webhooks,
 )
+from services.api.audit import Audit
 from services.api.catalogue import Catalogue
 from services.api.context import Context
 from services.api.direct import Direct
 from services.api.files import Files
+from services.api.idempotency import Idempotency
 from services.api.preflight import Checks
 from services.api.quotas import Quotas
+from services.api.recording import RecordingDatabase
 from services.api.scope import ScopedDatabase
 from services.api.uploads import Uploads
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from services.api.settings import ApiSettings
 
 
 # What a request needs beyond the rule that looking is READ and all else WRITE, by endpoint or by blueprint
 NEEDS = {
     "health": PUBLIC,
-    "api-docs": PUBLIC,
+    "api_docs": PUBLIC,
+    "openapi_document": PUBLIC,
     "session": PUBLIC,
     "session.who": READ,
     "keys": ADMIN,
     "workspaces": OPERATOR,
+    "audit": ADMIN,
+    "webhooks": ADMIN,
     "deliveries": OPERATOR,
     "maintenance": OPERATOR,
     # They ask about a job and change nothing
@@ -61,7 +73,7 @@ def create_app(settings: ApiSettings) -> Flask:
         settings: Its environment.
     """
     settings.spool_dir.mkdir(parents=True, exist_ok=True)
-    everything, bell, store = (
+    plain, bell, store = (
         Database(settings.database_url),
         Bell(settings.redis_url),
         open_store(
@@ -70,7 +82,9 @@ def create_app(settings: ApiSettings) -> Flask:
             timeout_seconds=settings.objects_timeout_seconds,
         ),
     )
-    db = ScopedDatabase(everything, lambda: g.principal.workspace)
+    # What requests change is recorded; what finds out who asks is not
+    everything = RecordingDatabase(plain.engine)
+    db = ScopedDatabase(plain.engine, lambda: g.principal.workspace)
     quotas = Quotas(db, Backlog(db), settings)
     files = Files(settings.spool_dir, store, settings.image_limits)
     direct = Direct(store, from_bytes=settings.direct_upload_bytes, link_seconds=settings.direct_link_seconds)
@@ -85,15 +99,13 @@ def create_app(settings: ApiSettings) -> Flask:
         uploads=Uploads(db, settings, quotas, direct),
         checks=Checks(files, settings),
         catalogue=Catalogue.read(settings.models_file),
-        guard=Guard(everything, NEEDS, settings.trusted_origins),
+        guard=Guard(plain, NEEDS, settings.origins),
     )
     app = Flask("triptych-api", static_folder=None)
     app.config.update(
         API_TITLE="Triptych",
         API_VERSION="1",
         OPENAPI_VERSION="3.1.0",
-        OPENAPI_URL_PREFIX="/api",
-        OPENAPI_JSON_PATH="openapi.json",
         MAX_CONTENT_LENGTH=settings.max_upload_bytes,
     )
     app.json.sort_keys = False  # type: ignore[attr-defined] # forms show a model's parameters in the order written
@@ -107,23 +119,54 @@ def create_app(settings: ApiSettings) -> Flask:
     api.register_blueprint(routes_maintenance.blueprint(context))
     for routes in routes_access.blueprints(context):
         api.register_blueprint(routes)
+    api.register_blueprint(routes_audit.blueprint(context))
+    api.register_blueprint(routes_webhooks.blueprint(context))
     for routes in routes_jobs.blueprints(context):
         api.register_blueprint(routes)
 
-    @app.get("/api/health/")
-    def health() -> Response:
-        return jsonify(status="ok")
+    documents.add_routes(app, api)
 
     # After flask-smorest, whose own error handler these replace
     checks = {
-        "database": everything.check,
+        "database": plain.check,
         "redis": bell.check,
         "objects": store.check,
         "spool": _writable(settings),
     }
     web.install(app, checks, Telemetry.of("api", settings))
-    context.guard.install(app)  # after what gives a request its id
+    context.guard.install(
+        app
+    )  # after what gives a request its id, before what counts or keeps for each caller
+    _limit_bodies(app, settings)
+    conditional.install(app)
+    hardening.install(app, settings, free={"uploads.append", "uploads.offset"})
+    _record(app, plain, [db, everything], settings)
     return app
+
+
+def _limit_bodies(app: Flask, settings: ApiSettings) -> None:
+    """Limit the bodies that are read into memory whole; the others are streamed, and have MAX_UPLOAD_BYTES."""
+    streamed = {"datasets.upload_and_detect", "uploads.begin", "uploads.append"}
+
+    @app.before_request
+    def _limit() -> None:
+        if request.endpoint not in streamed:
+            inline = request.endpoint == "predictions.create"
+            request.max_content_length = settings.max_inline_bytes if inline else settings.max_json_bytes
+
+
+def _record(
+    app: Flask, plain: Database, recording: Sequence[RecordingDatabase], settings: ApiSettings
+) -> None:
+    """Keep what is kept beside the changes of requests: the audit log, and the keys of those that may come again."""
+    audit = Audit(plain)
+    idempotency = Idempotency(
+        plain, keep_hours=settings.idempotency_hours, busy_seconds=settings.idempotency_busy_seconds
+    )
+    for db in recording:
+        db.notes += [idempotency.note, audit.note]
+    idempotency.install(app)
+    audit.install(app)
 
 
 def _writable(settings: ApiSettings) -> Any:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from runtime.paging import Part
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from runtime.access.guard import Guard
     from runtime.db import Database
     from runtime.outbox import Outbox
+    from runtime.paging import Page
     from runtime.storage import ObjectStore
     from services.api.catalogue import Catalogue
     from services.api.files import Files
@@ -47,6 +52,28 @@ class Context:
             "max_idle_seconds": self.settings.job_max_idle_seconds,
         }
 
-    def page_size(self, asked: int) -> int:
-        """Cap a page's size at the setting."""
-        return min(asked, self.settings.max_page_size)
+    def part(self, query: dict[str, Any]) -> Part:
+        """Say which part of a list a query wants; its size is capped at the setting."""
+        return Part(
+            size=min(query["page_size"], self.settings.max_page_size),
+            number=query["page"],
+            cursor=query["cursor"],
+            descending=query["direction"] == "desc",
+        )
+
+
+def listed(part: Part, page: Page, items: Sequence[Any] | None = None) -> dict[str, Any]:
+    """Give a part of a list as the API shows it.
+
+    Args:
+        part: As it was asked for.
+        page: What was found.
+        items: Its items, if they are shown otherwise than they are.
+    """
+    return {
+        "items": page.items if items is None else items,
+        "total": page.total,
+        "page": 1 if part.cursor else part.number,
+        "page_size": part.size,
+        "next_cursor": page.next_cursor,
+    }

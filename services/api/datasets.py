@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import logging
 import shutil
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from sqlalchemy import delete as sql_delete
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import func, select
 from sqlalchemy.orm import load_only
 
 from contracts.events import DatasetDeleted, DatasetUploaded
 from runtime.access import jobs as owners
-from runtime.errors import Conflict, Invalid, NotFound
+from runtime.errors import Conflict, NotFound
+from runtime.paging import Order
 from services.api import predictions
 from services.api.direct import stream_of
 from services.api.models import Dataset, Job, JobStep
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection
     from pathlib import Path
 
     from sqlalchemy.orm import Session
 
     from contracts.schema import DatasetSchema
     from runtime.outbox import Outbox
+    from runtime.paging import Page, Part
     from runtime.storage import ObjectStore
     from services.api.intake import Upload
 
@@ -109,47 +110,40 @@ def get(session: Session, dataset_id: str, *, lock: bool = False) -> Dataset:
     return dataset
 
 
-class Page(NamedTuple):
-    """A part of a list."""
+ORDERS = {
+    "created": Order("created", Dataset.created_at, Dataset.id),
+    "name": Order("name", Dataset.name, Dataset.id),
+}
+STATES = ("uploaded", "ready", "rejected")
 
-    items: Sequence[Dataset]
-    total: int  # in the whole list
-    next_cursor: str | None  # where it goes on, if it does
 
+def page(session: Session, search: str, state: str | None, order: str, part: Part) -> Page:
+    """List data sets.
 
-def page(session: Session, search: str, number: int, size: int, cursor: str | None = None) -> Page:
-    """List data sets, newest first.
-
-    Finding, counting and skipping read ix_api_datasets_list alone, which holds some 100 bytes a data set; rows, whose
-    JSON may be long, are read for the page only.
+    Finding, counting and skipping read ix_api_datasets_list alone, which holds some 100 bytes a data set, unless a state is
+    wanted; rows, whose JSON may be long, are read for the page only.
 
     Args:
         session: A transaction.
         search: Part of the name; "" for all.
-        number: Which page, from 1 on.
-        size: Items in a page.
-        cursor: Instead of a page's number, what the page before gave as next; new data sets then shift nothing.
+        state: Of this state only; None for all.
+        order: One of ORDERS.
+        part: Which part.
 
     Raises:
         Invalid: The cursor is none.
     """
-    found = select(Dataset.created_at, Dataset.id)
+    by = ORDERS[order]
+    found = select(Dataset.created_at, Dataset.id, Dataset.name)
     if search:
         found = found.where(Dataset.name.icontains(search, autoescape=True))
+    if state:
+        found = found.where(Dataset.state == state)
     total = session.scalar(select(func.count()).select_from(found.subquery())) or 0
-    if cursor:
-        found = found.where(tuple_(Dataset.created_at, Dataset.id) < tuple_(*_position(cursor)))
-    else:
-        found = found.offset((number - 1) * size)
-    newest = found.order_by(Dataset.created_at.desc(), Dataset.id.desc()).limit(size + 1).subquery()
-    items = session.scalars(
-        select(Dataset)
-        .join(newest, Dataset.id == newest.c.id)
-        .order_by(Dataset.created_at.desc(), Dataset.id.desc())
-        .options(load_only(*_LISTED))
-    ).all()
-    last = items[size - 1] if len(items) > size else None
-    return Page(items[:size], total, f"{last.created_at.timestamp():.6f}-{last.id}" if last else None)
+    wanted = by.cut(found, part).subquery()
+    query = select(Dataset).join(wanted, Dataset.id == wanted.c.id).options(load_only(*_LISTED))
+    items = session.scalars(by.sort(query, part)).all()
+    return by.page(items, total, part, lambda item: (getattr(item, by.column.key), item.id))
 
 
 _LISTED = (
@@ -164,14 +158,6 @@ _LISTED = (
     Dataset.schema_state,
     Dataset.staging_state,
 )
-
-
-def _position(cursor: str) -> tuple[datetime, str]:
-    moment, _, dataset_id = cursor.partition("-")
-    try:
-        return datetime.fromtimestamp(float(moment), UTC), dataset_id
-    except (ValueError, OverflowError, OSError):
-        raise Invalid("cursor: it is not one that this list gave.") from None
 
 
 def known(session: Session, ids: Collection[str]) -> set[str]:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from runtime.storage import ObjectStore
 
 _LINK_SECONDS = 900
+# For the OpenAPI document
+FILE = {"type": "string", "format": "binary"}
+LOCATION = {"Location": {"schema": {"type": "string", "format": "uri-reference"}}}
 
 
 def send(store: ObjectStore, key: str, name: str, size: int) -> Response:

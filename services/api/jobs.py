@@ -17,7 +17,8 @@ from contracts.events import JobCancelRequested, JobEnded, JobLaunchRequested
 from runtime.access import jobs as owners
 from runtime.db import now
 from runtime.errors import Conflict, NotFound
-from services.api import datasets
+from runtime.paging import Order
+from services.api import datasets, webhooks
 from services.api.models import Dataset, Job, JobStep
 from services.api.specs import trainer_environment
 
@@ -28,10 +29,16 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from runtime.outbox import Outbox
+    from runtime.paging import Page, Part
 
 FINAL = ("succeeded", "failed", "cancelled", "timed_out")
 LIVE = ("queued", "launching", "running")
 STATES = ("created", *LIVE, *FINAL)
+ORDERS = {
+    "created": Order("created", Job.created_at, Job.id),
+    "ended": Order("ended", Job.finished_at, Job.id),
+    "name": Order("name", Job.name, Job.id),
+}
 _BEFORE = {
     "queued": ("created",),
     "launching": ("queued",),
@@ -99,7 +106,7 @@ class Wanted:
         states: Any of these; none: all.
         dataset_id: Of this data set only.
         search: Part of the job's or its data set's name.
-        order: created, or ended for those that have ended, by when.
+        order: One of ORDERS; ended leaves out those that have not.
     """
 
     states: Sequence[str] = ()
@@ -108,12 +115,16 @@ class Wanted:
     order: str = "created"
 
 
-def page(session: Session, wanted: Wanted, number: int, size: int) -> tuple[list[tuple[Job, str]], int]:
-    """List jobs with their data sets' names, latest first, without what only their own pages show.
+def page(session: Session, wanted: Wanted, part: Part) -> Page:
+    """List jobs with their data sets' names, without what only their own pages show.
 
     Returns:
-        One page of them, and how many there are in all.
+        One page of (job, name of its data set).
+
+    Raises:
+        Invalid: The cursor is none.
     """
+    by = ORDERS[wanted.order]
     conditions: list[ColumnElement[bool]] = []
     if wanted.states:
         conditions.append(Job.state.in_(wanted.states))
@@ -124,21 +135,19 @@ def page(session: Session, wanted: Wanted, number: int, size: int) -> tuple[list
         conditions.append(
             or_(Job.name.icontains(wanted.search, autoescape=True), Job.dataset_id.in_(of_data))
         )
-    ended = wanted.order == "ended"
-    if ended:
+    if wanted.order == "ended":
         conditions.append(Job.finished_at.is_not(None))
     total = session.scalar(select(func.count()).select_from(Job).where(*conditions)) or 0
-    order = ((Job.finished_at if ended else Job.created_at).desc(), Job.id)
     # The ids first: what a page skips is read from the index alone
-    ids = select(Job.id).where(*conditions).order_by(*order).offset((number - 1) * size).limit(size)
+    ids = by.cut(select(Job.id).where(*conditions), part)
     query = (
         select(Job, Dataset.name)
         .join(Dataset, Dataset.id == Job.dataset_id)
         .where(Job.id.in_(ids))
         .options(defer(Job.settings), defer(Job.findings), defer(Job.artifacts))
-        .order_by(*order)
     )
-    return [(row[0], row[1]) for row in session.execute(query)], total
+    rows = [(row[0], row[1]) for row in session.execute(by.sort(query, part))]
+    return by.page(rows, total, part, lambda row: (getattr(row[0], by.column.key), row[0].id))
 
 
 def move(session: Session, job: Job, state: str, reason: str | None = None, **values: Any) -> bool:
@@ -172,6 +181,7 @@ def finish(session: Session, outbox: Outbox, job: Job, state: str, reason: str |
         session,
         JobEnded(job_id=job.id, attempt=job.attempt, outcome=Outcome(state), reason=reason or ""),
     )
+    webhooks.announce(session, job)
     return True
 
 

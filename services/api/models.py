@@ -5,7 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Boolean, Float, ForeignKey, Index, Integer, String, Text, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from runtime.access.models import DEFAULT
@@ -164,3 +176,69 @@ class Chore(Base):
     __tablename__ = "api_chores"
     name: Mapped[str] = mapped_column(String(32), primary_key=True)
     due_at: Mapped[float] = mapped_column(Float)
+
+
+class IdempotentRequest(Base):
+    """A request that came with an Idempotency-Key; see idempotency.py."""
+
+    __tablename__ = "api_idempotency"
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)  # SHA-256 of who sent it, and the key
+    fingerprint: Mapped[str] = mapped_column(String(64))  # SHA-256 of what was sent
+    state: Mapped[str] = mapped_column(String(16))  # running, done (its change is), answered
+    token: Mapped[int] = mapped_column(Integer)  # fences off a request that was given up
+    busy_until: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    status: Mapped[int | None] = mapped_column(Integer, default=None)
+    headers: Mapped[dict[str, str] | None] = mapped_column(JSON, default=None)
+    body: Mapped[bytes | None] = mapped_column(LargeBinary, default=None)
+
+
+class AuditEntry(Base):
+    """Who changed what, or was refused to; see audit.py."""
+
+    __tablename__ = "api_audit"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, index=True)
+    workspace: Mapped[str | None] = mapped_column(String(32), index=True, default=None)
+    who: Mapped[str | None] = mapped_column(
+        String(300), default=None
+    )  # null where nobody had to prove anything
+    request_id: Mapped[str] = mapped_column(String(64))
+    method: Mapped[str] = mapped_column(String(16))
+    action: Mapped[str] = mapped_column(String(64))  # the route: training_jobs.start
+    object: Mapped[str] = mapped_column(String(200), index=True)  # training_jobs/ID
+    outcome: Mapped[str] = mapped_column(String(16))  # done, refused, failed
+
+
+class Webhook(Owned, Base):
+    """An address that is told of jobs' ends."""
+
+    __tablename__ = "api_webhooks"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(String(300))
+    url: Mapped[str] = mapped_column(Text)
+    events: Mapped[list[str]] = mapped_column(JSON)
+    secret: Mapped[str] = mapped_column(String(100))  # needed as it is, to sign with
+    enabled: Mapped[bool] = mapped_column(Boolean, default=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+
+
+class WebhookMessage(Base):
+    """A message to a webhook; see webhook_sender.py."""
+
+    __tablename__ = "api_webhook_messages"
+    __table_args__ = (Index("ix_api_webhook_messages_due", "state", "due_at"),)
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    message_id: Mapped[str] = mapped_column(String(64))
+    webhook_id: Mapped[str] = mapped_column(ForeignKey("api_webhooks.id"), index=True)
+    event: Mapped[str] = mapped_column(String(64))
+    body: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(String(16))  # pending, delivered, dead
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    due_at: Mapped[float] = mapped_column(
+        Float, default=0.0
+    )  # Unix seconds; while it is tried, its lease's end
+    last_status: Mapped[int | None] = mapped_column(Integer, default=None)
+    last_error: Mapped[str | None] = mapped_column(Text, default=None)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None, index=True)

@@ -17,6 +17,7 @@ from contracts.prediction import PredictionTask
 from contracts.schema import ColumnType, Dialect
 from runtime.db import now
 from runtime.errors import Conflict, NotFound
+from runtime.paging import Order
 from services.api.models import Job, Prediction
 from services.api.schemas import detected
 
@@ -28,10 +29,13 @@ if TYPE_CHECKING:
     from contracts.events import PredictionFinished
     from contracts.schema import ColumnProfile
     from runtime.outbox import Outbox
+    from runtime.paging import Page, Part
     from runtime.storage import ObjectStore
     from services.api.models import Dataset
 
 OPEN = ("waiting", "running")
+STATES = (*OPEN, "succeeded", "failed")
+_BY_CREATION = Order("created", Prediction.created_at, Prediction.id)
 _HEAD_BYTES = 8 << 20  # of a result, from which its first rows are shown
 
 
@@ -175,18 +179,20 @@ def get(session: Session, prediction_id: str) -> Prediction:
     return prediction
 
 
-def page(session: Session, *, job_id: str | None, number: int, size: int) -> tuple[Sequence[Prediction], int]:
-    """List predictions, newest first.
+def page(session: Session, *, job_id: str | None, state: str | None, part: Part) -> Page:
+    """List predictions by when they were asked for.
 
-    Returns:
-        One page of them, and how many there are in all.
+    Raises:
+        Invalid: The cursor is none.
     """
     query = select(Prediction)
     if job_id:
         query = query.where(Prediction.job_id == job_id)
+    if state:
+        query = query.where(Prediction.state == state)
     total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
-    query = query.order_by(Prediction.created_at.desc(), Prediction.id)
-    return session.scalars(query.offset((number - 1) * size).limit(size)).all(), total
+    rows = session.scalars(_BY_CREATION.cut(query, part)).all()
+    return _BY_CREATION.page(rows, total, part, lambda row: (row.created_at, row.id))
 
 
 def finish(session: Session, event: PredictionFinished) -> None:

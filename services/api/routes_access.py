@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flask import Response, g, jsonify, request
-from flask_smorest import Blueprint
 from werkzeug.exceptions import Forbidden, Unauthorized
 
 from runtime.access import keys, signins
 from runtime.access.models import Workspace
 from runtime.access.principal import OPERATOR
+from runtime.arguments import Blueprint
 from services.api import wire, wire_access
 
 if TYPE_CHECKING:

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from flask import Response, request
-from flask_smorest import Blueprint
 from werkzeug.http import parse_options_header
 
 from contracts.events import DatasetUploaded
 from runtime import log
+from runtime.arguments import Blueprint
 from runtime.errors import Invalid
 from runtime.web import InsufficientStorage
-from services.api import datasets, intake, preview, schemas, wire
+from services.api import conditional, datasets, intake, preview, schemas, wire
+from services.api.context import listed
 from services.api.files import look_twice
 from services.api.unpacking import Limits
 from tabular.errors import Unreadable
@@ -40,10 +41,14 @@ def blueprint(context: Context) -> Blueprint:
     db, outbox = context.db, context.outbox
 
     @routes.post("/upload_and_detect/")
-    @routes.doc(
-        requestBody=_UPLOAD_BODY,
-        responses={"201": {"description": "The data set, and the schema of its first rows"}},
+    @routes.doc(requestBody=_UPLOAD_BODY)
+    @routes.alt_response(
+        201,
+        schema=wire.DatasetDetail,
+        success=True,
+        description="The data set, and the schema of its first rows",
     )
+    @routes.alt_response(507, schema=wire.Problem, description="There is no room for so many bytes")
     def upload_and_detect() -> tuple[dict[str, Any], int]:
         """Upload a CSV with images or a zip; staging and full detection go on in the background."""
         context.quotas.admit_event(DatasetUploaded.NAME)
@@ -62,15 +67,13 @@ def blueprint(context: Context) -> Blueprint:
     @routes.arguments(wire.DatasetQuery, location="query")
     @routes.response(200, wire.DatasetPage)
     def list_datasets(query: dict[str, Any]) -> dict[str, Any]:
-        """List data sets, newest first."""
-        size = context.page_size(query["page_size"])
+        """List data sets."""
+        part = context.part(query)
         with db.read() as session:
-            found = datasets.page(session, query["search"], query["page"], size, query["cursor"])
-            number = 1 if query["cursor"] else query["page"]
-            return {**found._asdict(), "page": number, "page_size": size}
+            return listed(part, datasets.page(session, query["search"], query["state"], query["order"], part))
 
     @routes.get("/<dataset_id>/")
-    @routes.response(200, description="The data set with both tracks and its schema")
+    @routes.alt_response(200, schema=wire.DatasetDetail, success=True)
     def show(dataset_id: str) -> dict[str, Any]:
         """Show one data set."""
         with db.read() as session:
@@ -78,6 +81,7 @@ def blueprint(context: Context) -> Blueprint:
 
     @routes.delete("/<dataset_id>/")
     @routes.response(204)
+    @routes.alt_response(409, schema=wire.Problem, description="A job that uses it has not ended")
     def delete(dataset_id: str) -> None:
         """Delete a data set, its ended jobs and its objects."""
         with db.write() as session:
@@ -86,7 +90,7 @@ def blueprint(context: Context) -> Blueprint:
 
     @routes.get("/<dataset_id>/preview/")
     @routes.arguments(wire.PreviewQuery, location="query")
-    @routes.response(200, description="First rows, thumbnails' URLs, and each column's profile")
+    @routes.alt_response(200, schema=wire.DatasetPreview, success=True)
     def show_preview(query: dict[str, Any], dataset_id: str) -> dict[str, Any]:
         """Show the first rows with thumbnails, and statistics of every column."""
         with db.read() as session:
@@ -104,7 +108,7 @@ def blueprint(context: Context) -> Blueprint:
 
     @routes.get("/<dataset_id>/files/<path:path>")
     @routes.arguments(wire.ThumbnailQuery, location="query")
-    @routes.response(200, description="A WebP thumbnail")
+    @routes.alt_response(200, schema=_FILE, content_type="image/webp", success=True)
     def thumbnail(query: dict[str, Any], dataset_id: str, path: str) -> Response:
         """Show one uploaded image as a thumbnail."""
         image = _thumbnail(context, dataset_id, path, query["size"])
@@ -114,7 +118,7 @@ def blueprint(context: Context) -> Blueprint:
         )
 
     @routes.get("/<dataset_id>/schema/")
-    @routes.response(200, description="What was detected, the overrides, and the outcome")
+    @routes.alt_response(200, schema=wire.DatasetColumns, success=True)
     def show_schema(dataset_id: str) -> dict[str, Any]:
         """Show every column's type and role, and why."""
         with db.read() as session:
@@ -122,11 +126,16 @@ def blueprint(context: Context) -> Blueprint:
 
     @routes.patch("/<dataset_id>/schema/")
     @routes.arguments(wire.SchemaChange)
-    @routes.response(200, description="As GET")
+    @routes.doc(parameters=[conditional.IF_MATCH])
+    @routes.alt_response(200, schema=wire.DatasetColumns, success=True)
+    @routes.alt_response(
+        412, schema=wire.Problem, description="It was changed since the view that If-Match names"
+    )
     def change_schema(body: dict[str, Any], dataset_id: str) -> dict[str, Any]:
         """Override columns' types and roles, and choose the target."""
         with db.write() as session:
-            dataset = datasets.get(session, dataset_id)
+            dataset = datasets.get(session, dataset_id, lock=True)
+            conditional.expect(schema_view(dataset))
             schemas.change(dataset, body["columns"], body["target"])
             return schema_view(dataset)
 

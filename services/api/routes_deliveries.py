@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from flask_smorest import Blueprint
-
 from runtime import deliveries
+from runtime.arguments import Blueprint
 from services.api import deadletters, wire
+from services.api.context import listed
 
 if TYPE_CHECKING:
     from runtime.deliveries import Seen
@@ -29,25 +29,20 @@ def blueprint(context: Context) -> Blueprint:
     @routes.arguments(wire.DeliveryQuery, location="query")
     @routes.response(200, wire.DeliveryPage)
     def list_deliveries(query: dict[str, Any]) -> dict[str, Any]:
-        """List deliveries of a state, latest first; by default the dead."""
-        size = context.page_size(query["page_size"])
+        """List deliveries of a state; by default the dead."""
+        part = context.part(query)
         with db.read() as session:
-            items, total = deliveries.page(session, query["state"], query["queue"], query["page"], size)
-        return {
-            "items": [view(item) for item in items],
-            "total": total,
-            "page": query["page"],
-            "page_size": size,
-        }
+            page = deliveries.page(session, query["state"], query["queue"], part)
+        return listed(part, page, [view(item) for item in page.items])
 
-    @routes.get("/<int:delivery_id>/")
+    @routes.get("/<int(max=2147483647):delivery_id>/")
     @routes.response(200, wire.DeliveryDetail)
     def show(delivery_id: int) -> dict[str, Any]:
         """Show one delivery."""
         with db.read() as session:
             return view(deliveries.get(session, delivery_id))
 
-    @routes.post("/<int:delivery_id>/requeue/")
+    @routes.post("/<int(max=2147483647):delivery_id>/requeue/")
     @routes.response(202, wire.DeliveryDetail)
     @routes.alt_response(
         409,

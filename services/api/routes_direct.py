@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flask_smorest import Blueprint
-
+from runtime.arguments import Blueprint
 from services.api import wire
 from services.api.routes_uploads import (
     BEGIN_BODY,
     BEGIN_HEADERS,
-    COMPLETE_ANSWERS,
+    answers_of_completion,
     begin_upload,
     complete_upload,
     with_limits,
@@ -47,7 +46,8 @@ def blueprint(context: Context) -> Blueprint:
         return context.uploads.sign(dataset_id, body["number"], body["crc32"])._asdict()
 
     @routes.post("/<dataset_id>/complete/")
-    @routes.doc(responses=COMPLETE_ANSWERS, tags=["uploads"])
+    @routes.doc(tags=["uploads"])
+    @answers_of_completion(routes)
     def complete(dataset_id: str) -> Any:
         """Make a data set of an upload that has all its bytes, whichever way they came."""
         return complete_upload(context, dataset_id)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from flask_smorest import Blueprint
-
 from contracts.events import JobLaunchRequested
 from runtime import log
+from runtime.arguments import Blueprint
 from runtime.errors import NotFound
 from services.api import datasets, jobs, machines, preflight, specs, wire
-from services.api.downloads import send
+from services.api.context import listed
+from services.api.downloads import FILE, LOCATION, send
 from services.api.files import look_twice
 
 if TYPE_CHECKING:
@@ -83,15 +83,15 @@ def _jobs(context: Context) -> Blueprint:
     @routes.arguments(wire.JobQuery, location="query")
     @routes.response(200, wire.JobPage)
     def list_jobs(query: dict[str, Any]) -> dict[str, Any]:
-        """List jobs, newest first."""
-        size = context.page_size(query["page_size"])
+        """List jobs."""
+        part = context.part(query)
         with db.read() as session:
             wanted = jobs.Wanted(query["state"], query["dataset_id"], query["search"], query["order"])
-            rows, total = jobs.page(session, wanted, query["page"], size)
-            items = [
-                {**{key: getattr(job, key) for key in _LISTED}, "dataset_name": name} for job, name in rows
-            ]
-            return {"items": items, "total": total, "page": query["page"], "page_size": size}
+            page = jobs.page(session, wanted, part)
+        items = [
+            {**{key: getattr(job, key) for key in _LISTED}, "dataset_name": name} for job, name in page.items
+        ]
+        return listed(part, page, items)
 
     @routes.get("/<job_id>/")
     @routes.response(200, wire.JobDetail)
@@ -151,6 +151,9 @@ def _verbs(routes: Blueprint, context: Context) -> None:
 
     @routes.post("/<job_id>/start/")
     @routes.response(202, wire.JobDetail)
+    @routes.alt_response(
+        409, schema=wire.Problem, description="Its state, or its data set's, does not allow it"
+    )
     @routes.alt_response(429, schema=wire.Problem, description=_FULL)
     def start(job_id: str) -> dict[str, Any]:
         """Start a job; it runs as soon as its data set is ready and there is room."""
@@ -158,12 +161,18 @@ def _verbs(routes: Blueprint, context: Context) -> None:
 
     @routes.post("/<job_id>/cancel/")
     @routes.response(202, wire.JobDetail)
+    @routes.alt_response(
+        409, schema=wire.Problem, description="Its state, or its data set's, does not allow it"
+    )
     def cancel(job_id: str) -> dict[str, Any]:
         """Cancel a job."""
         return act(jobs.cancel, job_id, more=False)
 
     @routes.post("/<job_id>/retry/")
     @routes.response(202, wire.JobDetail)
+    @routes.alt_response(
+        409, schema=wire.Problem, description="Its state, or its data set's, does not allow it"
+    )
     @routes.alt_response(429, schema=wire.Problem, description=_FULL)
     def retry(job_id: str) -> dict[str, Any]:
         """Run an ended job again, as its next attempt."""
@@ -189,7 +198,8 @@ def _artifacts(context: Context) -> Blueprint:
         return {"items": items}
 
     @routes.get("/<job_id>/<name>")
-    @routes.response(200, description="The file, or a redirect to it")
+    @routes.alt_response(200, schema=FILE, content_type="application/octet-stream", success=True)
+    @routes.alt_response(302, description="The file is at Location", headers=LOCATION, success=True)
     def download(job_id: str, name: str) -> Response:
         """Download one artifact."""
         with context.db.read() as session:
@@ -217,7 +227,7 @@ def _models(context: Context) -> Blueprint:
     routes = Blueprint("models", __name__, url_prefix="/api/models", description="What can be trained")
 
     @routes.get("/")
-    @routes.response(200, description="The models, each with the JSON Schema of its parameters")
+    @routes.alt_response(200, schema=wire.ModelList, success=True)
     def list_models() -> dict[str, Any]:
         """List the pluggable models and their parameters."""
         return {"items": context.catalogue.models}

@@ -5,8 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from flask_smorest import Blueprint
-
+from runtime.arguments import Blueprint
 from services.api import cleaning, wire
 
 if TYPE_CHECKING:

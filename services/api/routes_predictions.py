@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flask import Response, request
-from flask_smorest import Blueprint
-
 from contracts.events import PredictionRequested
 from runtime import log
+from runtime.arguments import Blueprint
 from runtime.errors import Conflict, Invalid
 from services.api import datasets, inline, jobs, predictions, wire
-from services.api.downloads import send
+from services.api.context import listed
+from services.api.downloads import FILE, LOCATION, send
 from services.api.files import look_twice
 from services.api.routes_datasets import full_disk_is
 from tabular.images import ImageIndex
 
 if TYPE_CHECKING:
+    from flask import Response
+
     from runtime.storage import ObjectStore
     from services.api.context import Context
     from services.api.models import Prediction
@@ -28,10 +29,6 @@ def blueprint(context: Context) -> Blueprint:
         "predictions", __name__, url_prefix="/api/predictions", description="What trained models say of rows"
     )
     db = context.db
-
-    @routes.before_request
-    def _limit() -> None:
-        request.max_content_length = context.settings.max_inline_bytes  # it is read into memory whole
 
     @routes.post("/")
     @routes.arguments(wire.PredictionWish)
@@ -50,11 +47,12 @@ def blueprint(context: Context) -> Blueprint:
     @routes.arguments(wire.PredictionQuery, location="query")
     @routes.response(200, wire.PredictionPage)
     def list_predictions(query: dict[str, Any]) -> dict[str, Any]:
-        """List predictions, newest first."""
-        size = context.page_size(query["page_size"])
+        """List predictions."""
+        part = context.part(query)
         with db.read() as session:
-            items, total = predictions.page(session, job_id=query["job"], number=query["page"], size=size)
-            return {"items": items, "total": total, "page": query["page"], "page_size": size}
+            return listed(
+                part, predictions.page(session, job_id=query["job"], state=query["state"], part=part)
+            )
 
     @routes.get("/<prediction_id>/")
     @routes.response(200, wire.Prediction)
@@ -74,7 +72,9 @@ def blueprint(context: Context) -> Blueprint:
         return predictions.head(context.store, prediction, query["limit"])
 
     @routes.get("/<prediction_id>/predictions.csv")
-    @routes.response(200, description="The file, or a redirect to it")
+    @routes.alt_response(200, schema=FILE, content_type="application/octet-stream", success=True)
+    @routes.alt_response(302, description="The file is at Location", headers=LOCATION, success=True)
+    @routes.alt_response(409, schema=wire.Problem, description="It has not succeeded")
     def result(prediction_id: str) -> Response:
         """Download a result: a CSV with a line for each row."""
         with db.read() as session:

@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flask import Response, request
-from flask_smorest import Blueprint
 from werkzeug.http import http_date
 
 from contracts.events import DatasetUploaded
 from runtime import log
+from runtime.arguments import Blueprint
 from runtime.errors import NotFound
 from runtime.web import problem
 from services.api import checksum, datasets, wire
@@ -73,12 +73,40 @@ def blueprint(context: Context) -> Blueprint:
         return {"items": [file._asdict() for file in uploads.manifest(uploads.get(upload_id)).files]}
 
     @routes.post("/<upload_id>/complete/")
-    @routes.doc(responses=COMPLETE_ANSWERS)
+    @answers_of_completion(routes)
     def complete(upload_id: str) -> Any:
         """Make a data set of an upload that has all its bytes; staging and full detection go on in the background."""
         return complete_upload(context, upload_id)
 
     return routes
+
+
+def answers_of_completion(routes: Blueprint) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Document what completing an upload answers."""
+    data_set = "The data set, and the schema of its first rows, as upload_and_detect answers"
+
+    def documented(route: Callable[..., Any]) -> Callable[..., Any]:
+        for status, description in (
+            (200, "It was made before; asking again changes nothing"),
+            (201, data_set),
+        ):
+            route = routes.alt_response(
+                status, schema=wire.DatasetDetail, success=True, description=description
+            )(route)
+        route = routes.alt_response(
+            409,
+            schema=wire.Problem,
+            description="Bytes are missing; Upload-Offset says from where on",
+            headers=_AT,
+        )(route)
+        for status, description in (
+            (423, "Another request is at it"),
+            (507, "The disk is full; what is there is kept"),
+        ):
+            route = routes.alt_response(status, schema=wire.Problem, description=description)(route)
+        return route
+
+    return documented
 
 
 def with_limits(routes: Blueprint) -> Callable[[Any], Any]:
@@ -147,7 +175,18 @@ def _add_tus_calls(routes: Blueprint, uploads: Uploads) -> None:
 
     @routes.patch("/<upload_id>/")
     @routes.arguments(wire.ChunkHeaders, location="headers")
-    @routes.doc(requestBody=_CHUNK_BODY, responses=_PATCH_ANSWERS)
+    @routes.doc(requestBody=_CHUNK_BODY)
+    @routes.alt_response(409, schema=wire.Problem, description="It has another offset", headers=_AT)
+    @routes.alt_response(412, schema=wire.Problem, description=_NO_TUS)
+    @routes.alt_response(
+        413, schema=wire.Problem, description="More bytes than one chunk, or than the upload, may have"
+    )
+    @routes.alt_response(
+        460, schema=wire.Problem, description="The chunk does not have its checksum; nothing of it was kept"
+    )
+    @routes.alt_response(
+        507, schema=wire.Problem, description="The disk is full; what was acknowledged is kept"
+    )
     @routes.response(204, headers={"Upload-Offset": _NUMBER, "Upload-Expires": _TEXT})
     def append(headers: dict[str, Any], upload_id: str) -> Response:
         """Add the bytes that follow, all or none of them."""
@@ -164,6 +203,7 @@ def _add_tus_calls(routes: Blueprint, uploads: Uploads) -> None:
     @routes.delete("/<upload_id>/")
     @routes.doc(parameters=[_TUS])
     @routes.response(204)
+    @routes.alt_response(412, schema=wire.Problem, description=_NO_TUS)
     def cancel(upload_id: str) -> None:
         """Give an upload up; its bytes are removed."""
         uploads.cancel(upload_id)
@@ -207,27 +247,15 @@ def _elsewhere(error: Misplaced) -> Response:
 _TEXT: dict[str, Any] = {"schema": {"type": "string"}}
 _NUMBER: dict[str, Any] = {"schema": {"type": "integer"}}
 BEGIN_HEADERS = {"Location": _TEXT, "Upload-Expires": _TEXT}
-COMPLETE_ANSWERS = {
-    "200": {"description": "It was made before; asking again changes nothing"},
-    "201": {"description": "The data set, and the schema of its first rows, as upload_and_detect answers"},
-    "409": {"description": "Bytes are missing; Upload-Offset says from where on"},
-}
 _TUS = {
     "in": "header",
     "name": "Tus-Resumable",
     "required": True,
     "schema": {"type": "string", "enum": [VERSION]},
 }
+_AT = {"Upload-Offset": _NUMBER}
+_NO_TUS = "Tus-Resumable is missing, or another version"
 _CHUNK_BODY = {"required": True, "content": {CHUNK_TYPE: {"schema": {"type": "string", "format": "binary"}}}}
-_PATCH_ANSWERS = {
-    "409": {
-        "description": "The upload has another offset; Upload-Offset says which",
-        "headers": {"Upload-Offset": _NUMBER},
-    },
-    "413": {"description": "More bytes than one chunk, or than the upload, may have"},
-    "460": {"description": "The chunk does not have its checksum; nothing of it was kept"},
-    "507": {"description": "The disk is full; what was acknowledged is kept"},
-}
 BEGIN_BODY = {
     "required": True,
     "content": {

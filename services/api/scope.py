@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import event
 from sqlalchemy.orm import Session, with_loader_criteria
 
-from runtime.db import Database
 from services.api.models import Owned
+from services.api.recording import RecordingDatabase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import ORMExecuteState
 
 
-class ScopedDatabase(Database):
+class ScopedDatabase(RecordingDatabase):
     """The rows of one workspace, which is asked for whenever a transaction begins."""
 
-    def __init__(self, db: Database, workspace: Callable[[], str]) -> None:
-        """Take the whole database, and what gives the workspace of the present request; it raises outside of one."""
-        self.engine = db.engine
+    def __init__(self, engine: Engine, workspace: Callable[[], str]) -> None:
+        """Take the connections, and what gives the workspace of the present request; it raises outside of one."""
+        super().__init__(engine)
         self._workspace = workspace
 
     def _session(self, bind: Engine | Connection) -> Session:

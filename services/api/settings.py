@@ -7,14 +7,14 @@ from typing import Literal
 
 from pydantic import Field, FilePath
 
-from runtime.settings import AccessSettings
+from runtime.web_settings import WebSettings
 from tabular.imagelimits import PILLOWS_OWN_LIMIT, ImageLimits
 
 MIB = 1024**2
 GIB = 1024**3
 
 
-class ApiSettings(AccessSettings):
+class ApiSettings(WebSettings):
     """The api's environment."""
 
     spool_dir: Path = Field(description="folder shared with ingest where uploads wait until they are staged")
@@ -116,6 +116,11 @@ class ApiSettings(AccessSettings):
         default=5, gt=0, description="time after which they leave the rest unchecked, and say so"
     )
     preflight_min_rows: int = Field(default=20, ge=1, description="fewer rows with a class are an error")
+    max_json_bytes: int = Field(
+        default=8 * MIB,
+        gt=0,
+        description="largest request in JSON, where nothing else is said; it is read into memory",
+    )
     max_inline_bytes: int = Field(
         default=32 * 1024**2, gt=0, description="largest request for the prediction of rows that it holds"
     )
@@ -151,6 +156,31 @@ class ApiSettings(AccessSettings):
         default=60,
         ge=0,
         description="pause before a job is tried again that found no capacity or lost it; doubles each time, up to half an hour",
+    )
+    idempotency_hours: float = Field(
+        default=24, gt=0, description="how long the answer to a request with an Idempotency-Key is repeated"
+    )
+    idempotency_busy_seconds: float = Field(
+        default=900,
+        gt=0,
+        description="such a request that has changed nothing for so long is given up, and may be sent again",
+    )
+    audit_keep_days: float = Field(
+        default=365, ge=0, description="how long the audit log keeps an entry; 0: for ever"
+    )
+    max_webhooks: int = Field(default=20, ge=0, description="most webhooks of a workspace")
+    webhook_hours: float = Field(
+        default=24, gt=0, description="how long a webhook's message is tried, with pauses of 5 s up to 4 h"
+    )
+    webhook_timeout_seconds: float = Field(
+        default=10, gt=0, le=120, description="longest wait for a webhook's receiver"
+    )
+    webhook_keep_days: float = Field(
+        default=30, gt=0, description="how long messages that were delivered or given up are shown"
+    )
+    webhook_private_addresses: bool = Field(
+        default=False,
+        description="whether webhooks may go to private, local and metadata addresses, and over http; only where all users may reach them anyway",
     )
     web_workers: int = Field(default=1, ge=1, description="processes that answer HTTP")
     web_threads: int = Field(default=16, ge=1, description="requests each of them answers at a time")

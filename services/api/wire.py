@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC
+from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import INCLUDE, Schema, fields, validate
 from webargs.fields import DelimitedList
 
 from contracts.preflight import Code, Severity
-from contracts.schema import ColumnType, Role
+from contracts.schema import ColumnProfile, ColumnType, DatasetSchema, Role
 from contracts.topology import QUEUES
 from runtime.deliveries import STATES as DELIVERY_STATES
+from runtime.openapi import MODEL
+from services.api.audit import OUTCOMES as AUDIT_OUTCOMES
+from services.api.datasets import ORDERS as DATASET_ORDERS
+from services.api.datasets import STATES as DATASET_STATES
+from services.api.jobs import ORDERS as JOB_ORDERS
 from services.api.jobs import STATES
+from services.api.predictions import STATES as PREDICTION_STATES
 from services.api.specs import RESOURCES
 
 _TYPES = validate.OneOf([kind.value for kind in ColumnType])
@@ -21,30 +29,69 @@ _CPUS = validate.Range(min=0.25, max=192)
 _MEMORY_MB = validate.Range(min=256, max=2_000_000)
 
 
+def _of(model: str, description: str = "") -> fields.Field[Any]:
+    """Make a field that is one of the contracts' models; it is passed on as it is."""
+    return fields.Raw(metadata={MODEL: model, "description": description})
+
+
+class Answer(Schema):
+    """What the API answers: every field is there."""
+
+    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:  # noqa: ARG002 - marshmallow's signature
+        """Say so in the OpenAPI document."""
+        field_obj.required = True
+
+
+class EffectiveColumn(ColumnProfile):
+    """A column with the overrides applied."""
+
+    overridden: bool
+
+
+# Fields of answers hold them, by `_of`
+MODELS = (DatasetSchema, EffectiveColumn)
+
+
 class Page(Schema):
     """One page of a list."""
 
-    page = fields.Integer(load_default=1, validate=validate.Range(min=1, max=10**6))
-    page_size = fields.Integer(load_default=50, validate=validate.Range(min=1))
+    page = fields.Integer(
+        load_default=1,
+        validate=validate.Range(min=1, max=10**6),
+        metadata={"description": "of no matter where a cursor is given"},
+    )
+    page_size = fields.Integer(load_default=50, validate=validate.Range(min=1, max=10**6))
+    cursor = fields.String(
+        load_default=None,
+        validate=validate.Length(max=4000),
+        metadata={
+            "description": "next_cursor of the page before, instead of page: what is added or deleted meanwhile shifts nothing"
+        },
+    )
+    direction = fields.String(
+        load_default="desc",
+        validate=validate.OneOf(("desc", "asc")),
+        metadata={"description": "latest or last first, or the other way round"},
+    )
 
 
-class Listed(Schema):
+class Listed(Answer):
     """What every page of a list says beside its items."""
 
     total = fields.Integer()
-    page = fields.Integer()
+    page = fields.Integer(metadata={"description": "as asked for; 1 where a cursor was given"})
     page_size = fields.Integer()
+    next_cursor = fields.String(
+        allow_none=True, metadata={"description": "where the list goes on; null at its end"}
+    )
 
 
 class DatasetQuery(Page):
     """Which data sets to list."""
 
-    search = fields.String(load_default="", validate=_NAME)
-    cursor = fields.String(
-        load_default=None,
-        validate=validate.Length(max=100),
-        metadata={"description": "next_cursor of the page before, instead of page"},
-    )
+    search = fields.String(load_default="", validate=_NAME, metadata={"description": "part of the name"})
+    state = fields.String(load_default=None, validate=validate.OneOf(DATASET_STATES))
+    order = fields.String(load_default="created", validate=validate.OneOf(tuple(DATASET_ORDERS)))
 
 
 class JobQuery(Page):
@@ -53,6 +100,7 @@ class JobQuery(Page):
     state = DelimitedList(
         fields.String(validate=validate.OneOf(STATES)),
         load_default=(),
+        validate=validate.Length(min=1),
         metadata={"description": "one or more, with commas between; all by default"},
     )
     dataset_id = fields.String(load_default=None)
@@ -63,8 +111,8 @@ class JobQuery(Page):
     )
     order = fields.String(
         load_default="created",
-        validate=validate.OneOf(("created", "ended")),
-        metadata={"description": "by which time, latest first; ended leaves out those that have not"},
+        validate=validate.OneOf(tuple(JOB_ORDERS)),
+        metadata={"description": "ended leaves out those that have not"},
     )
 
 
@@ -96,6 +144,7 @@ class PredictionQuery(Page):
     """Which predictions to list."""
 
     job = fields.String(load_default=None)
+    state = fields.String(load_default=None, validate=validate.OneOf(PREDICTION_STATES))
 
 
 class RowsQuery(Schema):
@@ -104,7 +153,7 @@ class RowsQuery(Schema):
     limit = fields.Integer(load_default=100, validate=validate.Range(min=1, max=1000))
 
 
-class DatasetSummary(Schema):
+class DatasetSummary(Answer):
     """A data set in a list."""
 
     id = fields.String()
@@ -119,15 +168,59 @@ class DatasetSummary(Schema):
     staging_state = fields.String()
 
 
+class Health(Answer):
+    """That the API answers."""
+
+    status = fields.String(validate=validate.Equal("ok"))
+
+
+class Track(Answer):
+    """How far schema detection is."""
+
+    state = fields.String(validate=validate.OneOf(("pending", "running", "detected", "failed")))
+    reason = fields.String(allow_none=True)
+
+
+class StagingTrack(Answer):
+    """How far staging is."""
+
+    state = fields.String(validate=validate.OneOf(("pending", "running", "staged", "failed")))
+    reason = fields.String(allow_none=True)
+    bytes_done = fields.Integer()
+    bytes_total = fields.Integer()
+
+
+class DatasetDetail(DatasetSummary):
+    """A data set with both tracks and its schema."""
+
+    reason = fields.String(allow_none=True)
+    schema_track = fields.Nested(Track)
+    staging_track = fields.Nested(StagingTrack)
+    schema = _of("DatasetSchema")
+    train_file = fields.String(allow_none=True, metadata={"description": "where the table is, once staged"})
+    train_folder = fields.String(allow_none=True, metadata={"description": "where its images are"})
+
+
+class DatasetPreview(Answer):
+    """The first rows of a data set."""
+
+    columns = fields.List(fields.String())
+    rows = fields.List(fields.List(fields.String(allow_none=True)))
+    thumbnails = fields.List(
+        fields.Dict(keys=fields.String(), values=fields.String(allow_none=True)),
+        metadata={"description": "for each row, by image column, the URL of its thumbnail"},
+    )
+    schema_complete = fields.Boolean()
+    column_stats = fields.List(_of("ColumnProfile"))
+
+
 class DatasetPage(Listed):
     """One page of data sets."""
 
     items = fields.List(fields.Nested(DatasetSummary))
-    page = fields.Integer(metadata={"description": "as asked for; 1 where a cursor was given"})
-    next_cursor = fields.String(allow_none=True)
 
 
-class Upload(Schema):
+class Upload(Answer):
     """An upload in chunks."""
 
     id = fields.String(metadata={"description": "the data set's, too, once it is one"})
@@ -163,14 +256,14 @@ class PartWish(Schema):
     )
 
 
-class SignedPart(Schema):
+class SignedPart(Answer):
     """Where a part goes: PUT its bytes there with these headers."""
 
     url = fields.String()
     headers = fields.Dict(keys=fields.String(), values=fields.String())
 
 
-class UploadList(Schema):
+class UploadList(Answer):
     """Uploads under way."""
 
     items = fields.List(fields.Nested(Upload))
@@ -182,7 +275,7 @@ class UploadQuery(Schema):
     fingerprint = fields.String(load_default=None, validate=validate.Length(max=128))
 
 
-class UploadFile(Schema):
+class UploadFile(Answer):
     """A file of an upload."""
 
     field = fields.String()
@@ -191,7 +284,7 @@ class UploadFile(Schema):
     modified = fields.Integer(allow_none=True)
 
 
-class UploadFiles(Schema):
+class UploadFiles(Answer):
     """The files of an upload, in the order of their bytes."""
 
     items = fields.List(fields.Nested(UploadFile))
@@ -220,6 +313,15 @@ class ColumnChange(Schema):
 
     type = fields.String(validate=_TYPES)
     role = fields.String(validate=_ROLES)
+
+
+class DatasetColumns(Answer):
+    """What was detected, the overrides, and the outcome."""
+
+    detected = _of("DatasetSchema")
+    overrides = fields.Dict(keys=fields.String(), values=fields.Nested(ColumnChange))
+    columns = fields.List(_of("EffectiveColumn"))
+    target = fields.String(allow_none=True)
 
 
 class SchemaChange(Schema):
@@ -257,14 +359,14 @@ class MachineQuery(Schema):
     memory_mb = fields.Integer(load_default=RESOURCES["memory_mb"], validate=_MEMORY_MB)
 
 
-class Price(Schema):
+class Price(Answer):
     """What a machine costs while a job has it."""
 
     currency = fields.String()
     per_hour = fields.Float()
 
 
-class Machine(Schema):
+class Machine(Answer):
     """What a job would run on."""
 
     launcher = fields.String()
@@ -306,7 +408,7 @@ class JobWish(Schema):
     )
 
 
-class Finding(Schema):
+class Finding(Answer):
     """One thing to know before a training is paid for; contracts.preflight says more of each field."""
 
     code = fields.String(validate=validate.OneOf([code.value for code in Code]))
@@ -319,7 +421,7 @@ class Finding(Schema):
     ignored = fields.Boolean()
 
 
-class Preflight(Schema):
+class Preflight(Answer):
     """What the checks found, errors first."""
 
     version = fields.Integer()
@@ -329,7 +431,7 @@ class Preflight(Schema):
     findings = fields.List(fields.Nested(Finding))
 
 
-class Limit(Schema):
+class Limit(Answer):
     """A limit that the platform sets itself."""
 
     setting = fields.String(metadata={"description": "the variable that sets it"})
@@ -340,18 +442,24 @@ class Limit(Schema):
 class Problem(Schema):
     """A problem document (RFC 9457)."""
 
-    type = fields.String()
-    title = fields.String()
-    status = fields.Integer()
-    detail = fields.String()
+    class Meta:
+        """A problem may say more than this."""
+
+        unknown = INCLUDE
+
+    type = fields.String(required=True)
+    title = fields.String(required=True)
+    status = fields.Integer(required=True)
+    detail = fields.String(required=True, metadata={"description": "what was wrong, and what is allowed"})
     errors = fields.Dict(metadata={"description": "what is wrong, by field"})
     findings = fields.List(
         fields.Nested(Finding), metadata={"description": "where the checks before a job stop it"}
     )
     limit = fields.Nested(Limit, metadata={"description": "where one is reached"})
+    offset = fields.Integer(metadata={"description": "where an upload goes on"})
 
 
-class Step(Schema):
+class Step(Answer):
     """One state a job went through."""
 
     state = fields.String(
@@ -362,7 +470,7 @@ class Step(Schema):
     attempt = fields.Integer()
 
 
-class JobSummary(Schema):
+class JobSummary(Answer):
     """A job in a list."""
 
     id = fields.String()
@@ -399,7 +507,23 @@ class JobPage(Listed):
     items = fields.List(fields.Nested(JobSummary))
 
 
-class Artifact(Schema):
+class Model(Answer):
+    """A model that can be trained."""
+
+    name = fields.String()
+    title = fields.String()
+    description = fields.String()
+    modalities = fields.List(fields.String())
+    params_schema = fields.Dict(metadata={"description": "JSON Schema of its parameters"})
+
+
+class ModelList(Answer):
+    """The models on offer."""
+
+    items = fields.List(fields.Nested(Model))
+
+
+class Artifact(Answer):
     """One result of a job."""
 
     name = fields.String()
@@ -409,13 +533,13 @@ class Artifact(Schema):
     download_url = fields.String()
 
 
-class ArtifactList(Schema):
+class ArtifactList(Answer):
     """The results of a job."""
 
     items = fields.List(fields.Nested(Artifact))
 
 
-class LogTail(Schema):
+class LogTail(Answer):
     """The end of a job's log."""
 
     lines = fields.List(fields.String())
@@ -455,14 +579,14 @@ class PredictionWish(Schema):
     )
 
 
-class Prediction(Schema):
+class Prediction(Answer):
     """A prediction, and how far it is."""
 
     id = fields.String()
     job_id = fields.String()
     dataset_id = fields.String(allow_none=True)
     name = fields.String()
-    state = fields.String(validate=validate.OneOf(("waiting", "running", "succeeded", "failed")))
+    state = fields.String(validate=validate.OneOf(PREDICTION_STATES))
     reason = fields.String(allow_none=True)
     top_k = fields.Integer(allow_none=True)
     contributions = fields.Boolean()
@@ -479,7 +603,7 @@ class PredictionPage(Listed):
     items = fields.List(fields.Nested(Prediction))
 
 
-class PredictedRows(Schema):
+class PredictedRows(Answer):
     """The first rows of a result."""
 
     columns = fields.List(fields.String())
@@ -497,7 +621,7 @@ class DeliveryQuery(Page):
     queue = fields.String(load_default=None, validate=validate.OneOf(QUEUES))
 
 
-class DeliverySummary(Schema):
+class DeliverySummary(Answer):
     """An event on its way to one queue."""
 
     id = fields.Integer()
@@ -538,7 +662,7 @@ class StandingLimit(Limit):
     counts = fields.String()
 
 
-class Removal(Schema):
+class Removal(Answer):
     """Something that will be removed from the object store, unless something refers to it by then."""
 
     key = fields.String(metadata={"description": "of an object, or of a folder"})
@@ -546,7 +670,7 @@ class Removal(Schema):
     due_at = fields.DateTime()
 
 
-class Maintenance(Schema):
+class Maintenance(Answer):
     """How full the platform is, and what it will remove."""
 
     limits = fields.List(fields.Nested(StandingLimit))
@@ -554,3 +678,44 @@ class Maintenance(Schema):
     min_free_bytes = fields.Integer()
     removals = fields.List(fields.Nested(Removal), metadata={"description": "the first to go first"})
     removals_total = fields.Integer()
+
+
+class AuditQuery(Page):
+    """Which entries of the audit log to list."""
+
+    who = fields.String(load_default=None, validate=_NAME, metadata={"description": "name of the caller"})
+    action = fields.String(
+        load_default=None,
+        validate=validate.Length(max=64),
+        metadata={"description": "e.g. training_jobs.start"},
+    )
+    object = fields.String(
+        load_default=None,
+        validate=validate.Length(max=200),
+        metadata={"description": "e.g. training_jobs/ID"},
+    )
+    outcome = fields.String(load_default=None, validate=validate.OneOf(AUDIT_OUTCOMES))
+    since = fields.AwareDateTime(load_default=None, default_timezone=UTC)
+    until = fields.AwareDateTime(load_default=None, default_timezone=UTC)
+
+
+class AuditEntry(Answer):
+    """Who changed what, or was refused to."""
+
+    id = fields.Integer()
+    at = fields.DateTime()
+    who = fields.String(allow_none=True, metadata={"description": "null where nobody had to sign in"})
+    request_id = fields.String(metadata={"description": "as in X-Request-ID and in the logs"})
+    method = fields.String()
+    action = fields.String(metadata={"description": "the route, e.g. training_jobs.start"})
+    object = fields.String(metadata={"description": "what it was about, e.g. training_jobs/ID"})
+    outcome = fields.String(
+        validate=validate.OneOf(AUDIT_OUTCOMES),
+        metadata={"description": "refused: by access or by a conflict, and nothing was changed"},
+    )
+
+
+class AuditPage(Listed):
+    """One page of the audit log."""
+
+    items = fields.List(fields.Nested(AuditEntry))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from marshmallow import Schema, fields, validate
 
 from runtime.access.principal import SCOPES
+from services.api.wire import Answer
 
 _NAME = validate.Length(1, 100)
 
@@ -15,15 +16,17 @@ class SignIn(Schema):
     key = fields.String(required=True, load_only=True, validate=validate.Length(1, 200))
 
 
-class Who(Schema):
+class Who(Answer):
     """Whom requests come from."""
 
-    name = fields.String(required=True, metadata={"description": "of the key or the person"})
-    workspace = fields.String(required=True, metadata={"description": "id of the workspace"})
-    workspace_name = fields.String(required=True)
-    scopes = fields.List(fields.String(validate=validate.OneOf(list(SCOPES))), required=True)
+    name = fields.String(metadata={"description": "of the key or the person"})
+    workspace = fields.String(metadata={"description": "id of the workspace"})
+    workspace_name = fields.String()
+    scopes = fields.List(
+        fields.String(validate=validate.OneOf(list(SCOPES))),
+    )
     signed_in = fields.Boolean(
-        required=True, metadata={"description": "by a cookie, which can be signed out, and not by a key"}
+        metadata={"description": "by a cookie, which can be signed out, and not by a key"}
     )
 
 
@@ -45,31 +48,33 @@ class KeyWish(Schema):
     )
 
 
-class Key(Schema):
+class Key(Answer):
     """A key without its secret."""
 
-    id = fields.String(required=True)
-    name = fields.String(required=True)
-    hint = fields.String(required=True, metadata={"description": "its last characters"})
-    scopes = fields.List(fields.String(), required=True)
-    created_at = fields.AwareDateTime(required=True)
-    expires_at = fields.AwareDateTime(required=True, allow_none=True)
-    revoked_at = fields.AwareDateTime(required=True, allow_none=True)
-    used_at = fields.AwareDateTime(
-        required=True, allow_none=True, metadata={"description": "to about an hour"}
+    id = fields.String()
+    name = fields.String()
+    hint = fields.String(metadata={"description": "its last characters"})
+    scopes = fields.List(
+        fields.String(),
     )
+    created_at = fields.AwareDateTime()
+    expires_at = fields.AwareDateTime(allow_none=True)
+    revoked_at = fields.AwareDateTime(allow_none=True)
+    used_at = fields.AwareDateTime(allow_none=True, metadata={"description": "to about an hour"})
 
 
 class NewKey(Key):
     """A key that was just made, with what nobody can read again."""
 
-    key = fields.String(required=True, metadata={"description": "the key itself; it is not kept"})
+    key = fields.String(metadata={"description": "the key itself; it is not kept"})
 
 
-class KeyList(Schema):
+class KeyList(Answer):
     """A workspace's keys."""
 
-    items = fields.List(fields.Nested(Key), required=True)
+    items = fields.List(
+        fields.Nested(Key),
+    )
 
 
 class KeyQuery(Schema):
@@ -88,15 +93,17 @@ class WorkspaceWish(Schema):
     name = fields.String(required=True, validate=_NAME)
 
 
-class Workspace(Schema):
+class Workspace(Answer):
     """A workspace."""
 
-    id = fields.String(required=True)
-    name = fields.String(required=True)
-    created_at = fields.AwareDateTime(required=True)
+    id = fields.String()
+    name = fields.String()
+    created_at = fields.AwareDateTime()
 
 
-class WorkspaceList(Schema):
+class WorkspaceList(Answer):
     """All workspaces."""
 
-    items = fields.List(fields.Nested(Workspace), required=True)
+    items = fields.List(
+        fields.Nested(Workspace),
+    )

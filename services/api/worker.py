@@ -11,13 +11,17 @@ from runtime.outbox import Outbox
 from runtime.settings import load
 from runtime.storage import open_store
 from runtime.telemetry import Telemetry
-from services.api import figures
+from services.api import audit, figures, idempotency, webhooks
 from services.api.cleaning import Cleaner
 from services.api.handlers import Handlers
 from services.api.settings import ApiSettings
 from services.api.uploads import sweep
+from services.api.webhook_sender import WebhookSender
 
 _SWEEP_SECONDS = 60
+_FORGET_SECONDS = 600
+_SEND_SECONDS = 2  # between two looks for messages that are due
+_SENDER_STALE_SECONDS = 600
 _CLEANER_STALE_SECONDS = 6 * 3600
 
 
@@ -52,6 +56,26 @@ def main() -> None:
         ),
         seconds=_SWEEP_SECONDS,
     )
+
+    def forget() -> None:
+        with db.write() as session:
+            idempotency.forget(session)
+            audit.forget(session, settings.audit_keep_days)
+            webhooks.forget(session, settings.webhook_keep_days)
+
+    forgetting = Loop(
+        "forgetter",
+        telemetry.rounds("forgetter", forget),
+        seconds=_FORGET_SECONDS,
+        stale_seconds=_CLEANER_STALE_SECONDS,
+    )
+    sender = WebhookSender(db, settings)
+    sending = Loop(
+        "webhook sender",
+        telemetry.rounds("webhook sender", sender.round),
+        seconds=_SEND_SECONDS,
+        stale_seconds=_SENDER_STALE_SECONDS,
+    )
     cleaner = Cleaner(db, store, settings)
     # Looks every minute whether a round is due: the worker that did the last one may be gone. A round may take long
     cleaning = Loop(
@@ -65,12 +89,18 @@ def main() -> None:
         "objects": store.check,
         "upload sweeper": sweeping.check,
         "cleaner": cleaning.check,
+        "forgetter": forgetting.check,
+        "webhook sender": sending.check,
     }
     sweeping.start()
     cleaning.start()
+    forgetting.start()
+    sending.start()
     try:
         worker.run(settings, API, consumer, bell, checks, telemetry, concurrency=settings.worker_concurrency)
     finally:
+        forgetting.stop()
+        sending.stop()
         sweeping.stop()  # not the cleaner: its round may be long, and one that is cut short loses nothing
 
 

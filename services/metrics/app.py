@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 from flask_compress import Compress
 from flask_smorest import Api
 
 from contracts.callback import CallbackBody, Refused
-from runtime import web
+from runtime import hardening, openapi, web
 from runtime.access import jobs as owners
 from runtime.access.guard import PUBLIC, Guard
 from runtime.bus import Bell
@@ -27,7 +27,7 @@ from services.metrics.intake import Intake
 from services.metrics.measures import Measures
 from services.metrics.publisher import Publisher
 from services.metrics.receiver import Receiver
-from services.metrics.routes import Parts, blueprint
+from services.metrics.routes import JOB_ID, Parts, blueprint
 from services.metrics.silence import LOOKS, SilenceWatch
 from services.metrics.thinning import Digests
 
@@ -37,8 +37,9 @@ if TYPE_CHECKING:
     from services.metrics.settings import MetricsSettings
 
 # Callbacks have a proof of their own
-NEEDS = {"api-docs": PUBLIC, "metrics.receive_callback": PUBLIC}
+NEEDS = {"openapi_document": PUBLIC, "metrics.receive_callback": PUBLIC}
 EXTENSION = "triptych_metrics"
+DESCRIPTION = {"API_TITLE": "Triptych metrics", "API_VERSION": "1", "OPENAPI_VERSION": "3.1.0"}
 
 
 class Service:
@@ -115,23 +116,20 @@ def create_app(settings: MetricsSettings) -> Flask:
     app.extensions[EXTENSION] = service
     app.config.update(
         MAX_CONTENT_LENGTH=settings.max_body_bytes,
-        API_TITLE="Triptych metrics",
-        API_VERSION="v1",
-        OPENAPI_VERSION="3.1.0",
-        OPENAPI_URL_PREFIX="/api/metrics",
-        OPENAPI_JSON_PATH="openapi.json",
+        **DESCRIPTION,
         COMPRESS_MIMETYPES=["application/json"],
         COMPRESS_STREAMS=False,  # the events' items would be held back
     )
     Compress(app)
     api = Api(app)
-    describe_callback(api)
     api.register_blueprint(blueprint(service.parts))
+    openapi.publish(app, "/api/metrics/openapi.json", lambda: described(api))
     # After Api, which installs an error page of its own. Redis is not among the checks: without it callbacks are
     # taken and viewers served, only later
     web.install(app, {"database": service.db.check}, service.telemetry)
-    Guard(service.db, NEEDS, settings.trusted_origins).install(app)
+    Guard(service.db, NEEDS, settings.origins).install(app)
     _install_errors(app)
+    hardening.install(app, settings, free={"metrics.receive_callback", "metrics.stream_events"})
     app.wsgi_app = CallbackEndpoint(  # type: ignore[method-assign]  # Flask's own way to wrap an app
         app.wsgi_app, service.receiver, service.telemetry, max_body_bytes=settings.max_body_bytes
     )
@@ -150,9 +148,6 @@ def _install_errors(app: Flask) -> None:
         return web.unavailable(str(error))
 
 
-def describe_callback(api: Api) -> None:
-    """Put the body of callbacks, which no schema of the routes describes, into the OpenAPI document."""
-    schema = CallbackBody.model_json_schema(ref_template="#/components/schemas/{model}")
-    for name, part in schema.pop("$defs", {}).items():
-        api.spec.components.schema(name, component=part)
-    api.spec.components.schema("CallbackBody", component=schema)
+def described(api: Api) -> dict[str, Any]:
+    """Give the OpenAPI document, with the body of callbacks, which no schema of the routes describes."""
+    return openapi.finish(api.spec.to_dict(), (CallbackBody,), {"job_id": {"pattern": JOB_ID}})

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import marshmallow as ma
 from flask import Response, g, request
-from flask_smorest import Blueprint
 
 from contracts.callback import ATTEMPT_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, TOKEN_HEADER
+from runtime.arguments import Blueprint
 from runtime.errors import Invalid
 from services.metrics.connection import watch
 from services.metrics.endpoint import FAILED, ROUTE
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from services.metrics.receiver import Receiver
     from services.metrics.settings import MetricsSettings
 
-_JOB_ID = r"^[A-Za-z0-9_-]{1,64}$"
+JOB_ID = r"^[A-Za-z0-9_-]{1,64}$"
 _SEQ = re.compile(r"[0-9]{1,15}", re.ASCII)
 _DEFAULT_LIMIT = 5000
 _DEFAULT_POINTS = 2000
@@ -48,7 +48,7 @@ class Parts:
 class HistoryQuery(ma.Schema):
     """Query of GET /api/metrics/."""
 
-    job = ma.fields.String(required=True, validate=ma.validate.Regexp(_JOB_ID))
+    job = ma.fields.String(required=True, validate=ma.validate.Regexp(JOB_ID))
     after = ma.fields.Integer(
         load_default=0,
         validate=ma.validate.Range(min=0, max=10**15),
@@ -64,7 +64,7 @@ class HistoryQuery(ma.Schema):
 class CurvesQuery(ma.Schema):
     """Query of GET /api/metrics/curves/."""
 
-    job = ma.fields.String(required=True, validate=ma.validate.Regexp(_JOB_ID))
+    job = ma.fields.String(required=True, validate=ma.validate.Regexp(JOB_ID))
     points = ma.fields.Integer(
         load_default=_DEFAULT_POINTS,
         validate=ma.validate.Range(min=10, max=100_000),
@@ -163,9 +163,9 @@ def _listed(page: Page) -> Response:
 
 
 def _check_job_id(job_id: str) -> None:
-    if re.fullmatch(_JOB_ID, job_id, re.ASCII) is None:
+    if re.fullmatch(JOB_ID, job_id, re.ASCII) is None:
         raise Invalid(
-            "job_id: must be 1 to 64 letters, digits, '_' or '-'", {"job_id": [f"must match {_JOB_ID}"]}
+            "job_id: must be 1 to 64 letters, digits, '_' or '-'", {"job_id": [f"must match {JOB_ID}"]}
         )
 
 
@@ -220,7 +220,10 @@ _EVENTS_DOC: dict[str, Any] = {
         },
     ],
     "responses": {
-        "200": {"description": "Server-Sent Events", "content": {"text/event-stream": {}}},
+        "200": {
+            "description": "Server-Sent Events",
+            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        },
         "503": {"description": "as many streams are open as this process may hold"},
     },
 }

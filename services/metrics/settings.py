@@ -6,10 +6,10 @@ from typing import Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from runtime.settings import AccessSettings
+from runtime.web_settings import WebSettings
 
 
-class MetricsSettings(AccessSettings):
+class MetricsSettings(WebSettings):
     """What the metrics processes read from the environment."""
 
     callback_root_secret: SecretStr = Field(

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "api_0010"
-down_revision = "api_0008"
+down_revision = "api_0009"
 branch_labels = None
 depends_on = None
 

@@ -68,6 +68,31 @@ ROWS = {
     "runtime_sessions": [],
     "runtime_jobs": [],
     "api_garbage": [{"key": "jobs/x", "why": "nothing refers to it", "due_at": AT}],
+    "api_idempotency": [
+        {
+            "id": "0" * 64, "fingerprint": "1" * 64, "state": "answered", "token": 1, "busy_until": AT, "expires_at": AT,
+            "status": 201, "headers": {"Content-Type": "application/json"}, "body": b"{}",
+        }
+    ],
+    "api_audit": [
+        {
+            "id": 1, "at": AT, "workspace": None, "who": None, "request_id": "r", "method": "POST",
+            "action": "training_jobs.start", "object": "training_jobs/j1", "outcome": "done",
+        }
+    ],
+    "api_webhooks": [
+        {
+            "id": "w1", "workspace_id": None, "name": "ops", "url": "https://a.example/", "events": ["job.failed"],
+            "secret": "whsec_AAAA", "enabled": True, "created_at": AT,
+        }
+    ],
+    "api_webhook_messages": [
+        {
+            "id": 1, "message_id": "msg_1", "webhook_id": "w1", "event": "job.failed", "body": "{}", "state": "dead",
+            "attempts": 9, "due_at": 1.5, "last_status": 500, "last_error": "the receiver answered 500", "created_at": AT,
+            "ended_at": AT,
+        }
+    ],
     "api_chores": [],  # its migration writes the only row
     "launcher_runs": [
         {

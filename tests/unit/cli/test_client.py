@@ -196,3 +196,18 @@ def test_events_that_are_refused_are_not_tried_again():
     with pytest.raises(ApiError, match="no such job"):
         list(client_of(handler).events("j", last_id="5"))
     assert calls == ["5"]
+
+
+def test_a_post_that_breaks_off_is_sent_once_more_under_the_same_key():
+    keys = []
+
+    def answer(request):
+        keys.append(request.headers["Idempotency-Key"])
+        if len(keys) == 1:
+            raise httpx.RemoteProtocolError("Server disconnected without sending a response.")
+        return httpx.Response(201, json={"id": "j"})
+
+    client = client_of(answer)
+    assert client.post("training_jobs/", {"dataset_id": "d"}) == {"id": "j"}
+    assert client.post("training_jobs/", {"dataset_id": "d"}) == {"id": "j"}
+    assert keys[0] == keys[1] != keys[2]

@@ -90,3 +90,16 @@ def test_a_report_behind_a_presigned_address_is_followed():
 
     client = httpx.Client(base_url="http://api", transport=httpx.MockTransport(answer), follow_redirects=True)
     assert Api(client).report("job") == {"best_epoch": 3}
+
+
+def test_a_job_whose_answer_broke_off_is_asked_for_once_more_under_the_same_key():
+    keys = []
+
+    def answer(request):
+        keys.append(request.headers["Idempotency-Key"])
+        if len(keys) == 1:
+            raise httpx.ReadError("connection reset")
+        return httpx.Response(201, json={"id": "j"})
+
+    assert api_that_answers(answer).create_job({"dataset_id": "d"}) == {"id": "j"}
+    assert keys[0] == keys[1]

@@ -1,0 +1,90 @@
+"""Routes that describe the REST API: one OpenAPI document of all services, and a page to read and try it."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from flask import send_from_directory
+from werkzeug.exceptions import NotFound
+
+from runtime import openapi
+from runtime.arguments import Blueprint
+from services.api import idempotency, wire
+
+if TYPE_CHECKING:
+    from flask import Flask, Response
+    from flask_smorest import Api
+
+# Answered by the metrics service, which this one does not import: scripts/metrics_openapi.py writes it, a test compares
+_METRICS = "metrics_openapi.json"
+_PAGE = ("index.html", "page.js")
+_SWAGGER_UI = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
+# Swagger UI styles elements itself, and draws with pictures in data: URLs
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_ID = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
+_IDS = dict.fromkeys(("dataset_id", "upload_id", "job_id", "prediction_id", "webhook_id"), _ID) | {
+    "path": {"type": "string", "minLength": 1, "description": "of an uploaded file; may hold slashes"}
+}
+
+
+def add_routes(app: Flask, api: Api) -> None:
+    """Serve the document at /api/openapi.json and the page at /api/docs/; both work without internet."""
+    api.register_blueprint(_health())
+
+    def document() -> dict[str, Any]:
+        own = openapi.finish(_with_headers(api.spec.to_dict()), wire.MODELS, _IDS)
+        metrics = json.loads((resources.files("services.api") / _METRICS).read_text("utf-8"))
+        return openapi.merge(own, metrics)
+
+    openapi.publish(app, "/api/openapi.json", document)
+
+    @app.get("/api/docs/", defaults={"name": "index.html"})
+    @app.get("/api/docs/<name>")
+    def api_docs(name: str) -> Response:
+        if name in _PAGE:
+            answer = send_from_directory(str(resources.files("services.api") / "swagger"), name)
+        elif name in _SWAGGER_UI:
+            answer = send_from_directory(
+                str(resources.files("flask_swagger_ui") / "dist"), name, max_age=86_400
+            )
+        else:
+            raise NotFound(f"There is no {name!r} here.")
+        answer.headers["Content-Security-Policy"] = PAGE_POLICY
+        return answer
+
+
+def _with_headers(document: dict[str, Any]) -> dict[str, Any]:
+    """Add what every call of a kind takes and answers."""
+    for item in document["paths"].values():
+        for method, call in openapi.operations(item):
+            if method == "post":
+                call["parameters"] = [*call.get("parameters", ()), idempotency.PARAMETER]
+                call["responses"].setdefault(
+                    "409",
+                    {
+                        "description": "Its Idempotency-Key is in use, or what it is about is not in a state for it"
+                    },
+                )
+            told = call["responses"].get("200", {})
+            if method in {"get", "patch"} and "application/json" in told.get("content", {}):
+                told.setdefault("headers", {})["ETag"] = {"schema": {"type": "string"}}
+                if method == "get":
+                    call["responses"]["304"] = {"description": "It is still what If-None-Match names"}
+    return document
+
+
+def _health() -> Blueprint:
+    routes = Blueprint("health", __name__, url_prefix="/api/health", description="Whether the API answers")
+
+    @routes.get("/")
+    @routes.response(200, wire.Health)
+    def health() -> dict[str, str]:
+        """Say that the API answers."""
+        return {"status": "ok"}
+
+    return routes

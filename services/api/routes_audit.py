@@ -1,0 +1,28 @@
+"""The route that shows the audit log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from runtime.arguments import Blueprint
+from services.api import audit, wire
+from services.api.context import listed
+
+if TYPE_CHECKING:
+    from services.api.context import Context
+
+
+def blueprint(context: Context) -> Blueprint:
+    """Make the route over its collaborators."""
+    routes = Blueprint("audit", __name__, url_prefix="/api/audit", description="Who changed what")
+
+    @routes.get("/")
+    @routes.arguments(wire.AuditQuery, location="query")
+    @routes.response(200, wire.AuditPage)
+    def list_entries(query: dict[str, Any]) -> dict[str, Any]:
+        """List the audit log."""
+        part = context.part(query)
+        with context.db.read() as session:
+            return listed(part, audit.page(session, query, part))
+
+    return routes
