@@ -55,12 +55,7 @@ class LooseFiles:
         self._root = root
         self.limits = limits or ImageLimits()
         self.broken: dict[str, str] = {}
-        # a link may lead anywhere on this machine
-        self.paths = sorted(
-            path.relative_to(root).as_posix()
-            for path in root.rglob("*")
-            if path.is_file() and not path.is_symlink()
-        )
+        self.paths = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
 
     @cached_property
     def index(self) -> ImageIndex:

@@ -7,11 +7,13 @@ upload; it reads the first megabytes of the table, for the answer at once, when 
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import TYPE_CHECKING
 
 from contracts.stream import STREAM_NAME, Span, StreamIndex
 from runtime.errors import Conflict, Invalid, NotFound
+from runtime.storage import StoreRefused
 from services.api import intake
 from tabular.blocks import last_record_end
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from services.api.manifest import Manifest
     from services.api.models import OpenUpload
 
+_log = logging.getLogger(__name__)
 SPOOL, STORE = "spool", "store"  # the ways that bytes come
 HEAD_BYTES = 4 << 20  # of the table, for the answer at once
 _CRC32 = re.compile(r"[A-Za-z0-9+/]{6}==", re.ASCII)
@@ -53,9 +56,15 @@ class Direct:
             and all(file.field != "archive" for file in manifest.files)
         )
 
-    def begin(self, upload_id: str, length: int) -> tuple[str, int]:
-        """Begin one; gives the store's id of it, and the bytes of a part."""
-        return self._direct.begin(key_of(upload_id), length)
+    def begin(self, upload_id: str, manifest: Manifest) -> tuple[str | None, int | None]:
+        """Begin one; gives the store's id of it, and the bytes of a part. None where it goes through the spool."""
+        if not self.takes(manifest):
+            return None, None
+        try:
+            return self._direct.begin(key_of(upload_id), manifest.length)
+        except StoreRefused as error:  # the api's role may do less than this version asks for
+            _log.warning("an upload goes through the spool", extra={"error": str(error)})
+            return None, None
 
     def drop(self, upload_id: str) -> None:
         """Remove whatever the store has of an upload that became no data set."""

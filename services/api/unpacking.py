@@ -141,12 +141,13 @@ def unpack(path: Path, filename: str, root: Path, limits: Limits, taken: Taken) 
                 for entry in entries:
                     _check(entry, filename)
                 wanted = [entry for entry in entries if not entry.is_dir() and not _junk(entry.filename)]
+                room = limits.files - len(taken.sizes)
+                if len(wanted) > room:
+                    raise Invalid(
+                        f"{shown(filename)} has {len(wanted)} entries; an upload may hold {limits.files} files (MAX_FILES), "
+                        f"and {shown(wanted[room].filename)} is one too many."
+                    )
                 for entry in wanted:
-                    if len(taken.sizes) >= limits.files:
-                        raise Invalid(
-                            f"{shown(filename)} has {len(wanted)} entries; an upload may hold {limits.files} files (MAX_FILES), "
-                            f"and {shown(entry.filename)} is one too many."
-                        )
                     name = safe_name(entry.filename, folders=limits.folders, of=filename)
                     prepare(root, name, taken)
                     made.append(root / name)

@@ -15,10 +15,10 @@ from functools import lru_cache
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING
 
-from sqlalchemy import case, delete, select, update
+from sqlalchemy import case, delete, literal, select, update
 from werkzeug.exceptions import HTTPException, Locked, RequestEntityTooLarge
 
-from runtime.db import now
+from runtime.db import UtcDateTime, now
 from runtime.errors import Conflict, Invalid, NotFound
 from services.api import datasets
 from services.api.direct import SPOOL, STORE
@@ -110,30 +110,33 @@ class Uploads:
             most_bytes=settings.max_upload_bytes,
             folders=settings.max_upload_folders,
         )
-        past = self._direct.takes(manifest) if (wish.direct if wish.direct is not None else direct) else False
-        self._quotas.admit_bytes(0 if past else manifest.length)
+        upload_id, name = datasets.new_id(), plain_name(wish.name, "The name")
+        wanted = direct if wish.direct is None else wish.direct
+        store_upload, part_bytes = self._direct.begin(upload_id, manifest) if wanted else (None, None)
+        past = store_upload is not None
         upload = OpenUpload(
-            id=datasets.new_id(),
-            name=plain_name(wish.name, "The name"),
+            id=upload_id,
+            name=name,
             fingerprint=wish.fingerprint,
             length=manifest.length,
             files=len(manifest.files),
             way=STORE if past else SPOOL,
+            store_upload=store_upload,
+            part_bytes=part_bytes,
             expires_at=now() + (self._keep_in_store if past else self._keep),
         )
         folder = self._spool / upload.id
-        folder.mkdir()
         try:
+            self._quotas.admit_bytes(0 if past else manifest.length)
+            folder.mkdir()
             manifest.write(folder / "manifest.json")
             (folder / "lock").touch()
-            if past:
-                upload.store_upload, upload.part_bytes = self._direct.begin(upload.id, upload.length)
             with self._db.write() as session:
                 self._quotas.admit_upload(session, manifest.length)
                 session.add(upload)
         except BaseException:
             datasets.drop_spool(self._spool, upload.id)
-            if upload.store_upload:
+            if past:
                 self._direct.drop(upload.id)
             raise
         return upload
@@ -335,7 +338,10 @@ class Uploads:
         return size
 
     def _advance(self, upload_id: str, offset: int, to: int) -> OpenUpload:
-        keep = case((OpenUpload.way == STORE, now() + self._keep_in_store), else_=now() + self._keep)
+        keep = case(
+            (OpenUpload.way == STORE, literal(now() + self._keep_in_store, UtcDateTime)),
+            else_=literal(now() + self._keep, UtcDateTime),
+        )
         with self._db.write() as session:
             upload: OpenUpload | None = session.scalar(
                 update(OpenUpload)

@@ -21,7 +21,8 @@ from sqlalchemy import delete, update
 from contracts.events import DatasetSchemaFailed, DatasetStagingFailed
 from contracts.shards import ShardIndex
 from runtime.db import Database, now
-from runtime.storage import open_store
+from runtime.storage import StoreRefused, open_store
+from runtime.storage.direct import S3Direct
 from services.api import datasets
 from services.api.direct import Direct
 from services.api.manifest import File, Manifest
@@ -255,6 +256,14 @@ def test_a_sender_that_does_not_ask_sends_to_the_spool(stored, sender, wish):
     told = sender.begin(**wish)
     assert (told["way"], told["chunk_bytes"]) == ("spool", stored.settings.upload_chunk_bytes)
     assert unfinished() == []
+
+
+def test_a_store_that_refuses_leaves_the_upload_to_the_spool(stored, sender, monkeypatch):
+    def refuse(*_):
+        raise StoreRefused("bucket test-bucket: Access Denied (AccessDenied)")
+
+    monkeypatch.setattr(S3Direct, "begin", refuse)
+    assert sender.begin()["way"] == "spool"
 
 
 def test_a_sender_may_ask_where_uploads_in_chunks_begin_too(sender):
