@@ -43,7 +43,7 @@ SERVICES = [RelaySettings, ApiSettings, IngestSettings, LauncherSettings, Metric
 @pytest.fixture(autouse=True)
 def _nothing_known(monkeypatch):
     """Other tests' settings are not ours."""
-    monkeypatch.setattr(redaction, "_known", set())
+    monkeypatch.setattr(redaction, "_known", ())
 
 
 @pytest.fixture
