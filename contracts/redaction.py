@@ -21,8 +21,8 @@ _SCHEMES = r"(?:Bearer|Basic|Token|Digest|AWS4-HMAC-SHA256)"
 _PATTERNS = tuple(
     re.compile(pattern, flags)
     for pattern, flags in (
-        # The password of a URL, up to its last @: it may hold anything that is not blank
-        (r"(://[^\s/@:\"']*:)[^\s\"'\\<>]+(?=@)", re.ASCII),
+        # The password of a URL, up to its last @: it may hold anything that is not blank. Bounded, or hostile text takes minutes
+        (r"(://[^\s/@:\"']{0,128}:)[^\s\"'\\<>]{1,256}(?=@)", re.ASCII),
         (rf"(Authorization{_EQUALS}(?:{_SCHEMES}\s+)?)[^\"'\\\r\n]+", re.IGNORECASE | re.ASCII),
         (r"(\b(?:Bearer|Basic)\s+)[A-Za-z0-9._~+/-]{8,}=*", re.ASCII),
         (
@@ -45,7 +45,7 @@ _PATTERNS = tuple(
         (r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?=-----END|$)", re.DOTALL | re.ASCII),
     )
 )
-_known: set[str] = set()
+_known: tuple[str, ...] = ()  # the longest first, for one may be a part of another
 
 
 def hide(secrets: Iterable[str]) -> None:
@@ -54,17 +54,20 @@ def hide(secrets: Iterable[str]) -> None:
     Args:
         secrets: The values; those shorter than 12 characters are left to the patterns, for they may be words.
     """
-    for secret in secrets:
-        if len(secret) >= _SHORTEST:
-            _known.update(
-                (
-                    secret,
-                    quote(secret, safe=""),
-                    quote_plus(secret),
-                    json.dumps(secret)[1:-1],
-                    repr(secret)[1:-1],
-                )
-            )
+    global _known  # noqa: PLW0603 - of the process, as its logging is
+    ways = {
+        way
+        for secret in secrets
+        if len(secret) >= _SHORTEST
+        for way in (
+            secret,
+            quote(secret, safe=""),
+            quote_plus(secret),
+            json.dumps(secret)[1:-1],
+            repr(secret)[1:-1],
+        )
+    }
+    _known = tuple(sorted({*_known, *ways}, key=len, reverse=True))
 
 
 def passwords_of(url: str) -> list[str]:
@@ -78,7 +81,7 @@ def passwords_of(url: str) -> list[str]:
 
 def redacted(text: str) -> str:
     """Give a text with every secret in it replaced."""
-    for secret in sorted(_known, key=len, reverse=True):  # one may be a part of another
+    for secret in _known:
         text = text.replace(secret, HIDDEN)
     for pattern in _PATTERNS:
         text = pattern.sub(rf"\g<1>{HIDDEN}", text)

@@ -40,12 +40,17 @@ ENVIRONMENT = {
 SERVICES = [RelaySettings, ApiSettings, IngestSettings, LauncherSettings, MetricsSettings, PredictorSettings]
 
 
+@pytest.fixture(autouse=True)
+def _nothing_known(monkeypatch):
+    """Other tests' settings are not ours."""
+    monkeypatch.setattr(redaction, "_known", ())
+
+
 @pytest.fixture
 def lines(monkeypatch, request):
     """Log as a service does, and give what it wrote."""
     root = logging.getLogger()
     before = (root.handlers[:], root.level, sys.excepthook, threading.excepthook)
-    monkeypatch.setattr(redaction, "_known", set())
     out = io.StringIO()
     monkeypatch.setattr(sys, "stdout", out)
     log.configure("test", "DEBUG", getattr(request, "param", "json"))
@@ -117,8 +122,7 @@ def test_each_service_that_takes_a_secret_is_among_those():
     }
 
 
-def test_a_short_password_hides_itself_and_not_every_word_like_it(monkeypatch):
-    monkeypatch.setattr(redaction, "_known", set())
+def test_a_short_password_hides_itself_and_not_every_word_like_it():
     redaction.hide(redaction.passwords_of("postgresql://triptych:triptych@db/triptych"))
     told = redacted("triptych.metrics: postgresql://triptych:triptych@db/triptych, password=triptych")
     assert told == "triptych.metrics: postgresql://triptych:[hidden]@db/triptych, password=[hidden]"
