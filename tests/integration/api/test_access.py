@@ -47,6 +47,8 @@ def theirs(platform):
     ]
     files = [{"field": "file", "name": "a.csv", "size": 9}]
     upload = platform.client.post("/api/uploads/", json={"files": files}).json["id"]
+    wish = {"url": "https://93.184.215.14/hook", "events": ["job.succeeded"], "name": "w"}
+    webhook = platform.client.post("/api/webhooks/", json=wish).json["id"]
     with platform.database.read() as session:
         key = session.query(Key).one().id
     return {
@@ -58,6 +60,7 @@ def theirs(platform):
         "name": "report.json",
         "path": "photos/p0.png",
         "delivery_id": 1,
+        "webhook_id": webhook,
     }  # fmt: skip
 
 
@@ -67,7 +70,8 @@ def calls(platform, theirs):
     adapter = platform.app.url_map.bind("localhost")
     made = []
     for rule in platform.app.url_map.iter_rules():
-        path = adapter.build(rule.endpoint, {name: theirs[name] for name in rule.arguments})
+        values = {name: theirs[name] for name in rule.arguments if name not in (rule.defaults or {})}
+        path = adapter.build(rule.endpoint, values)
         for method in sorted(rule.methods - {"OPTIONS"}):
             needed = platform.app.extensions["triptych"].guard.needed(rule.endpoint, method)
             made.append(Call(rule.endpoint, method, path, needed))
@@ -104,6 +108,9 @@ def body_of(call, theirs):
         "uploads.begin": {"files": [{"field": "file", "name": "a.csv", "size": 9}]},
         "keys.make": {"name": "k", "scopes": ["read"]},
         "workspaces.make": {"name": "w"},
+        "direct.begin": {"files": [{"field": "file", "name": "a.csv", "size": 9}]},
+        "direct.sign": {"number": 1, "crc32": "AAAAAA=="},
+        "webhooks.create": {"url": "https://93.184.215.14/hook", "events": ["job.succeeded"], "name": "w"},
         "session.sign_in": {"key": KEY},
     }.get(call.endpoint)  # fmt: skip
     return {"json": json} if json is not None else {}
@@ -163,6 +170,8 @@ def test_every_route_refuses_everybody_who_may_not(platform, calls, theirs, key,
 
 def test_what_needs_no_key_is_this_and_no_more(calls):
     assert {call.path for call in calls if call.needed == PUBLIC} == {
+        "/api/docs/",
+        "/api/docs/report.json",  # a file of the page by its name
         "/api/health/",
         "/api/openapi.json",
         "/api/session/",  # POST and DELETE, which make and end a sign-in
