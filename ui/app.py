@@ -10,7 +10,7 @@ from flask import Flask, Response, abort, jsonify, request
 
 from ui import access, bundles, compression, headers, routing, shell, sign_in
 from ui.api import Api, ApiProblem
-from ui.pages import compare, dataset, datasets, home, job, jobs, new_job, try_model
+from ui.pages import account, compare, dataset, datasets, home, job, jobs, new_job, try_model
 
 if TYPE_CHECKING:
     from ui.settings import UiSettings
@@ -75,7 +75,7 @@ def create_app(settings: UiSettings) -> Dash:
     compression.install(app.server)
     sign_in.register(app.server, api, files)
     routing.register(app, api)
-    for page in (home, datasets, dataset, new_job, jobs, compare, job, try_model):
+    for page in (home, datasets, dataset, new_job, jobs, compare, job, try_model, account):
         page.register(app, api)
     headers.install(app, shell.early(files), settings)
     _add_probes(app.server, api)

@@ -73,7 +73,7 @@ def card(*children: Node, title: str | None = None, aside: Node = None, **props:
     return html.Section([head, *children], **given)
 
 
-def message(level: str, title: str, detail: Node = None, *, urgent: bool | None = None) -> Node:
+def message(level: str, title: Node, detail: Node = None, *, urgent: bool | None = None) -> Node:
     """Say that something is so.
 
     Args:

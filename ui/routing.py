@@ -17,7 +17,7 @@ from dash import ALL, ClientsideFunction, Dash, Input, Output, html
 
 from ui import first_paint, wording
 from ui.api import Api, ApiError, ApiProblem
-from ui.pages import compare, dataset, datasets, home, job, jobs, new_job, try_model
+from ui.pages import account, compare, dataset, datasets, home, job, jobs, new_job, try_model
 from ui.parts import empty, failure, heading, link_button, message
 from ui.shell import NAVIGATION, framed, link_class
 
@@ -56,6 +56,7 @@ PAGES = (
         lambda api, path, query: try_model.layout(api, path[0], query),
     ),
     Page(re.compile(r"/jobs/([^/]+)/?"), "Job", lambda api, path, _query: job.layout(api, *path)),
+    Page(re.compile(r"/account/?"), "Account", lambda api, _path, _query: account.layout(api)),
 )
 
 
