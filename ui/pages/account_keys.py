@@ -33,7 +33,6 @@ def section(api: Api, who: JSON) -> Node:
     """Show the keys and the form, to one who may make keys."""
     return card(
         html.Div(_table(api), id="keys-list", **attributes(aria_live="polite")),
-        html.Div(id="key-made"),
         dcc.Store(id="revoke-which"),
         dcc.Store(id="key-own", data=who["name"]),
         _form(who["scopes"]),
@@ -95,7 +94,12 @@ def _form(scopes: Sequence[str]) -> Node:
                         inputProps={"maxLength": 100},
                     ),
                     dmc.Select(
-                        id="key-expiry", label="It expires", data=list(EXPIRIES), value="90", allowDeselect=False
+                        id="key-expiry",
+                        label="It expires",
+                        description="From then on it does not count",
+                        data=list(EXPIRIES),
+                        value="90",
+                        allowDeselect=False,
                     ),
                     html.Div(
                         dmc.TextInput(
@@ -121,6 +125,7 @@ def _form(scopes: Sequence[str]) -> Node:
                 className="scopes",
             ),
             html.Div(dmc.Button("Make key", id="key-make"), className="actions"),
+            html.Div(id="key-made", className="made"),
         ],
         className="key-form",
     )
@@ -259,7 +264,9 @@ def shown_once(made: JSON, of: Node = None) -> Node:
         "warning",
         ["Copy the key ", name(made["name"]), of, " now"],
         [
-            html.P("It is shown this once. Nobody can read it again: if it is lost, revoke it and make another."),
+            html.P(
+                "It is shown this once. Nobody can read it again: if it is lost, revoke it and make another."
+            ),
             html.Div([field, copy], className="key-shown"),
         ],
         urgent=False,
@@ -267,15 +274,6 @@ def shown_once(made: JSON, of: Node = None) -> Node:
 
 
 def _what_ends(title: str, own: str) -> Node:
+    ends = " is refused from then on, and browsers that it signed in are signed out at once. Jobs go on. It cannot be undone."
     yours = html.P("You are here by a key of this name. If it is this one, you are out, too.", className="warn")
-    return [
-        html.P(
-            [
-                "Whatever uses ",
-                html.Strong(name(title)),
-                " is refused from then on, and browsers that were signed in by it are signed out at once. "
-                "Jobs go on. It cannot be undone.",
-            ]
-        ),
-        yours if title == own else None,
-    ]
+    return [html.P(["Whatever uses ", html.Strong(name(title)), ends]), yours if title == own else None]

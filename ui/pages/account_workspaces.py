@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, html, no_update
@@ -19,18 +19,18 @@ def section(api: Api) -> Node:
     return card(
         html.P("What is in one workspace does not exist for the others.", className="quiet"),
         html.Div(_table(api), id="workspaces-list", **attributes(aria_live="polite")),
-        html.Div(id="workspace-made"),
         html.Div(
             [
                 dmc.Title("Make a workspace", order=3, className="form-title"),
                 dmc.TextInput(
                     id="workspace-name",
                     label="Name",
-                    description="It gets a first key, which may make further ones there",
+                    description="Its first key is made along with it",
                     inputProps={"maxLength": 100},
                     className="search",
                 ),
                 html.Div(dmc.Button("Make workspace", id="workspace-make"), className="actions"),
+                html.Div(id="workspace-made", className="made"),
             ],
             className="key-form",
         ),
