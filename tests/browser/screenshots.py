@@ -89,7 +89,9 @@ def _signed_out(page: Page, platform: FakePlatform) -> None:
 
 def _new_key(page: Page, platform: FakePlatform) -> None:
     platform.add_key("nightly import", ["write"])[0]["revoked_at"] = "2026-11-20T10:00:00+00:00"
-    platform.add_key("dashboard of the whole department, only to look", ["read"], expires_at="2026-12-24T23:59:59+00:00")
+    platform.add_key(
+        "dashboard of the whole department, only to look", ["read"], expires_at="2026-12-24T23:59:59+00:00"
+    )
     platform.add_workspace("biology")
     page.goto("/account")
     page.get_by_label("Name").first.fill("laptop")

@@ -43,7 +43,8 @@ def section(api: Api, who: JSON) -> Node:
 
 def _table(api: Api) -> Node:
     header = ("Name", "Ends in", "May", "Made", "Last used", "Expires", "State")
-    return table(header, [_row(key) for key in api.keys()], "API keys", stacked=True)
+    listed = api.keys()
+    return table(header, [_row(key) for key in listed], "API keys", stacked=True)
 
 
 def _row(key: JSON) -> list[Node]:
@@ -251,7 +252,7 @@ def asked(
     return {"name": (title or "").strip(), "scopes": list(scopes or ()), "expires_at": expires_at}, errors
 
 
-def shown_once(made: JSON, of: Node = None) -> Node:
+def shown_once(made: JSON, *of: Node) -> Node:
     """Show a new key to be copied: nobody can read it again.
 
     Args:
@@ -262,7 +263,7 @@ def shown_once(made: JSON, of: Node = None) -> Node:
     copy = html.Button("Copy", type="button", className="link-button", **attributes(data_copy=made["key"]))
     return message(
         "warning",
-        ["Copy the key ", name(made["name"]), of, " now"],
+        ["Copy the key ", name(made["name"]), *of, " now"],
         [
             html.P(
                 "It is shown this once. Nobody can read it again: if it is lost, revoke it and make another."
@@ -275,5 +276,7 @@ def shown_once(made: JSON, of: Node = None) -> Node:
 
 def _what_ends(title: str, own: str) -> Node:
     ends = " is refused from then on, and browsers that it signed in are signed out at once. Jobs go on. It cannot be undone."
-    yours = html.P("You are here by a key of this name. If it is this one, you are out, too.", className="warn")
+    yours = html.P(
+        "You are here by a key of this name. If it is this one, you are out, too.", className="warn"
+    )
     return [html.P(["Whatever uses ", html.Strong(name(title)), ends]), yours if title == own else None]

@@ -68,7 +68,7 @@ def register(app: Dash, api: Api) -> None:
         except ApiError as error:
             return failure(error), no_update, no_update, None
         try:
-            shown = shown_once(api.make_key({**FIRST, "workspace": made["id"]}), [" of ", name(wanted)])
+            shown = shown_once(api.make_key({**FIRST, "workspace": made["id"]}), " of ", name(wanted))
         except ApiError as error:
             shown = _without_key(made["id"], error)
         return shown, _anew(api), "", None
