@@ -70,7 +70,7 @@ def test_a_workspace_is_made_with_a_first_key(page: Page, platform):
     assert key["workspace"] == platform.workspaces[1]["id"]
 
 
-def test_signed_out_in_the_midst_a_page_says_so_and_goes_on_after_another_tab_signed_in(
+def test_signed_out_in_the_midst_a_page_says_so_and_goes_on_after_signing_in_elsewhere(
     page: Page, platform, made, troubles
 ):
     troubles.expected = [OUT]
@@ -79,15 +79,26 @@ def test_signed_out_in_the_midst_a_page_says_so_and_goes_on_after_another_tab_si
     expect(page.locator("#live-connection")).to_have_text("live")
     platform.sessions.clear()
     platform.drop_connections()
-    told = page.locator("#signed-out")
-    expect(told).to_contain_text("You are signed out")
+    expect(page.locator("#signed-out")).to_contain_text("You are signed out")
     expect(page.locator("#live-connection")).to_have_text("signed out")
-    page.get_by_role("link", name="Jobs", exact=True).click()
+    page.request.post("/api/session/", data={"key": FIRST_KEY})  # another tab, for the page
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.locator("#live-connection")).to_have_text("live")
+    expect(page.locator("#signed-out")).to_have_count(0)
+
+
+def test_a_page_that_is_refused_leads_to_sign_in_and_back(page: Page, platform, made):
+    page.goto("/")
+    sign_in(page)
+    expect(page.get_by_role("heading", name="Home", exact=True)).to_be_visible()
+    page.goto("/datasets")
+    platform.sessions.clear()
+    page.get_by_label("Search by name").fill("animals")
     refused = page.locator("#page").get_by_role("alert")
     expect(refused).to_contain_text("You are signed out")
     refused.get_by_role("link", name="Sign in").click()
     sign_in(page)
-    expect(page.get_by_role("heading", name="Jobs", exact=True)).to_be_visible()
+    expect(page.get_by_role("heading", name="Data sets", exact=True)).to_be_visible()
 
 
 def test_an_upload_waits_for_a_sign_in_and_goes_on(page: Page, platform, tmp_path, troubles):
