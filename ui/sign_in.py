@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
-from flask import Response, redirect, request
+from flask import Response, request
 
 from ui import shell
 from ui.access import COOKIE
@@ -85,20 +85,22 @@ def needed() -> Response:
     query = request.query_string.decode("latin-1")
     asked = own(quote(request.path) + (f"?{query}" if query else ""))
     stale = COOKIE in request.cookies and "Authorization" not in request.headers
-    answer = Response(status=302)
-    answer.headers["Location"] = asked if stale else f"{PATH}?{urlencode({'next': asked})}"
-    answer.headers["Cache-Control"] = "no-store"
+    answer = _to(asked if stale else f"{PATH}?{urlencode({'next': asked})}", httpx.codes.FOUND)
     if stale:
         answer.delete_cookie(COOKIE, httponly=True, samesite="Lax")
     return answer
 
 
 def _sent_on(address: str, cookies: list[str]) -> Response:
-    answer = redirect(address, 303, Response)
+    answer = _to(address, httpx.codes.SEE_OTHER)
     for cookie in cookies:
         if cookie.startswith(f"{COOKIE}="):  # a load balancer's is none of the browser's
             answer.headers.add("Set-Cookie", cookie)
     return answer
+
+
+def _to(address: str, status: int) -> Response:
+    return Response(status=status, headers={"Location": address, "Cache-Control": "no-store"})
 
 
 def _document(files: dict[str, Bundle], title: str, body: str) -> str:
