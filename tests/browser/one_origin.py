@@ -37,7 +37,9 @@ class Site:
 
     def __init__(self, origin: str) -> None:
         self.origin = origin
-        self._ui = create_app(UiSettings(api_base=origin, api_timeout_seconds=5)).server.wsgi_app
+        self._ui = create_app(
+            UiSettings(api_base=origin, api_timeout_seconds=5, csp_origins="http://store.test")
+        ).server.wsgi_app
         self._both: WSGIApplication = self._ui
         self._platform: FakePlatform | None = None
 
