@@ -85,7 +85,7 @@ def main() -> None:
 
 def context(browser: Browser, client: httpx.Client) -> BrowserContext:
     """Open a browser context: a viewer with a cache and connections of its own."""
-    made = browser.new_context(base_url=str(client.base_url), viewport=WINDOW)
+    made = browser.new_context(base_url=str(client.base_url), viewport=WINDOW, bypass_csp=True)
     made.set_default_timeout(180_000)
     made.add_init_script(path=WATCH)
     return made

@@ -74,7 +74,9 @@ def main() -> None:
         ):
             visits: dict[str, list[dict[str, Any]]] = {"cold": [], "warm": []}
             for _ in range(options.rounds):
-                with browser.new_context(base_url=str(client.base_url), viewport=WINDOW) as viewer:
+                with browser.new_context(
+                    base_url=str(client.base_url), viewport=WINDOW, bypass_csp=True
+                ) as viewer:
                     viewer.add_init_script(WATCH)
                     for each in visits.values():
                         each.append(visit(viewer, path))

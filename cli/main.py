@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cli import dataset_commands, dead_letter_commands, job_commands, webhook_commands
+from cli import access_commands, dataset_commands, dead_letter_commands, job_commands, webhook_commands
 from cli.audit_command import audit
 from cli.data_dir import DataDir
 from cli.demo import demo as run_demo
@@ -31,11 +31,14 @@ app.add_typer(dataset_commands.app)
 app.add_typer(job_commands.app)
 app.add_typer(dead_letter_commands.app)
 app.add_typer(webhook_commands.app)
+app.add_typer(access_commands.keys)
+app.add_typer(access_commands.workspaces)
 app.command()(train)
 app.command()(sweep)
 app.command()(predict)
 app.command()(limits)
 app.command()(audit)
+app.command()(access_commands.whoami)
 app.command()(job_commands.logs)
 app.command()(job_commands.artifacts)
 

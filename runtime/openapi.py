@@ -32,6 +32,8 @@ _PROBLEM: JSON = {
 }
 MEANINGS = {
     "400": "The body is not JSON, or a parameter holds what no text here may",
+    "401": "There is no key or sign-in that counts",
+    "403": "The key has not the scope that this needs, or another site's page asks",
     "404": "There is none by that id",
     "413": "The body is too large",
     "415": "The body is not of the kind asked for",
@@ -139,7 +141,7 @@ def _operation_id(method: str, path: str) -> str:
 
 
 def _responses(call: JSON, *, has_id: bool) -> JSON:
-    codes = {"429", "default"}
+    codes = {"401", "403", "429", "default"}
     if has_id:
         codes.add("404")
     if any("name" in parameter for parameter in call.get("parameters", ())):

@@ -8,7 +8,7 @@ from typing import Literal, TypeVar
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from contracts.redaction import hide, passwords_of
+from contracts.redaction import hide, passwords_of, redacted
 
 KEY_FORM = re.compile(r"trp_[A-Za-z0-9_-]{32,128}", re.ASCII)  # of an API key
 
@@ -138,7 +138,8 @@ def load(cls: type[S]) -> S:
                 else f"is {_shown(name, problem['input'])}: {problem['msg']}"
             )
             lines.append(f"  {name.upper()} {got}{allowed}")
-        raise InvalidSettings("Settings are wrong:\n" + "\n".join(lines)) from None
+        # Also of what a check repeats of a value
+        raise InvalidSettings(redacted("Settings are wrong:\n" + "\n".join(lines))) from None
     hide(secrets_of(settings))
     return settings
 

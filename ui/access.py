@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -23,6 +24,16 @@ def forward(call: httpx.Request) -> httpx.Request:
     elif cookie := flask.request.cookies.get(COOKIE):
         call.headers["Cookie"] = f"{COOKIE}={cookie}"
     return call
+
+
+def no_cookies() -> CookieJar:
+    """Give what a client keeps of the API's cookies: nothing. It calls for everybody, and each cookie is one browser's."""
+    return CookieJar(DefaultCookiePolicy(allowed_domains=()))
+
+
+def has_proof() -> bool:
+    """Tell whether the present request says whom it comes from, truly or not."""
+    return "Authorization" in flask.request.headers or COOKIE in flask.request.cookies
 
 
 def install(server: flask.Flask) -> None:

@@ -35,6 +35,11 @@ class ApiProblem(ApiError):
     errors: dict[str, str] = field(default_factory=dict)
     findings: list[JSON] = field(default_factory=list)
 
+    @property
+    def signed_out(self) -> bool:
+        """Whether it is so for want of a key or sign-in that counts."""
+        return self.status == httpx.codes.UNAUTHORIZED
+
     def __str__(self) -> str:
         """Give the sentence to show."""
         return self.detail or self.title
@@ -54,6 +59,45 @@ class Api:
         except ApiError:
             return False
         return True
+
+    def who(self) -> JSON:
+        """Tell whom the present request comes from, and what that one may do."""
+        return self._call("GET", "/api/session/")
+
+    def sign_in(self, key: str, *, https: bool) -> list[str]:
+        """Sign a browser in by a key; gives its Set-Cookie headers.
+
+        Args:
+            key: As it was typed.
+            https: Whether the browser came by https, so that its cookie never goes another way.
+        """
+        headers = {"X-Forwarded-Proto": "https" if https else "http"}
+        answer = self._answer("POST", "/api/session/", json={"key": key}, headers=headers)
+        return answer.headers.get_list("Set-Cookie")
+
+    def sign_out(self) -> list[str]:
+        """Sign the present browser out; gives its Set-Cookie headers."""
+        return self._answer("DELETE", "/api/session/").headers.get_list("Set-Cookie")
+
+    def keys(self) -> list[JSON]:
+        """List the workspace's API keys, newest first."""
+        return list(self._call("GET", "/api/keys/")["items"])
+
+    def make_key(self, wish: JSON) -> JSON:
+        """Make an API key; the answer alone holds the key itself."""
+        return self._call("POST", "/api/keys/", json=wish)
+
+    def revoke_key(self, key_id: str) -> None:
+        """End an API key for good."""
+        self._call("DELETE", f"/api/keys/{_part(key_id)}/")
+
+    def workspaces(self) -> list[JSON]:
+        """List the workspaces by name."""
+        return list(self._call("GET", "/api/workspaces/")["items"])
+
+    def make_workspace(self, name: str) -> JSON:
+        """Make a workspace."""
+        return self._call("POST", "/api/workspaces/", json={"name": name})
 
     def datasets(self, *, page: int = 1, page_size: int = 25, search: str = "") -> JSON:
         """List data sets, newest first."""
@@ -161,6 +205,18 @@ class Api:
             return self._call("POST", path, json=body, headers=headers, timeout=CHECK_SECONDS)
 
     def _call(self, method: str, path: str, **arguments: Any) -> JSON:
+        response = self._answer(method, path, **arguments)
+        if not response.content:
+            return {}
+        try:
+            body = response.json()
+        except ValueError:
+            body = None
+        if not isinstance(body, dict):
+            raise ApiAway("What answers at the API's address is not the API.")
+        return body
+
+    def _answer(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         try:
             response = self._client.request(method, path, **arguments)
         except httpx.TimeoutException:
@@ -171,15 +227,7 @@ class Api:
             raise ApiAway(f"The API cannot be reached ({type(error).__name__}).") from None
         if response.is_error:
             raise _refusal(response)
-        if not response.content:
-            return {}
-        try:
-            body = response.json()
-        except ValueError:
-            body = None
-        if not isinstance(body, dict):
-            raise ApiAway("What answers at the API's address is not the API.")
-        return body
+        return response
 
 
 def _part(identifier: str) -> str:

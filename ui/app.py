@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import httpx
 from dash import Dash
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Response, abort, jsonify, request
 
-from ui import access, bundles, compression, headers, routing, shell
-from ui.api import Api
-from ui.pages import compare, dataset, datasets, home, job, jobs, new_job, try_model
+from ui import access, bundles, compression, headers, routing, shell, sign_in
+from ui.api import Api, ApiProblem
+from ui.pages import account, compare, dataset, datasets, home, job, jobs, new_job, try_model
 
 if TYPE_CHECKING:
     from ui.settings import UiSettings
@@ -24,8 +24,13 @@ class _App(Dash):
     early_api: Api
 
     def interpolate_index(self, **parts: str) -> str:  # type: ignore[override]
+        if not access.has_proof():
+            abort(sign_in.needed())
         index: str = super().interpolate_index(**parts)  # type: ignore[no-untyped-call]
-        title, page = routing.early(self.early_api, request.path, request.query_string.decode("latin-1"))
+        try:
+            title, page = routing.early(self.early_api, request.path, request.query_string.decode("latin-1"))
+        except ApiProblem:
+            abort(sign_in.needed())
         return index.replace("{title}", f"{title} · Triptych").replace("{page}", page)
 
 
@@ -41,6 +46,7 @@ def create_app(settings: UiSettings) -> Dash:
         timeout=settings.api_timeout_seconds,
         follow_redirects=True,
         auth=access.forward,
+        cookies=access.no_cookies(),
     )
     api = Api(client)
     files = bundles.read()
@@ -60,14 +66,16 @@ def create_app(settings: UiSettings) -> Dash:
         timeout=min(EARLY_SECONDS, settings.api_timeout_seconds),
         follow_redirects=True,
         auth=access.forward,
+        cookies=access.no_cookies(),
     )
     app.early_api = Api(eager)
     app.layout = shell.shell
     access.install(app.server)
     bundles.install(app.server, files)
     compression.install(app.server)
+    sign_in.register(app.server, api, files)
     routing.register(app, api)
-    for page in (home, datasets, dataset, new_job, jobs, compare, job, try_model):
+    for page in (home, datasets, dataset, new_job, jobs, compare, job, try_model, account):
         page.register(app, api)
     headers.install(app, shell.early(files), settings)
     _add_probes(app.server, api)

@@ -73,7 +73,7 @@ def card(*children: Node, title: str | None = None, aside: Node = None, **props:
     return html.Section([head, *children], **given)
 
 
-def message(level: str, title: str, detail: Node = None, *, urgent: bool | None = None) -> Node:
+def message(level: str, title: Node, detail: Node = None, *, urgent: bool | None = None) -> Node:
     """Say that something is so.
 
     Args:
@@ -87,6 +87,7 @@ def message(level: str, title: str, detail: Node = None, *, urgent: bool | None 
 
 
 _TITLES = {
+    403: "Not allowed",
     404: "Not found",
     409: "Not possible now",
     422: "Not accepted",
@@ -104,9 +105,14 @@ def failure(error: ApiError, *, retry: bool = False, back: str = "", again: str 
         back: An address to go to instead, for what does not exist.
         again: An address to load anew, where the page has been changed since it was asked for.
     """
-    if isinstance(error, ApiAway):
+    if isinstance(error, ApiProblem) and error.signed_out:
+        # signed_out.js makes the link one that leads back to this page
+        link = html.A("Sign in", href="/sign-in", className="link-button", **attributes(data_sign_in="true"))
+        title = "You are signed out"
+        detail: list[Node] = [html.P(str(error)), html.Div(link, className="actions")]
+    elif isinstance(error, ApiAway):
         hint = "Nothing is lost. See that it runs, then try again."
-        detail: list[Node] = [html.P(str(error)), html.P(hint)]
+        detail = [html.P(str(error)), html.P(hint)]
         title = "The platform does not answer"
     else:
         status = error.status if isinstance(error, ApiProblem) else 0

@@ -16,8 +16,8 @@ from urllib.parse import parse_qsl, unquote
 from dash import ALL, ClientsideFunction, Dash, Input, Output, html
 
 from ui import first_paint, wording
-from ui.api import Api, ApiError
-from ui.pages import compare, dataset, datasets, home, job, jobs, new_job, try_model
+from ui.api import Api, ApiError, ApiProblem
+from ui.pages import account, compare, dataset, datasets, home, job, jobs, new_job, try_model
 from ui.parts import empty, failure, heading, link_button, message
 from ui.shell import NAVIGATION, framed, link_class
 
@@ -56,6 +56,7 @@ PAGES = (
         lambda api, path, query: try_model.layout(api, path[0], query),
     ),
     Page(re.compile(r"/jobs/([^/]+)/?"), "Job", lambda api, path, _query: job.layout(api, *path)),
+    Page(re.compile(r"/account/?"), "Account", lambda api, _path, _query: account.layout(api)),
 )
 
 
@@ -88,6 +89,9 @@ def early(api: Api, path: str, search: str) -> tuple[str, str]:
         api: One that gives up soon. What is wrong, the page itself tells.
         path: Of the address, decoded.
         search: Its query.
+
+    Raises:
+        ApiProblem: Nobody is signed in who may look at it.
     """
     for page in PAGES:
         match = page.pattern.fullmatch(path)
@@ -96,7 +100,9 @@ def early(api: Api, path: str, search: str) -> tuple[str, str]:
         try:
             children = page.layout(api, match.groups(), dict(parse_qsl(search)))
             return page.title, first_paint.written(framed(children, section(path)))
-        except ApiError:
+        except ApiError as error:
+            if isinstance(error, ApiProblem) and error.signed_out:
+                raise
             return page.title, ""
         except Exception:
             log.exception("a page could not be written", extra={"path": path})

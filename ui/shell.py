@@ -104,7 +104,7 @@ def framed(page: Node, here: str) -> Node:
     """
     return [
         html.Header(
-            html.Div([_brand(), _navigation(here), _scheme_toggle()], className="header-inner"),
+            html.Div([_brand(), _navigation(here), _tools()], className="header-inner"),
             className="header",
         ),
         html.Main(html.Div(page, className="page"), className="main"),
@@ -119,7 +119,7 @@ def shell() -> Any:
             dcc.Store(id="page-title"),
             html.A("Skip to content", href="#page", className="skip-link"),
             html.Header(
-                html.Div([_brand(), _navigation(), _scheme_toggle()], className="header-inner"),
+                html.Div([_brand(), _navigation(), _tools()], className="header-inner"),
                 className="header",
             ),
             html.Main(html.Div(id="page", className="page", tabIndex=-1), className="main"),
@@ -153,6 +153,16 @@ def _navigation(here: str = "") -> Any:
         for text, href in NAVIGATION
     ]
     return html.Nav(links, className="nav", **attributes(aria_label="Main"))
+
+
+def _tools() -> Any:
+    account = dcc.Link(
+        [icon("person"), html.Span("Account", className="sr-only")],
+        href="/account",
+        className="account-link",
+        title="Account",
+    )
+    return html.Div([account, _scheme_toggle()], className="tools")
 
 
 def _scheme_toggle() -> Any:

@@ -25,6 +25,12 @@ STATE_COLORS = {
     "rejected": "red",
 }
 STATE_WORDS = {"uploaded": "preparing", "timed_out": "timed out"}
+SCOPES = {
+    "read": "look at everything in the workspace",
+    "write": "upload, train, predict, change and delete",
+    "admin": "make and revoke the workspace's keys",
+    "operator": "look after the whole platform: workspaces, keys of any, dead letters, limits and clean-up",
+}
 ACTIVE = ("queued", "launching", "running")
 ENDED = ("succeeded", "failed", "cancelled", "timed_out")
 RETRYABLE = ("failed", "cancelled", "timed_out")

@@ -10,6 +10,7 @@ from flask import send_from_directory
 from werkzeug.exceptions import NotFound
 
 from runtime import openapi
+from runtime.access import signins
 from runtime.arguments import Blueprint
 from services.api import idempotency, wire
 
@@ -26,6 +27,12 @@ PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+_WITHOUT_A_KEY = {
+    ("get", "/api/health/"),
+    ("post", "/api/session/"),
+    ("delete", "/api/session/"),
+    ("patch", "/api/training_jobs/{job_id}/metrics/"),  # a trainer's callback proves itself
+}
 _ID = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
 _IDS = dict.fromkeys(("dataset_id", "upload_id", "job_id", "prediction_id", "webhook_id"), _ID) | {
     "path": {"type": "string", "minLength": 1, "description": "of an uploaded file; may hold slashes"}
@@ -39,7 +46,7 @@ def add_routes(app: Flask, api: Api) -> None:
     def document() -> dict[str, Any]:
         own = openapi.finish(_with_headers(api.spec.to_dict()), wire.MODELS, _IDS)
         metrics = json.loads((resources.files("services.api") / _METRICS).read_text("utf-8"))
-        return openapi.merge(own, metrics)
+        return _with_access(openapi.merge(own, metrics))
 
     openapi.publish(app, "/api/openapi.json", document)
 
@@ -75,6 +82,20 @@ def _with_headers(document: dict[str, Any]) -> dict[str, Any]:
                 told.setdefault("headers", {})["ETag"] = {"schema": {"type": "string"}}
                 if method == "get":
                     call["responses"]["304"] = {"description": "It is still what If-None-Match names"}
+    return document
+
+
+def _with_access(document: dict[str, Any]) -> dict[str, Any]:
+    """Say how a caller proves who it is, and which calls need no such proof."""
+    document.setdefault("components", {})["securitySchemes"] = {
+        "key": {"type": "http", "scheme": "bearer", "description": "an API key, trp_…"},
+        "session": {"type": "apiKey", "in": "cookie", "name": signins.COOKIE},
+    }
+    document["security"] = [{"key": []}, {"session": []}]
+    for path, item in document["paths"].items():
+        for method, call in openapi.operations(item):
+            if (method, path) in _WITHOUT_A_KEY:
+                call["security"] = []
     return document
 
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from browser.fake_api import FakePlatform
 from browser.one_origin import Site, served
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Response, expect, sync_playwright
+from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page, Response, expect, sync_playwright
 
 from benchmarks.stage import find_chromium
+from support.wait import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -109,6 +110,21 @@ def _arrive_when_ready(page: Page) -> None:
     page.reload = patient(page.reload)  # type: ignore[method-assign]
 
 
+def _ask_from_here(page: Page) -> None:
+    """Let wait_for_function ask again and again, instead of a script in the page, which may not make code of text there."""
+
+    def true(expression: str, arg: object) -> bool:
+        try:
+            return bool(page.evaluate(expression, arg))
+        except Error:  # the page is going
+            return False
+
+    def wait(expression: str, *, arg: object = None) -> None:
+        until(lambda: true(expression, arg), expression, seconds=SHOWN_WITHIN / 1000)
+
+    page.wait_for_function = wait  # type: ignore[method-assign,assignment] # as above
+
+
 @pytest.fixture
 def page(profiles: Callable[[str], BrowserContext], origin: str, troubles: Troubles) -> Iterator[Page]:
     """A page at the UI's origin, without a past; the test fails where its console has errors or it asks another host."""
@@ -127,6 +143,7 @@ def page(profiles: Callable[[str], BrowserContext], origin: str, troubles: Troub
         lambda r: None if r.url.startswith((origin, "data:", "blob:")) else troubles.append(f"asked {r.url}"),
     )
     _arrive_when_ready(opened)
+    _ask_from_here(opened)
     yield opened
     context.set_offline(False)
     # cookies, local storage and databases; the scripts that are kept belong to none of these

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 JSON = dict[str, Any]
+FIRST_KEY = "trp_" + "only-for-tests" * 3
 ENDED = {"succeeded", "failed", "cancelled", "timed_out"}
 
 
@@ -62,8 +63,39 @@ class FakePlatform:
         self.refuse_upload_start: tuple[int, str, str] | None = None
         self.thinned = 0  # every how many-th point of its past a job's page is given; 0: all
         self.cut_streams = 0  # raised by one, it makes every open stream end as a broken connection does
+        self.asks_for_key = (
+            False  # else it is as on the platform's own machine, whose gateway has a key for everybody
+        )
+        self.keys: dict[str, JSON] = {}  # by the key itself
+        self.sessions: dict[str, JSON] = {}  # the key that a cookie was given for
+        self.workspaces: list[JSON] = [{"id": "default", "name": "default", "created_at": _ago(86_400 * 9)}]
         self.changed = threading.Condition()
         self._ids = count(1)
+        self.add_key("first key", ["read", "write", "admin", "operator"], secret=FIRST_KEY)
+
+    def add_key(
+        self,
+        name: str,
+        scopes: list[str],
+        *,
+        expires_at: str | None = None,
+        workspace: str | None = None,
+        secret: str = "",
+    ) -> tuple[JSON, str]:
+        """Add an API key; gives it, and what nobody is shown again."""
+        number = next(self._ids)
+        secret = secret or f"trp_fake-{number}"
+        self.keys[secret] = {
+            "id": f"key{number}", "name": name, "hint": secret[-4:], "scopes": scopes, "created_at": _ago(0), "expires_at": expires_at,
+            "revoked_at": None, "used_at": None, "workspace": workspace or "default",
+        }  # fmt: skip
+        return self.keys[secret], secret
+
+    def add_workspace(self, name: str) -> JSON:
+        """Add a workspace."""
+        made = {"id": f"ws{next(self._ids)}", "name": name, "created_at": _ago(0)}
+        self.workspaces.append(made)
+        return made
 
     def add_dataset(self, name: str, text: str, *, files: int = 0, done: bool = True) -> str:
         """Add a data set; `done` says whether both tracks have ended."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from browser import fake_data, fake_predictions
+from browser.fake_access import add_access
 from browser.fake_api import ENDED, JSON, FakePlatform, picture, problem
 from browser.fake_uploads import add_store, add_uploads
 from flask import Flask, Response, jsonify, request
@@ -39,6 +40,7 @@ def create_api(platform: FakePlatform) -> Flask:
         away = platform.down or (platform.metrics_down and of_metrics)
         return Response("<h1>502 Bad Gateway</h1>", 502) if away else None
 
+    add_access(app, platform)
     _datasets(app, platform)
     add_uploads(app, platform)
     add_store(app, platform)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from browser import fake_data, fake_predictions
-from browser.fake_api import FakePlatform
+from browser.fake_api import FIRST_KEY, FakePlatform
 from browser.fake_routes import create_api
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -37,15 +37,23 @@ class Site:
 
     def __init__(self, origin: str) -> None:
         self.origin = origin
-        self._ui = create_app(UiSettings(api_base=origin, api_timeout_seconds=5)).server.wsgi_app
+        self._ui = create_app(
+            UiSettings(api_base=origin, api_timeout_seconds=5, csp_origins="http://store.test")
+        ).server.wsgi_app
         self._both: WSGIApplication = self._ui
+        self._platform: FakePlatform | None = None
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if self._platform and not self._platform.asks_for_key:
+            environ.setdefault(
+                "HTTP_AUTHORIZATION", f"Bearer {FIRST_KEY}"
+            )  # as the gateway does on its own machine
         return self._both(environ, start_response)
 
     @contextmanager
     def showing(self, platform: FakePlatform) -> Iterator[None]:
         """Put a platform behind the API's paths for a while."""
+        self._platform = platform
         self._both = DispatcherMiddleware(self._ui, {"/api": create_api(platform)})
         try:
             yield

@@ -41,6 +41,8 @@ PAGES = {
     "job-waiting": "/jobs/{waiting}",
     "try": "/jobs/{done}/try",
     "try-answer": "/jobs/{done}/try?prediction={predicted}",
+    "account": "/account",
+    "sign-in": "/sign-in?next=/jobs",
     "nowhere": "/nowhere",
     "job-unknown": "/jobs/unknown",
 }
@@ -69,6 +71,34 @@ def _away(page: Page, platform: FakePlatform) -> None:
     page.get_by_role("alert").first.wait_for()
 
 
+def _wrong_key(page: Page, platform: FakePlatform) -> None:
+    platform.asks_for_key = True
+    page.goto("/datasets")
+    page.get_by_label("API key").fill("trp_wrong")
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("alert").wait_for()
+
+
+def _signed_out(page: Page, platform: FakePlatform) -> None:
+    page.goto("/datasets")
+    page.get_by_role("heading", name="All data sets").wait_for()
+    platform.asks_for_key = True
+    page.get_by_role("link", name="Jobs", exact=True).click()
+    page.get_by_role("alert").first.wait_for()
+
+
+def _new_key(page: Page, platform: FakePlatform) -> None:
+    platform.add_key("nightly import", ["write"])[0]["revoked_at"] = "2026-11-20T10:00:00+00:00"
+    platform.add_key(
+        "dashboard of the whole department, only to look", ["read"], expires_at="2026-12-24T23:59:59+00:00"
+    )
+    platform.add_workspace("biology")
+    page.goto("/account")
+    page.get_by_label("Name").first.fill("laptop")
+    page.get_by_role("button", name="Make key").click()
+    page.get_by_role("button", name="Copy").wait_for()
+
+
 def _empty(path: str) -> Callable[[Page, FakePlatform], None]:
     return lambda page, _platform: page.goto(path) and None
 
@@ -82,6 +112,9 @@ SCENES: dict[str, Callable[[Page, FakePlatform], None]] = {
     "refused-429": _refused(429, "Too many uploads", "10 uploads are open, and QUOTA_OPEN_UPLOADS allows 10. Finish or remove one, or wait."),
     "refused-507": _refused(507, "No space left", "The upload has 3.2 GB, and the platform has 1.1 GB left (MIN_FREE_BYTES). Remove data sets that nobody needs."),
     "api-away": _away,
+    "wrong-key": _wrong_key,
+    "signed-out": _signed_out,
+    "new-key": _new_key,
 }  # fmt: skip
 
 

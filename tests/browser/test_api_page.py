@@ -8,8 +8,10 @@ import pytest
 from playwright.sync_api import expect
 from werkzeug.serving import make_server
 
+from runtime.db import Database
 from services.api.app import create_app
 from services.api.settings import ApiSettings
+from support.access import HEADERS, migrate
 from support.ports import free_port
 
 
@@ -23,6 +25,9 @@ def origin(tmp_path):
         objects_url=tmp_path.as_uri(),
         spool_dir=tmp_path,
     )
+    db = Database(settings.database_url)
+    migrate(db)
+    db.engine.dispose()
     app = create_app(settings)
     server = make_server("127.0.0.1", port, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
@@ -35,6 +40,7 @@ def origin(tmp_path):
 
 
 def test_it_shows_every_call(page, origin):
+    page.set_extra_http_headers(HEADERS)  # as the gateway adds them
     page.goto(f"{origin}/api/docs/", wait_until="load")
     expect(page.get_by_role("heading", name="Triptych")).to_be_visible()
     for call in ("/api/training_jobs/{job_id}/start/", "/api/metrics/curves/", "/api/webhooks/"):

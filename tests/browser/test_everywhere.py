@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 PAGES = ("/", "/datasets", "/datasets/{animals}", "/datasets/{uploading}", "/jobs", "/jobs/new", "/jobs/new?dataset={animals}",
          "/jobs/new?from={done}", "/jobs/new?dataset={animals}#model", "/jobs/new?dataset={animals}#training", "/jobs/new?dataset={animals}#review", "/jobs/compare", "/jobs/compare?jobs={done},{running}", "/jobs/{done}", "/jobs/{failed}", "/jobs/{running}",
-         "/jobs/{done}/try", "/jobs/{done}/try?prediction={predicted}")  # fmt: skip
+         "/jobs/{done}/try", "/jobs/{done}/try?prediction={predicted}", "/account", "/sign-in?next=/jobs")  # fmt: skip
 
 
 @pytest.fixture

@@ -147,7 +147,10 @@ def reload_in_the_middle(page: Page, platform, chosen, chunks=3):
     platform.let_chunks_pass()
 
 
-def test_after_a_reload_the_same_files_go_on_where_they_were(page: Page, platform, chosen):
+def test_after_a_reload_the_same_files_go_on_where_they_were(page: Page, platform, chosen, troubles):
+    troubles.expected = [
+        "409"
+    ]  # where the chunk that was under way arrives just after the page has asked how far it is
     reload_in_the_middle(page, platform, chosen)
     expect(page.get_by_text("Unfinished upload: zoo.csv")).to_be_visible()
     # the chunk that was under way may have arrived

@@ -14,6 +14,8 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.core.parameters import ParameterLocation
 from schemathesis.specs.openapi import checks
 
+from support.access import HEADERS
+
 if TYPE_CHECKING:
     from flask import Flask
 
@@ -85,7 +87,7 @@ def fuzz(
         def check(case, picks):
             if picks:  # else what was generated, which nothing is named by
                 _name_existing(case, seeded, picks)
-            response = case.call()
+            response = case.call(headers=HEADERS)
             answers[response.status_code] = answers.get(response.status_code, 0) + 1
             # In a form everything is bytes: a file that is none by its schema cannot be told from one that is
             form = case.media_type == "multipart/form-data"

@@ -8,7 +8,7 @@ window.triptych = window.triptych || {};
   const ENDED = ["succeeded", "failed", "cancelled", "timed_out"];
   const WORDS = {
     connecting: "connecting…", live: "live", reconnecting: "connection lost, trying again…", ended: "ended",
-    paused: "paused in the background",
+    paused: "paused in the background", "signed-out": "signed out",
   };
   const SETTLE_TRIES = 20;
 
@@ -56,6 +56,7 @@ window.triptych = window.triptych || {};
     let agreed = tries <= 0;
     try {
       const answer = await fetch("/api/training_jobs/" + encodeURIComponent(jobId) + "/");
+      if (answer.status === 401) await triptych.whenSignedIn();
       const job = await answer.json();
       agreed = agreed || job.attempt > attempt || (job.state === state && job.attempt === attempt);
     } catch (error) { /* the API is away: try again */ }

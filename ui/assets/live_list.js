@@ -40,8 +40,8 @@ window.triptych = window.triptych || {};
       connection: function (state) {
         if (state === "ended") heard("ended");
         const text = entry.element.querySelector(".follow-text");
-        if (!text || state !== "live" && state !== "reconnecting") return;
-        if (state === "reconnecting") text.textContent = AWAY;
+        if (!text || !["live", "reconnecting", "signed-out"].includes(state)) return;
+        if (state !== "live") text.textContent = AWAY;
         else if (text.textContent === AWAY) text.textContent = entry.waiting;
       },
     });

@@ -19,6 +19,12 @@ window.triptych = window.triptych || {};
         const answer = await fetch("/api/training_jobs/" + encodeURIComponent(jobId) + "/logs/?tail=300");
         const text = await answer.text();
         if (closed) return;
+        if (answer.status === 401) {
+          triptych.setText("live-log-note", "You are signed out.");
+          await triptych.whenSignedIn();
+          if (!closed) load();
+          return;
+        }
         if (answer.ok) note = show(JSON.parse(text));
         else note = triptych.refusal(answer.status, text);
       } catch (error) {
@@ -26,6 +32,7 @@ window.triptych = window.triptych || {};
       }
       if (closed) return;
       triptych.setText("live-log-note", note);
+      clearTimeout(timer);  // of another, begun by the button meanwhile
       if (!over) timer = setTimeout(load, EVERY);
     }
 

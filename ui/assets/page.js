@@ -167,6 +167,7 @@ window.triptych = window.triptych || {};
       if (address) history.replaceState(history.state, "", address);
       return "";
     },
+    showKeyDate: function (expiry) { return expiry === "date" ? {} : { display: "none" }; },
     mountUpload: function () { triptych.mountUpload(); return ""; },
     mountJob: function (job) { triptych.mountJob(job); return ""; },
     watchPrediction: function (asked) { triptych.watchPrediction(asked); return ""; },

@@ -28,6 +28,9 @@ window.triptych = window.triptych || {};
         ended = prediction.state === "succeeded" || prediction.state === "failed";
         if (prediction.state === "waiting") say("Waiting for the data set to be ready…");
         else if (!ended) say(seconds < 3 ? "Predicting…" : "Predicting… " + triptych.duration(seconds) + "; a model is loaded first where it is not in use");
+      } else if (answer.status === 401) {
+        say("You are signed out.");
+        await triptych.whenSignedIn();
       } else if (answer.status < 500) {
         say(triptych.refusal(answer.status, await answer.text()));
         age(false);

@@ -20,7 +20,7 @@ window.triptych = window.triptych || {};
     return answer.json();
   };
 
-  /* The stream begins behind item number `last`, with null at the present, whatever went before; handlers: item(item), heartbeat(beat), connection(state: connecting|live|reconnecting|ended|paused) */
+  /* The stream begins behind item number `last`, with null at the present, whatever went before; handlers: item(item), heartbeat(beat), connection(state: connecting|live|reconnecting|signed-out|ended|paused) */
   triptych.openStream = function (jobId, last, handlers) {
     let source = null;
     let wait = FIRST_WAIT;
@@ -59,11 +59,20 @@ window.triptych = window.triptych || {};
       source.onerror = function () {
         if (closed || ended || mine !== source) return;
         handlers.connection("reconnecting");
-        if (mine.readyState === EventSource.CLOSED) {
-          reopen(wait);
-          wait = Math.min(LONGEST_WAIT, wait * 2);
-        }
+        if (mine.readyState === EventSource.CLOSED) refused(mine);
       };
+    }
+
+    /* EventSource does not say what the answer was. */
+    async function refused(mine) {
+      let after = wait;
+      wait = Math.min(LONGEST_WAIT, wait * 2);
+      if (await triptych.isSignedOut() && mine === source) {
+        handlers.connection("signed-out");
+        await triptych.whenSignedIn();
+        after = 0;
+      }
+      if (mine === source && !ended) reopen(after);
     }
 
     function reopen(after) {

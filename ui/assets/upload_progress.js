@@ -84,7 +84,8 @@ window.triptych = window.triptych || {};
   }
 
   function trouble(upload) {
-    return upload.state === "waiting" ? upload.why + " Nothing is lost: trying again in " + upload.again + " s." : "";
+    if (upload.state !== "waiting") return "";
+    return upload.why + " Nothing is lost: " + (upload.again === null ? "it goes on once you are signed in again." : "trying again in " + upload.again + " s.");
   }
 
   function show(id, visible) {
@@ -117,7 +118,7 @@ window.triptych = window.triptych || {};
     const percent = Math.floor(100 * share(upload)) + " %";
     if (upload.state === "done") return ["Uploaded: ", ". Open it"];
     if (upload.state === "failed") return ["The upload of ", " has stopped. See why"];
-    if (upload.state === "waiting") return ["The upload of ", " waits for the connection, at " + percent];
+    if (upload.state === "waiting") return ["The upload of ", upload.again === null ? " waits for you to sign in, at " + percent : " waits for the connection, at " + percent];
     if (upload.state === "paused") return ["The upload of ", " is paused, at " + percent];
     const left = upload.speed ? ", " + triptych.duration((upload.total - upload.sent) / upload.speed) + " left" : "";
     return ["Uploading ", ", " + percent + left];

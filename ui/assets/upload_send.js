@@ -14,7 +14,7 @@ window.triptych = window.triptych || {};
   const PASSES = new Set([0, 423, 502, 503, 504]);  // no connection, another request at work, the service restarts
 
   /* state: idle, starting, sending, paused, waiting (for the connection), finishing (all bytes are there), failed, done.
-     Each change is told by the event triptych:upload. offset: bytes the server has for good; sent: with those under way. fatal: there is nothing left to go on with. */
+     again: seconds to the next try, null if a person is waited for. Each change is told by the event triptych:upload. offset: bytes the server has for good; sent: with those under way. fatal: there is nothing left to go on with. */
   const upload = {
     state: "idle", name: "", items: [], ends: [], total: 0, offset: 0, sent: 0, speed: 0, url: "", chunk: 0, way: "spool",
     error: "", fatal: false, why: "", again: 0, dataset: null,
@@ -83,14 +83,24 @@ window.triptych = window.triptych || {};
     }
   }
 
+  /* Waits for a person to sign in. */
+  async function pauseSignedOut(mine) {
+    samples = [];
+    tell({ state: "waiting", why: "You are signed out.", again: null, sent: upload.offset, speed: 0 });
+    await Promise.race([triptych.whenSignedIn(), new Promise(function (resolve) { wake = resolve; })]);
+    wake = null;
+    if (mine !== run) throw new Stopped();
+  }
+
   /* Asks until there is an answer that is about the upload. */
   async function insist(mine, state, make) {
     for (let seconds = 1; ; seconds = Math.min(2 * seconds, LONGEST_PAUSE)) {
       tell({ state: state });
       const answer = await make(seconds > 1);
       if (mine !== run) throw new Stopped();
-      if (!PASSES.has(answer.status)) return answer;
-      await pause(mine, seconds, answer.status);
+      if (answer.status === 401) await pauseSignedOut(mine);
+      else if (!PASSES.has(answer.status)) return answer;
+      else await pause(mine, seconds, answer.status);
     }
   }
 

@@ -33,7 +33,7 @@ ENVIRONMENT = {
     "DATABASE_URL": f"postgresql://triptych:{QUOTED}@127.0.0.1:1/triptych",
     "REDIS_URL": f"redis://:{QUOTED}@127.0.0.1:1/0",
     "OBJECTS_URL": "s3://bucket",
-    "TRAINER_API_BASE": f"http://user:{QUOTED}@gateway:8080",
+    "TRAINER_API_BASE": "http://gateway:8080",
     "RUNS_DIR": "/runs",
     "SPOOL_DIR": "/spool",
 }

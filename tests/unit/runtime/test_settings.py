@@ -87,6 +87,13 @@ def test_a_wrong_secret_is_not_shown(monkeypatch):
     assert "too-short" not in str(caught.value)
 
 
+def test_a_password_in_a_wrong_address_is_not_shown(monkeypatch):
+    monkeypatch.setenv("TRAINER_API_BASE", "http://user:pa%40ss-word-long@gateway:8080")
+    with pytest.raises(InvalidSettings, match="TRAINER_API_BASE is ") as caught:
+        load(LauncherSettings)
+    assert "pa%40ss" not in str(caught.value)
+
+
 def test_all_mistakes_are_told_at_once_and_a_blank_is_unset(monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "mysql://user:hunter2@host/db")
     monkeypatch.setenv("REDIS_URL", "")

@@ -19,7 +19,9 @@ VENDORED = Path(bundles.__file__).parent / "vendored"
 
 @pytest.fixture
 def client():
-    return create_app(UiSettings()).server.test_client()
+    client = create_app(UiSettings()).server.test_client()
+    client.environ_base["HTTP_AUTHORIZATION"] = "Bearer k"
+    return client
 
 
 def test_what_is_vendored_is_what_was_built():

@@ -81,7 +81,7 @@ def test_what_is_wrong_is_left_to_the_page_itself(api, path):
 
 def test_an_api_that_is_away_does_not_hold_the_answer_up():
     app = create_app(UiSettings(api_base="http://127.0.0.1:9", api_timeout_seconds=1))
-    answer = app.server.test_client().get("/jobs")
+    answer = app.server.test_client().get("/jobs", headers={"Authorization": "Bearer k"})
     assert answer.status_code == 200
     assert "<title>Jobs · Triptych</title>" in answer.text
     assert 'aria-hidden="true"></div>' in answer.text

@@ -288,6 +288,6 @@ def test_probes_tell_the_process_from_the_api():
 
 def test_nothing_is_loaded_from_elsewhere():
     client = create_app(UiSettings()).server.test_client()
-    page = client.get("/").text
+    page = client.get("/", headers={"Authorization": "Bearer k"}).text
     assert 'src="http' not in page
     assert 'href="http' not in page
