@@ -8,7 +8,8 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 PATHS := contracts runtime services tabular trainer ui cli tests benchmarks scripts examples
 # Faults are left out of this: they want the machine to themselves
-PARALLEL := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+# A thread for each: torch's threads of several processes on the same cores wait for each other by spinning (4 times the CPU on 2 cores)
+PARALLEL := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
 .PHONY: help
