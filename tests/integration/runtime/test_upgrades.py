@@ -67,6 +67,7 @@ ROWS = {
     "runtime_keys": [],
     "runtime_sessions": [],
     "runtime_jobs": [],
+    "runtime_oidc_flows": [],
     "api_garbage": [{"key": "jobs/x", "why": "nothing refers to it", "due_at": AT}],
     "api_idempotency": [
         {
