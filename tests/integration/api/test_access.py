@@ -22,6 +22,7 @@ from runtime.errors import NotFound
 from services.api.app import NEEDS, create_app
 from support.access import KEY
 
+WEBHOOK = {"url": "https://hooks.example/", "name": "h", "events": ["job.failed"]}
 TUS = {"Tus-Resumable": "1.0.0"}
 # Operators see the platform as a whole, whichever workspace they work in
 OF_THE_PLATFORM = {"deliveries", "maintenance", "workspaces"}
@@ -47,6 +48,7 @@ def theirs(platform):
     ]
     files = [{"field": "file", "name": "a.csv", "size": 9}]
     upload = platform.client.post("/api/uploads/", json={"files": files}).json["id"]
+    webhook = platform.client.post("/api/webhooks/", json=WEBHOOK).json["id"]
     with platform.database.read() as session:
         key = session.query(Key).one().id
     return {
@@ -54,6 +56,7 @@ def theirs(platform):
         "job_id": job,
         "prediction_id": prediction,
         "upload_id": upload,
+        "webhook_id": webhook,
         "key_id": key,
         "name": "report.json",
         "path": "photos/p0.png",
@@ -104,6 +107,9 @@ def body_of(call, theirs):
         "uploads.begin": {"files": [{"field": "file", "name": "a.csv", "size": 9}]},
         "keys.make": {"name": "k", "scopes": ["read"]},
         "workspaces.make": {"name": "w"},
+        "webhooks.create": WEBHOOK,
+        "direct.begin": {"files": [{"field": "file", "name": "a.csv", "size": 9}]},
+        "direct.sign": {"number": 1, "crc32": "AAAAAA=="},
         "session.sign_in": {"key": KEY},
     }.get(call.endpoint)  # fmt: skip
     return {"json": json} if json is not None else {}
@@ -163,6 +169,7 @@ def test_every_route_refuses_everybody_who_may_not(platform, calls, theirs, key,
 
 def test_what_needs_no_key_is_this_and_no_more(calls):
     assert {call.path for call in calls if call.needed == PUBLIC} == {
+        "/api/docs/report.json",  # or any other name: the page that shows the API, and its files
         "/api/health/",
         "/api/openapi.json",
         "/api/session/",  # POST and DELETE, which make and end a sign-in
