@@ -14,6 +14,7 @@ from pydantic_core import PydanticUndefined
 from contracts.job import JobSpec
 from runtime.settings import MigrationSettings, RelaySettings, Settings
 from runtime.web_settings import WebSettings
+from services.api.oidc_settings import OidcSettings
 from services.api.settings import ApiSettings
 from services.ingest.settings import IngestSettings
 from services.launcher.settings import LauncherSettings
@@ -33,6 +34,7 @@ GROUPS: list[tuple[str, type[BaseModel]]] = [
     ("api and metrics", WebSettings),
     ("relay", RelaySettings),
     ("api and its worker", ApiSettings),
+    ("api: sign-in by OpenID Connect", OidcSettings),
     ("ingest", IngestSettings),
     ("launcher", LauncherSettings),
     ("metrics", MetricsSettings),
@@ -58,7 +60,7 @@ def sections() -> str:
 def _table(cls: type[BaseModel]) -> str:
     shared = {
         name
-        for base in (Settings, WebSettings)
+        for base in (Settings, WebSettings, OidcSettings)
         if cls is not base and issubclass(cls, base)
         for name in base.model_fields
     }

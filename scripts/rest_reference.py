@@ -30,6 +30,7 @@ TITLES = {
     "machines": "Machines",
     "webhooks": "Webhooks",
     "session": "Sign-in",
+    "oidc": "Sign-in at an OpenID provider",
     "keys": "API keys",
     "workspaces": "Workspaces",
     "deliveries": "Dead letters",

@@ -75,6 +75,11 @@ class Api:
         answer = self._answer("POST", "/api/session/", json={"key": key}, headers=headers)
         return answer.headers.get_list("Set-Cookie")
 
+    def provider(self) -> str | None:
+        """Give the name of the OpenID provider that people may sign in at; None: there is none."""
+        found = self._call("GET", "/api/session/ways/")["oidc"]
+        return str(found["name"]) if found else None
+
     def sign_out(self) -> list[str]:
         """Sign the present browser out; gives its Set-Cookie headers."""
         return self._answer("DELETE", "/api/session/").headers.get_list("Set-Cookie")

@@ -30,6 +30,9 @@ _FORM = """
             <code>var/first-key</code>.</p>
           <button type="submit" class="link-button primary">Sign in</button>
         </form>"""
+_AT_PROVIDER = """
+        <p class="sign-in-provider"><a href="{address}" class="link-button">Sign in with {name}</a></p>
+        <p class="quiet sign-in-or">or by a key</p>"""
 _BACK = '<p><a href="/account" class="link-button">Back</a></p>'
 
 
@@ -42,7 +45,7 @@ def register(server: Flask, api: Api, files: dict[str, Bundle]) -> None:
         return answer
 
     def form(wanted: str, error: ApiError | None = None) -> Response:
-        return page("Sign in", _FORM.replace("{wanted}", escape(wanted)), error)
+        return page("Sign in", _at_provider(api, wanted) + _FORM.replace("{wanted}", escape(wanted)), error)
 
     @server.get(PATH)
     def sign_in_form() -> Response:
@@ -124,6 +127,18 @@ def _document(files: dict[str, Bundle], title: str, body: str) -> str:
     </main>
   </body>
 </html>"""
+
+
+def _at_provider(api: Api, wanted: str) -> str:
+    """Offer the OpenID provider, where there is one; the form works without its being known."""
+    try:
+        name = api.provider()
+    except ApiError:
+        return ""
+    if name is None:
+        return ""
+    address = f"/api/session/oidc/?{urlencode({'next': wanted})}"
+    return _AT_PROVIDER.replace("{address}", escape(address)).replace("{name}", escape(name))
 
 
 def _told(error: ApiError | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import JSON, ForeignKey, String
+from sqlalchemy import JSON, ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from runtime.db import UtcDateTime, now
@@ -52,6 +52,20 @@ class SignIn(Base):
     name: Mapped[str] = mapped_column(String(300))
     scopes: Mapped[list[str]] = mapped_column(JSON)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+
+
+class Flow(Base):
+    """A sign-in under way at an OpenID provider; see flows.py."""
+
+    __tablename__ = "runtime_oidc_flows"
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True)  # of the cookie
+    state: Mapped[str] = mapped_column(String(64))  # ties the provider's answer to the browser that asked
+    nonce: Mapped[str] = mapped_column(String(64))  # ties its ID token to it
+    verifier: Mapped[str] = mapped_column(
+        String(128)
+    )  # ties its code to it (PKCE); it leaves for the provider alone
+    target: Mapped[str] = mapped_column(Text)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
 
 

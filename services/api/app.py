@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import httpx2
 from flask import Flask, g, request
 from flask_smorest import Api
 
@@ -26,6 +27,7 @@ from services.api import (
     routes_direct,
     routes_jobs,
     routes_maintenance,
+    routes_oidc,
     routes_predictions,
     routes_uploads,
     routes_webhooks,
@@ -36,6 +38,7 @@ from services.api.context import Context
 from services.api.direct import Direct
 from services.api.files import Files
 from services.api.idempotency import Idempotency
+from services.api.oidc import Provider
 from services.api.preflight import Checks
 from services.api.quotas import Quotas
 from services.api.recording import RecordingDatabase
@@ -55,6 +58,7 @@ NEEDS = {
     "openapi_document": PUBLIC,
     "session": PUBLIC,
     "session.who": READ,
+    "oidc": PUBLIC,
     "keys": ADMIN,
     "workspaces": OPERATOR,
     "audit": ADMIN,
@@ -100,6 +104,7 @@ def create_app(settings: ApiSettings) -> Flask:
         checks=Checks(files, settings),
         catalogue=Catalogue.read(settings.models_file),
         guard=Guard(plain, NEEDS, settings.origins),
+        provider=Provider(settings, httpx2.create_ssl_context()) if settings.oidc_issuer else None,
     )
     app = Flask("triptych-api", static_folder=None)
     app.config.update(
@@ -119,6 +124,7 @@ def create_app(settings: ApiSettings) -> Flask:
     api.register_blueprint(routes_maintenance.blueprint(context))
     for routes in routes_access.blueprints(context):
         api.register_blueprint(routes)
+    api.register_blueprint(routes_oidc.blueprint(context))
     api.register_blueprint(routes_audit.blueprint(context))
     api.register_blueprint(routes_webhooks.blueprint(context))
     for routes in routes_jobs.blueprints(context):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from runtime.storage import ObjectStore
     from services.api.catalogue import Catalogue
     from services.api.files import Files
+    from services.api.oidc import Provider
     from services.api.preflight import Checks
     from services.api.quotas import Quotas
     from services.api.settings import ApiSettings
@@ -29,6 +30,7 @@ class Context:
 
     Attributes:
         db: The rows of the workspace that a request works in.
+        provider: Where people may sign in, if anywhere.
         all_workspaces: The whole database; for keys, and for what operators see of the platform.
     """
 
@@ -43,6 +45,7 @@ class Context:
     checks: Checks
     catalogue: Catalogue
     guard: Guard
+    provider: Provider | None
 
     @property
     def limits(self) -> dict[str, int]:

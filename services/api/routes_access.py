@@ -43,14 +43,8 @@ def _session(context: Context) -> Blueprint:
             principal = keys.principal_of(key)
             cookie = signins.begin(session, principal, key_id=key.id, hours=settings.session_hours)
         response = jsonify(_who(context, principal, signed_in=True))
-        response.set_cookie(
-            signins.COOKIE,
-            cookie,
-            max_age=round(settings.session_hours * 3600),
-            httponly=True,
-            samesite="Lax",
-            secure=request.headers.get("X-Forwarded-Proto", request.scheme) == "https",
-        )
+        secure = request.headers.get("X-Forwarded-Proto", request.scheme) == "https"
+        hand_cookie(response, cookie, hours=settings.session_hours, secure=secure)
         return response
 
     @routes.get("/")
@@ -72,6 +66,20 @@ def _session(context: Context) -> Blueprint:
         return response
 
     return routes
+
+
+def hand_cookie(response: Response, cookie: str, *, hours: float, secure: bool) -> None:
+    """Let an answer sign the browser in.
+
+    Args:
+        response: The answer; changed.
+        cookie: Of `signins.begin`.
+        hours: How long it lasts.
+        secure: Whether the browser may send it by https alone.
+    """
+    response.set_cookie(
+        signins.COOKIE, cookie, max_age=round(hours * 3600), httponly=True, samesite="Lax", secure=secure
+    )
 
 
 def _who(context: Context, principal: Principal, *, signed_in: bool) -> dict[str, Any]:

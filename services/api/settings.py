@@ -7,14 +7,14 @@ from typing import Literal
 
 from pydantic import Field, FilePath
 
-from runtime.web_settings import WebSettings
+from services.api.oidc_settings import OidcSettings
 from tabular.imagelimits import PILLOWS_OWN_LIMIT, ImageLimits
 
 MIB = 1024**2
 GIB = 1024**3
 
 
-class ApiSettings(WebSettings):
+class ApiSettings(OidcSettings):
     """The api's environment."""
 
     spool_dir: Path = Field(description="folder shared with ingest where uploads wait until they are staged")

@@ -30,6 +30,39 @@ class Who(Answer):
     )
 
 
+class Provider(Answer):
+    """An OpenID provider to sign in at."""
+
+    name = fields.String(metadata={"description": "its host"})
+
+
+class Ways(Answer):
+    """The ways there are to sign a browser in."""
+
+    key = fields.Boolean(metadata={"description": "by a key: always"})
+    oidc = fields.Nested(
+        Provider, allow_none=True, metadata={"description": "at an OpenID provider; null: not set up"}
+    )
+
+
+class OidcWish(Schema):
+    """Query that begins a sign-in at an OpenID provider."""
+
+    next = fields.String(
+        load_default="/",
+        validate=validate.Length(max=2000),
+        metadata={"description": "path of this origin to go to afterwards; / where it is none"},
+    )
+
+
+class OidcAnswer(Schema):
+    """Query that the provider sends a browser back with; it may hold more."""
+
+    state = fields.String(load_default="", metadata={"description": "as the provider was given it"})
+    code = fields.String(load_default="", metadata={"description": "to be exchanged for an ID token"})
+    error = fields.String(load_default="", metadata={"description": "why there is no code"})
+
+
 class KeyWish(Schema):
     """Body that makes a key."""
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from browser.fake_api import JSON
 
 COOKIE = "triptych_session"
-OPEN = ("/session/", "/health/")
+OPEN = ("/session/", "/session/ways/", "/health/")
 
 
 def add_access(app: Flask, platform: FakePlatform) -> None:  # noqa: C901 - one closure for each route
@@ -42,6 +42,10 @@ def add_access(app: Flask, platform: FakePlatform) -> None:  # noqa: C901 - one 
         secure = request.headers.get("X-Forwarded-Proto") == "https"
         answer.set_cookie(COOKIE, cookie, httponly=True, samesite="Lax", secure=secure)
         return answer
+
+    @app.get("/session/ways/")
+    def ways() -> Response:
+        return jsonify(key=True, oidc=platform.provider and {"name": platform.provider})
 
     @app.route("/keys/", methods=["GET", "POST"])
     def keys() -> Any:

@@ -66,6 +66,7 @@ class FakePlatform:
         self.asks_for_key = (
             False  # else it is as on the platform's own machine, whose gateway has a key for everybody
         )
+        self.provider: str | None = None  # where people may sign in without a key
         self.keys: dict[str, JSON] = {}  # by the key itself
         self.sessions: dict[str, JSON] = {}  # the key that a cookie was given for
         self.workspaces: list[JSON] = [{"id": "default", "name": "default", "created_at": _ago(86_400 * 9)}]

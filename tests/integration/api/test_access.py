@@ -22,6 +22,7 @@ from runtime.errors import NotFound
 from services.api.app import NEEDS, create_app
 from support.access import KEY
 
+WEBHOOK = {"url": "https://hooks.example/", "name": "h", "events": ["job.failed"]}
 TUS = {"Tus-Resumable": "1.0.0"}
 # Operators see the platform as a whole, whichever workspace they work in
 OF_THE_PLATFORM = {"deliveries", "maintenance", "workspaces"}
@@ -47,8 +48,7 @@ def theirs(platform):
     ]
     files = [{"field": "file", "name": "a.csv", "size": 9}]
     upload = platform.client.post("/api/uploads/", json={"files": files}).json["id"]
-    wish = {"url": "https://93.184.215.14/hook", "events": ["job.succeeded"], "name": "w"}
-    webhook = platform.client.post("/api/webhooks/", json=wish).json["id"]
+    webhook = platform.client.post("/api/webhooks/", json=WEBHOOK).json["id"]
     with platform.database.read() as session:
         key = session.query(Key).one().id
     return {
@@ -56,6 +56,7 @@ def theirs(platform):
         "job_id": job,
         "prediction_id": prediction,
         "upload_id": upload,
+        "webhook_id": webhook,
         "key_id": key,
         "name": "report.json",
         "path": "photos/p0.png",
@@ -108,9 +109,9 @@ def body_of(call, theirs):
         "uploads.begin": {"files": [{"field": "file", "name": "a.csv", "size": 9}]},
         "keys.make": {"name": "k", "scopes": ["read"]},
         "workspaces.make": {"name": "w"},
+        "webhooks.create": WEBHOOK,
         "direct.begin": {"files": [{"field": "file", "name": "a.csv", "size": 9}]},
         "direct.sign": {"number": 1, "crc32": "AAAAAA=="},
-        "webhooks.create": {"url": "https://93.184.215.14/hook", "events": ["job.succeeded"], "name": "w"},
         "session.sign_in": {"key": KEY},
     }.get(call.endpoint)  # fmt: skip
     return {"json": json} if json is not None else {}
@@ -175,6 +176,9 @@ def test_what_needs_no_key_is_this_and_no_more(calls):
         "/api/health/",
         "/api/openapi.json",
         "/api/session/",  # POST and DELETE, which make and end a sign-in
+        "/api/session/oidc/",
+        "/api/session/oidc/callback/",
+        "/api/session/ways/",
         "/healthz",
         "/metrics",
         "/readyz",

@@ -67,6 +67,7 @@ ROWS = {
     "runtime_keys": [],
     "runtime_sessions": [],
     "runtime_jobs": [],
+    "runtime_oidc_flows": [],
     "api_garbage": [{"key": "jobs/x", "why": "nothing refers to it", "due_at": AT}],
     "api_idempotency": [
         {
@@ -137,15 +138,17 @@ CASES = [
 
 @pytest.fixture
 def old(request, tmp_path):
-    """A database whose tables of one room are those of an earlier revision, with rows; the other rooms have none yet."""
+    """A database whose tables of one room are those of an earlier revision, with rows; the other rooms have none yet, but for the runtime, whose
+    migrations come first and whose tables the others' may fill."""
     kind, owner, revision = request.param
     server = request.getfixturevalue("_postgres") if kind == "postgresql" else None
     url = server.create_database() if server else f"sqlite:///{tmp_path}/old.db"
     db = Database(url)
     with db.engine.connect() as connection:
-        _upgrade(connection, owner, revision)
-        connection.commit()
-    yield db, owner, _fill(db, owner)
+        for each, end in {OWNERS[0]: "head", owner: revision}.items():
+            _upgrade(connection, each, end)
+            connection.commit()
+    yield db, owner, revision, _fill(db, owner)
     db.engine.dispose()
     if server:
         server.drop_database(url)
@@ -183,7 +186,7 @@ def _fill(db, owner):
 @pytest.mark.parametrize("old", CASES, indirect=True)
 @pytest.mark.filterwarnings("ignore:Skipped unsupported reflection:sqlalchemy.exc.SAWarning")
 def test_every_row_is_there_after_the_upgrade_and_the_tables_are_what_the_models_say(old):
-    db, owner, put = old
+    db, owner, revision, put = old
     db.migrate()
     assert differences(db) == []
     with db.read() as session:
@@ -196,10 +199,14 @@ def test_every_row_is_there_after_the_upgrade_and_the_tables_are_what_the_models
                 now = found[tuple(row[name] for name in key)]
                 kept = {name: now[name] for name in row}
                 # The one value that a migration fills in
-                died = {"handled_at": row["due_at"]} if row.get("state") == "dead" else {}
+                died = (
+                    {"handled_at": row["due_at"]}
+                    if (row.get("state"), revision) == ("dead", "runtime_0001")
+                    else {}
+                )
                 assert kept == row | died, table.name
         for mapper in BASES[owner].registry.mappers:
-            assert session.scalars(select(mapper.class_)).all() or mapper.class_.__tablename__ not in put
+            assert session.scalars(select(mapper.class_)).all() or not put.get(mapper.class_.__tablename__)
 
 
 def _upgraded(tmp_path, owner, revision):

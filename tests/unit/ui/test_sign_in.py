@@ -86,6 +86,19 @@ def test_the_page_asks_for_a_key_and_keeps_where_to_go(browser):
     assert page.headers["Cache-Control"] == "no-store"
 
 
+def test_a_provider_is_offered_where_the_platform_has_one(browser, platform):
+    assert "/api/session/oidc/" not in browser.get("/sign-in").text
+    platform.provider = "<accounts>.example.org"
+    page = browser.get("/sign-in?next=/jobs?a=b%26c").text
+    assert 'href="/api/session/oidc/?next=%2Fjobs%3Fa%3Db%26c"' in page
+    assert "Sign in with &lt;accounts&gt;.example.org" in page
+    assert 'type="password"' in page
+    platform.down = True
+    page = browser.get("/sign-in")
+    assert (page.status_code, "/api/session/oidc/" in page.text) == (200, False)
+    assert 'type="password"' in page.text
+
+
 @pytest.mark.parametrize(
     ("headers", "secure"), [({}, False), ({"X-Forwarded-Proto": "https"}, True)], ids=["http", "https"]
 )
