@@ -61,7 +61,6 @@ def theirs(platform):
         "name": "report.json",
         "path": "photos/p0.png",
         "delivery_id": 1,
-        "webhook_id": webhook,
     }  # fmt: skip
 
 

@@ -29,7 +29,7 @@ ROWS = {
     ],
     "api_datasets": [
         {
-            "id": "d1", "name": "Katzen & 猫", "state": "ready", "created_at": AT, "table_name": "pets.csv",
+            "workspace_id": "w1", "id": "d1", "name": "Katzen & 猫", "state": "ready", "created_at": AT, "table_name": "pets.csv",
             "table_bytes": 2**40, "files": 2, "file_bytes": 5, "schema_state": "detected", "schema_reason": None,
             "staging_state": "staged", "staging_reason": None, "bytes_done": 2**40 + 5,
             "train_file": "s3://b/datasets/d1/table.csv", "train_folder": "s3://b/datasets/d1/images", "rows": 2**33,
@@ -39,7 +39,7 @@ ROWS = {
     ],
     "api_jobs": [
         {
-            "id": job, "name": "a job", "dataset_id": "d1", "model": "trees", "target": "breed",
+            "workspace_id": "w1", "id": job, "name": "a job", "dataset_id": "d1", "model": "trees", "target": "breed",
             "settings": {"resources": {"cpus": 2.0}}, "state": state, "reason": reason, "attempt": attempt,
             "launch_requested": True, "launcher": "local", "handle": "j/2", "metrics": {"accuracy": 0.5},
             "artifacts": ASSET, "created_at": AT, "started_at": AT, "finished_at": None, "findings": [{"code": "imbalance"}],
@@ -53,13 +53,13 @@ ROWS = {
     ],
     "api_predictions": [
         {
-            "id": "p1", "job_id": "j1", "dataset_id": None, "name": "row", "state": "succeeded", "reason": None, "top_k": 3,
+            "workspace_id": "w1", "id": "p1", "job_id": "j1", "dataset_id": None, "name": "row", "state": "succeeded", "reason": None, "top_k": 3,
             "contributions": False, "rows": 1, "size": 80, "notes": ["a note"], "created_at": AT, "finished_at": AT,
         }
     ],
     "api_uploads": [
         {
-            "id": "u1", "name": None, "fingerprint": "f", "state": "open", "reason": None, "offset": 3, "length": 2**35,
+            "workspace_id": "w1", "way": "spool", "id": "u1", "name": None, "fingerprint": "f", "state": "open", "reason": None, "offset": 3, "length": 2**35,
             "files": 1, "created_at": AT, "expires_at": AT,
         }
     ],
