@@ -12,7 +12,7 @@ from ui.settings import UiSettings
 
 def page(**settings):
     app = create_app(UiSettings(api_base="http://127.0.0.1:1", **settings))
-    return app.server.test_client().get("/")
+    return app.server.test_client().get("/", headers={"Authorization": "Bearer k"})
 
 
 def test_every_inline_script_of_a_page_is_one_that_the_policy_names():
