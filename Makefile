@@ -5,7 +5,8 @@ PYTHON ?= python3
 PORT ?= 8080
 # Relative, so that neither a space in the folder's name nor another active virtual environment matters
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# Not all of it is compiled here: what is used of packages is when it is
+PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt
 PATHS := contracts runtime services tabular trainer ui cli tests benchmarks scripts examples
 # Faults are left out of this: they want the machine to themselves
 # A thread for each: torch's threads of several processes on the same cores wait for each other by spinning (4 times the CPU on 2 cores)
