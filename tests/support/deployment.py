@@ -22,6 +22,7 @@ from cli.data_dir import DataDir
 from cli.plan import http_not_ready, local_plan
 from runtime.db import Database
 from support import tiny_trainer, trapped_service
+from support.access import KEY
 from support.ports import free_port
 from support.wait import until
 
@@ -149,6 +150,7 @@ class Deployment:
             **os.environ,
             "PYTHONPATH": str(ROOT),
             "DATABASE_URL": database_url,
+            "FIRST_KEY": KEY,  # which the database has
             "REDIS_URL": redis.url,
             "LOG_FORMAT": "json",
             "MAX_RUNNING": str(MAX_RUNNING),

@@ -56,7 +56,7 @@ def test_changes_are_told_with_what_they_were_about(platform):
         ("training_jobs.create", f"training_jobs/{job}", "done"),
         ("datasets.upload_and_detect", f"datasets/{dataset}", "done"),
     ]
-    assert (found[2]["request_id"], found[2]["method"], found[2]["who"]) == ("r-7", "POST", None)
+    assert (found[2]["request_id"], found[2]["method"], found[2]["who"]) == ("r-7", "POST", "first key")
 
 
 def test_the_log_and_the_change_are_one_transaction(platform, monkeypatch):

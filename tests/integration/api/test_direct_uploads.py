@@ -168,7 +168,7 @@ def test_an_upload_goes_past_the_api_and_becomes_the_data_set_that_any_other_wou
 
     # before it is staged, the api reads it where it lies
     context = stored.app.extensions["triptych"]
-    with context.db.read() as session:
+    with context.all_workspaces.read() as session:
         dataset = datasets.get(session, sender.id)
     assert context.files.read_table(dataset, 5, 30) == TABLE[5:35]
     assert context.files.read(dataset, "photos/p3.png") == FILES[4][2]

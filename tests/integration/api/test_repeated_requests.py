@@ -77,7 +77,7 @@ def test_a_request_under_way_is_not_begun_again(platform, wish, monkeypatch):
         return run(self, *arguments)
 
     monkeypatch.setattr(type(check), "run", slow)
-    client = platform.app.test_client()
+    client = platform.another_client()
     headers = {"Idempotency-Key": "k-1"}
     thread = threading.Thread(
         target=lambda: answers.append(client.post("/api/training_jobs/", json=wish, headers=headers))

@@ -21,6 +21,7 @@ from services.api.app import create_app
 from services.api.models import WebhookMessage
 from services.api.webhook_sender import WebhookSender
 from services.api.webhooks import forget, signed
+from support.access import ENVIRON
 
 if TYPE_CHECKING:
     from services.api.settings import ApiSettings
@@ -68,6 +69,7 @@ def create(platform):
     """Make a webhook, as if private addresses were allowed."""
     app = create_app(settings_of(platform))
     client = app.test_client()
+    client.environ_base.update(ENVIRON)
 
     def make(url, **wish):
         answer = client.post("/api/webhooks/", json={"url": url, **wish})

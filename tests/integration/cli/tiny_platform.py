@@ -29,7 +29,15 @@ http.server.HTTPServer(("127.0.0.1", port), Handler).serve_forever()
 BROKEN = "import sys; print('SPOOL_DIR is not set'); sys.exit(2)"
 
 
-def plan(data: DataDir, _host: str, port: int, _environ: object, *, fault: str) -> Plan:
+def plan(
+    data: DataDir,
+    _host: str,
+    port: int,
+    _environ: object,
+    *,
+    fault: str,
+    require_key: bool,
+) -> Plan:
     env = {**os.environ, MARK: str(data.root)}
     pids = data.root / "pids"
     pids.mkdir(exist_ok=True)
@@ -60,7 +68,7 @@ def main() -> int:
     root, port, fault = Path(sys.argv[1]), int(sys.argv[2]), [*sys.argv, ""][3]
     up.local_plan = partial(plan, fault=fault)
     try:
-        up.up(DataDir(root), "127.0.0.1", port, say, open_browser=False)
+        up.up(DataDir(root), "127.0.0.1", port, say, open_browser=False, require_key=False)
     except (AlreadyRunning, PortTaken, StartFailed) as error:
         say(str(error))
         return 1

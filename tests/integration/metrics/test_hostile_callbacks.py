@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from integration.metrics.conftest import client_of
 from integration.metrics.running import ROOT, body, final, points
 
 from contracts.callback import (
@@ -167,7 +168,7 @@ def make(database, migrated_url, tmp_path):
 
     def with_settings(**more):
         made.append(create_app(settings(tmp_path, **more)))
-        return made[-1].test_client()
+        return client_of(made[-1])
 
     yield with_settings
     for app in made:

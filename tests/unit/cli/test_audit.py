@@ -27,7 +27,7 @@ def asked(monkeypatch):
         return httpx.Response(200, json={"items": [ENTRY], "next_cursor": "c" if first else None})
 
     monkeypatch.setattr(
-        "cli.session.Client", lambda url: Client(url, httpx.MockTransport(answer)), raising=True
+        "cli.session.Client", lambda url, key: Client(url, key, transport=httpx.MockTransport(answer))
     )
     return asked
 

@@ -36,7 +36,9 @@ def asked(monkeypatch):
         found = ANSWERS.get((request.method, request.url.path))
         return httpx.Response(200, json=found) if found else httpx.Response(204)
 
-    monkeypatch.setattr("cli.session.Client", lambda url: Client(url, httpx.MockTransport(answer)))
+    monkeypatch.setattr(
+        "cli.session.Client", lambda url, key: Client(url, key, transport=httpx.MockTransport(answer))
+    )
     return asked
 
 
