@@ -50,6 +50,9 @@ FREE = {
     "kubernetes_env_secrets",
     "health_host",
     "serve_command",
+    "oidc_client_id",
+    "oidc_client_secret",
+    "oidc_workspace",
 }
 FIELDS = [(cls, name) for cls in ALL for name in cls.model_fields if name not in FREE]
 
