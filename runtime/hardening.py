@@ -12,7 +12,7 @@ from flask_limiter import Limiter
 from redis.exceptions import RedisError
 
 from runtime import caller
-from runtime.web import problem
+from runtime.web import PROBES, problem
 from runtime.web_settings import NO_LIMIT
 
 if TYPE_CHECKING:
@@ -44,7 +44,6 @@ _EXPOSED = [
     ),
     *("Content-Disposition", "Upload-Offset", "Upload-Length", "Upload-Expires", "Tus-Resumable"),
 ]
-_PROBES = frozenset({"healthz", "readyz", "metrics"})
 
 
 def install(app: Flask, settings: WebSettings, free: Collection[str] = ()) -> None:
@@ -59,7 +58,7 @@ def install(app: Flask, settings: WebSettings, free: Collection[str] = ()) -> No
     if settings.origins:
         CORS(app, origins=settings.origins, expose_headers=_EXPOSED, max_age=600)
     if settings.rate_limit != NO_LIMIT:
-        _install_limits(app, settings, frozenset(free) | _PROBES)
+        _install_limits(app, settings, frozenset(free) | PROBES)
 
 
 def _install_headers(app: Flask, hsts_seconds: int) -> None:

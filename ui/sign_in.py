@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import httpx
 from flask import Response, request
 
+from contracts.navigation import is_own_path
 from ui import shell
 from ui.access import COOKIE
 from ui.api import ApiAway, ApiError, ApiProblem
@@ -70,14 +71,8 @@ def register(server: Flask, api: Api, files: dict[str, Bundle]) -> None:
 
 
 def own(given: str) -> str:
-    """Give an address to go to if it is one of this origin, else home: a link may name any.
-
-    Browsers take a backslash for a slash, and leave tabs and line ends out.
-    """
-    odd = "\\" in given or any(ord(each) < ord(" ") for each in given)
-    if odd or not given.startswith("/") or given.startswith("//"):
-        return "/"
-    return "/" if urlsplit(given).path.rstrip("/") == PATH else given
+    """Give an address to go to if it is one of this origin, and not this page's own; else home."""
+    return given if is_own_path(given) and urlsplit(given).path.rstrip("/") != PATH else "/"
 
 
 def needed() -> Response:

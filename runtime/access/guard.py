@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -12,7 +11,7 @@ from werkzeug.exceptions import Forbidden
 from runtime.access import keys, signins
 from runtime.access.principal import READ, WRITE
 from runtime.db import now
-from runtime.web import problem
+from runtime.web import PROBES, problem
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -21,9 +20,7 @@ if TYPE_CHECKING:
     from runtime.db import Database
 
 PUBLIC = ""  # needs no key
-PROBES = {"healthz": PUBLIC, "readyz": PUBLIC, "prometheus": PUBLIC}
-_SAFE = {"GET", "HEAD", "OPTIONS"}
-_log = logging.getLogger(__name__)
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})  # methods that change nothing (RFC 9110, 9.2.1)
 
 
 class Guard:
@@ -39,7 +36,7 @@ class Guard:
             origins: Origins, beside the request's own, whose pages may send a browser's cookie along.
         """
         self._db = db
-        self._needs = {**PROBES, **needs}
+        self._needs = {**dict.fromkeys(PROBES, PUBLIC), **needs}
         self._origins = frozenset(origins)
 
     def install(self, app: Flask) -> None:
@@ -52,7 +49,7 @@ class Guard:
         for name in (endpoint, blueprint):
             if name in self._needs:
                 return self._needs[name]
-        return READ if method in _SAFE else WRITE
+        return READ if method in SAFE else WRITE
 
     def _look(self) -> Response | None:
         if request.endpoint is None or request.method == "OPTIONS":
@@ -63,7 +60,7 @@ class Guard:
         principal = self.principal()
         if principal is None:
             return unauthorized()
-        if principal.by_cookie and request.method not in _SAFE:
+        if principal.by_cookie and request.method not in SAFE:
             self.require_same_site()
         if needed not in principal.scopes:
             has = ", ".join(sorted(principal.scopes))

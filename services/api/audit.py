@@ -11,6 +11,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from runtime import caller
+from runtime.access.guard import SAFE
 from runtime.db import now
 from runtime.paging import Order
 from services.api.models import AuditEntry, Dataset, Job, OpenUpload, Prediction, Webhook
@@ -41,7 +42,6 @@ _TOLD = {
     412: REFUSED,
 }  # not 422: a typing error changes nothing and endangers nothing
 _SERVER_ERROR = 500
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _BY_NUMBER = Order("number", AuditEntry.id, AuditEntry.id)
 _log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class Audit:
 
     def note(self, session: Session, added: Sequence[Any]) -> None:
         """Write the present request's entry, once, whatever the number of its transactions."""
-        if request.endpoint in _QUIET or request.method in _SAFE:
+        if request.endpoint in _QUIET or request.method in SAFE:
             return
         if "audited" not in g:
             session.add(_entry(DONE, added))
@@ -67,7 +67,7 @@ class Audit:
 
     def _end(self, response: Response) -> Response:
         outcome = FAILED if response.status_code >= _SERVER_ERROR else _TOLD.get(response.status_code)
-        if outcome is None or request.method in _SAFE or request.endpoint in {None, *_QUIET}:
+        if outcome is None or request.method in SAFE or request.endpoint in {None, *_QUIET}:
             return response
         try:
             with self._db.write() as session:

@@ -14,6 +14,7 @@ from flask import Response, request
 from marshmallow import EXCLUDE
 from werkzeug.exceptions import NotFound
 
+from contracts.navigation import is_own_path
 from runtime.access import flows, signins
 from runtime.access.models import Workspace
 from runtime.access.principal import Principal
@@ -136,14 +137,8 @@ def _signed_in(context: Context, name: str) -> str:
 
 
 def own(given: str) -> str:
-    """Give a path to go to if it is one of this origin, else home: a link may name any.
-
-    Browsers take a backslash for a slash, and leave tabs and line ends out.
-    """
-    odd = "\\" in given or any(ord(each) < ord(" ") for each in given)
-    if odd or not given.startswith("/") or given.startswith("//"):
-        return "/"
-    return quote(given, safe="/?#&=%+:;,@!$'()*~[]")
+    """Give a path to go to if it is one of this origin, else home."""
+    return quote(given, safe="/?#&=%+:;,@!$'()*~[]") if is_own_path(given) else "/"
 
 
 def _told(error: NotSignedIn) -> Response:
