@@ -36,5 +36,17 @@ def search_choices(app: Dash, select: str, find: Callable[[str], list[JSON]]) ->
             found = find((typed or "")[:LONGEST])
         except ApiError:
             return no_update  # what was found before can still be chosen; choosing says what is wrong
-        # all that was offered stays: the control forgets a choice that is no longer among its data
-        return list({choice["value"]: choice for choice in [*found, *known]}.values())
+        choices = offered(found, known)
+        return no_update if choices == known else choices
+
+
+def offered(found: list[JSON], known: list[JSON]) -> list[JSON]:
+    """Give the choices to offer: what is new of the found ones, then all that was offered before.
+
+    Nothing that is known is taken away, for the control forgets a choice that is no longer among its data.
+    Where nothing is new, all stays as it is: new data reach the control with the choice that Dash knows of,
+    and undo the one that was made in the moment before.
+    """
+    there = {choice["value"] for choice in known}
+    new = [choice for choice in found if choice["value"] not in there]
+    return [*new, *known]
