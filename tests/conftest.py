@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ from support.s3_server import s3_server
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# Apps, engines and models are many objects: looking for dead ones as often as usual takes a fifth of the tests' time
+gc.set_threshold(50_000, 20, 100)
 hypothesis.settings.register_profile("triptych", deadline=None)  # no test is timed: machines are shared
 hypothesis.settings.load_profile("triptych")
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 
 from runtime.access.principal import SCOPES
-from services.api.wire import Answer
+from services.api.wire import Answer, Shape
 
 _NAME = validate.Length(1, 100)
 
 
-class SignIn(Schema):
+class SignIn(Shape):
     """Body that signs a browser in."""
 
     key = fields.String(required=True, load_only=True, validate=validate.Length(1, 200))
@@ -45,7 +45,7 @@ class Ways(Answer):
     )
 
 
-class OidcWish(Schema):
+class OidcWish(Shape):
     """Query that begins a sign-in at an OpenID provider."""
 
     next = fields.String(
@@ -55,7 +55,7 @@ class OidcWish(Schema):
     )
 
 
-class OidcAnswer(Schema):
+class OidcAnswer(Shape):
     """Query that the provider sends a browser back with; it may hold more."""
 
     state = fields.String(load_default="", metadata={"description": "as the provider was given it"})
@@ -63,7 +63,7 @@ class OidcAnswer(Schema):
     error = fields.String(load_default="", metadata={"description": "why there is no code"})
 
 
-class KeyWish(Schema):
+class KeyWish(Shape):
     """Body that makes a key."""
 
     name = fields.String(required=True, validate=_NAME)
@@ -110,7 +110,7 @@ class KeyList(Answer):
     )
 
 
-class KeyQuery(Schema):
+class KeyQuery(Shape):
     """Query of a list of keys."""
 
     workspace = fields.String(
@@ -120,7 +120,7 @@ class KeyQuery(Schema):
     )
 
 
-class WorkspaceWish(Schema):
+class WorkspaceWish(Shape):
     """Body that makes a workspace."""
 
     name = fields.String(required=True, validate=_NAME)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 
 from services.api.webhooks import JOB_EVENTS, MESSAGE_STATES
-from services.api.wire import Answer, Listed, Page
+from services.api.wire import Answer, Listed, Page, Shape
 
 
-class WebhookWish(Schema):
+class WebhookWish(Shape):
     """Whom to tell, and of what."""
 
     url = fields.String(
