@@ -12,6 +12,8 @@ PATHS := contracts runtime services tabular trainer ui cli tests benchmarks scri
 # A thread for each: torch's threads of several processes on the same cores wait for each other by spinning (4 times the CPU on 2 cores)
 PARALLEL := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
+# The tests start some hundred processes: each would compile what it imports, if none kept it
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## List what there is
@@ -56,8 +58,9 @@ test: ## All checks and all tests but those marked long
 	$(PARALLEL) --dist loadgroup tests/browser -m "not long"
 
 .PHONY: test-services
+# The files that take long come first, so that no core waits for the last one
 test-services: .venv/.dev
-	$(PARALLEL) tests/unit tests/contracts tests/integration -m "not long"
+	$(PARALLEL) --no-loadscope-reorder tests/integration tests/unit tests/contracts -m "not long"
 
 .PHONY: test-long
 test-long: .venv/.docs system-packages ## The tests that `make test` leaves out
@@ -107,10 +110,10 @@ clean: ## Remove the virtual environment and caches; data under var/ stays
 	@$(PIP) -e '.[local]'
 	@touch $@
 
-.venv/.dev: .venv/.local
-	@echo "Installing what the tests need into .venv."
-	@$(PIP) -e '.[dev]'
-	@touch $@
+.venv/.dev: .venv/.python pyproject.toml constraints.txt
+	@echo "Installing what the platform and the tests need into .venv; the first time takes some minutes."
+	@$(PIP) -e '.[local,dev]'
+	@touch .venv/.local $@
 
 .venv/.docs: .venv/.dev
 	@echo "Installing what the site of the documentation is built with into .venv."
