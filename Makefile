@@ -55,7 +55,7 @@ test: ## All checks and all tests but those marked long
 	@$(MAKE) --no-print-directory -j2 .venv/.dev system-packages
 	@$(MAKE) --no-print-directory -j2 lint test-services
 	$(PARALLEL) tests/faults
-	$(PARALLEL) --dist loadgroup tests/browser -m "not long"
+	$(PARALLEL) --dist worksteal tests/browser -m "not long"
 
 .PHONY: test-services
 # The files that take long come first, so that no core waits for the last one

@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# One worker for both: starting the platform takes half a minute
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("platform")]
+pytestmark = pytest.mark.slow
 ENDS_WITHIN = 180_000  # ms
 
 
@@ -40,7 +39,15 @@ def write(folder: Path) -> Path:
     return folder
 
 
-def test_from_a_folder_to_a_model(page: Page, platform: Platform, tmp_path):
+# One test, for starting the platform takes half a minute
+def test_from_a_refused_file_and_a_folder_to_a_model(page: Page, platform: Platform, tmp_path, troubles):
+    troubles.expected = ["422"]
+    (tmp_path / "picture.csv").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
+    page.goto("/datasets")
+    page.get_by_label("Choose files").set_input_files(tmp_path / "picture.csv")
+    page.get_by_role("button", name="Upload").click()
+    expect(page.get_by_role("alert")).to_contain_text("'picture.csv' cannot be read as a table")
+
     page.goto("/datasets")
     page.get_by_label("Choose a folder").set_input_files(write(tmp_path / "shapes"))
     expect(page.get_by_text("300 images")).to_be_visible()
@@ -69,12 +76,3 @@ def test_from_a_folder_to_a_model(page: Page, platform: Platform, tmp_path):
         item for item in platform.get("/api/artifacts/", job=job["id"])["items"] if item["name"] == "model.pt"
     )
     assert download.value.path().stat().st_size == announced["size"]
-
-
-def test_what_the_platform_refuses_is_said_where_it_happened(page: Page, tmp_path, troubles):
-    troubles.expected = ["422"]
-    (tmp_path / "picture.csv").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
-    page.goto("/datasets")
-    page.get_by_label("Choose files").set_input_files(tmp_path / "picture.csv")
-    page.get_by_role("button", name="Upload").click()
-    expect(page.get_by_role("alert")).to_contain_text("'picture.csv' cannot be read as a table")

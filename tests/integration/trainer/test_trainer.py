@@ -270,7 +270,15 @@ def predictions(folder, **env):
     return pl.read_csv(folder / "new.csv")
 
 
-@pytest.mark.parametrize("model", ["linear_baseline", "trees", "nearest_centroid"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        # test_predictions.py trains these two, and compares what they predict
+        pytest.param("linear_baseline", marks=pytest.mark.long),
+        pytest.param("trees", marks=pytest.mark.long),
+        "nearest_centroid",
+    ],
+)
 def test_other_models_learn_report_and_predict_the_same_again(tmp_path, reports, trainer, model):
     folder = tiny_dataset(tmp_path)
     where = {"MODELS_PATH": str(EXAMPLES), "MODEL_LAYERS_DIR": str(tmp_path / "layers")}
