@@ -14,7 +14,7 @@ from runtime.db import now
 from runtime.web import PROBES, problem
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from runtime.access.principal import Principal
     from runtime.db import Database
@@ -75,10 +75,17 @@ class Guard:
 
     def principal(self) -> Principal | None:
         """Give whom the present request comes from, if it says so truly."""
-        kind, _, secret = request.headers.get("Authorization", "").partition(" ")
+        return self._by_proof(*_proof())
+
+    def still(self) -> Callable[[], bool]:
+        """Give a question for an answer that goes on and on: whether the proof of the present request still counts."""
+        proof = _proof()
+        return lambda: self._by_proof(*proof) is not None
+
+    def _by_proof(self, authorization: str, cookie: str) -> Principal | None:
+        kind, _, secret = authorization.partition(" ")
         if kind:
             return self._by_key(secret.strip()) if kind.lower() == "bearer" else None
-        cookie = request.cookies.get(signins.COOKIE, "")
         if not cookie:
             return None
         with self._db.read() as session:
@@ -110,6 +117,10 @@ class Guard:
                 f"The request comes from a page of {origin or 'another site'}, whose requests a signed-in browser is "
                 "not trusted with here (CORS_ORIGINS)."
             )
+
+
+def _proof() -> tuple[str, str]:
+    return request.headers.get("Authorization", ""), request.cookies.get(signins.COOKIE, "")
 
 
 def unauthorized() -> Response:

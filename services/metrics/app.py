@@ -82,11 +82,13 @@ class Service:
         )
         gate = FloodGate(settings.callbacks_per_second, settings.callbacks_burst)
         self.receiver = Receiver(authenticator, gate, self.intake, measures)
+        self.guard = Guard(self.db, NEEDS, settings.origins)
         self.parts = Parts(
             settings=settings,
             receiver=self.receiver,
             history=History(self.db, Digests(settings.history_kept_jobs)),
             hub=self.hub,
+            guard=self.guard,
             require_job=self.require_job,
         )
 
@@ -127,7 +129,7 @@ def create_app(settings: MetricsSettings) -> Flask:
     # After Api, which installs an error page of its own. Redis is not among the checks: without it callbacks are
     # taken and viewers served, only later
     web.install(app, {"database": service.db.check}, service.telemetry)
-    Guard(service.db, NEEDS, settings.origins).install(app)
+    service.guard.install(app)
     _install_errors(app)
     hardening.install(app, settings, free={"metrics.receive_callback", "metrics.stream_events"})
     app.wsgi_app = CallbackEndpoint(  # type: ignore[method-assign]  # Flask's own way to wrap an app

@@ -19,6 +19,7 @@ from services.metrics.stream import EventStream
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from runtime.access.guard import Guard
     from services.metrics.history import History, Page
     from services.metrics.hub import Hub
     from services.metrics.receiver import Receiver
@@ -42,6 +43,7 @@ class Parts:
     receiver: Receiver
     history: History
     hub: Hub
+    guard: Guard
     require_job: Callable[[str, str], None]  # raises NotFound where the job is not of the workspace
 
 
@@ -149,6 +151,7 @@ def blueprint(parts: Parts) -> Blueprint:
             poll_seconds=settings.events_poll_seconds,
             page_items=settings.events_page_items,
             is_gone=watch(request.environ, settings.events_send_timeout_seconds),
+            is_allowed=parts.guard.still(),
         )
         response = Response(iter(stream), mimetype="text/event-stream", headers=_EVENT_HEADERS)
         response.call_on_close(lambda: parts.hub.leave(mailbox))

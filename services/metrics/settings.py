@@ -74,7 +74,7 @@ class MetricsSettings(WebSettings):
         default=15.0,
         gt=0,
         le=60,
-        description="between two keep-alives of a stream, each with a look at the database",
+        description="between two keep-alives of a stream, each with a look at the database and at the viewer's key",
     )
     events_poll_seconds: float = Field(
         default=2.0, gt=0, le=60, description="between two looks at the database while Redis is away"

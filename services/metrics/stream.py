@@ -39,6 +39,7 @@ class EventStream:
         poll_seconds: float,
         page_items: int,
         is_gone: Callable[[], bool],
+        is_allowed: Callable[[], bool],
     ) -> None:
         """Prepare a stream.
 
@@ -51,6 +52,7 @@ class EventStream:
             poll_seconds: Between two looks while Redis is away, and between two calls of `is_gone`.
             page_items: Items read from the database at a time.
             is_gone: Tells whether the viewer has hung up.
+            is_allowed: Tells whether the viewer may still look; asked with each keep-alive. The stream ends where not.
         """
         self._mailbox = mailbox
         self._hub = hub
@@ -60,6 +62,7 @@ class EventStream:
         self._poll_seconds = poll_seconds
         self._page_items = page_items
         self._is_gone = is_gone
+        self._is_allowed = is_allowed
         self._over = False
         self._heartbeat = b""
 
@@ -82,6 +85,8 @@ class EventStream:
             yield from self._deliver(mail)
             due = time.monotonic() >= tick
             if due:
+                if not self._is_allowed():
+                    return  # the viewer comes back by itself, and is told why
                 tick = time.monotonic() + self._keep_alive_seconds
                 yield items.KEEP_ALIVE
             if due or mail.look or not self._hub.connected:

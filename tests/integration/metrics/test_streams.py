@@ -8,12 +8,17 @@ import signal
 import socket
 import threading
 from datetime import timedelta
+from itertools import islice
 
+import httpx
 import pytest
 import redis
 from integration.metrics.running import AT, Viewer, body, final, heartbeat, points
 
 from contracts.callback import Evaluation
+from runtime.access import keys
+from runtime.access.models import DEFAULT
+from runtime.access.principal import READ
 from support.access import KEY
 from support.wait import until
 
@@ -262,3 +267,19 @@ def test_many_points_are_replayed_whole_in_pages(start):
     viewer = Viewer(service.url)
     ended(viewer)
     assert in_order(viewer, 3002)
+
+
+def test_it_ends_soon_after_its_key_was_revoked(service, database):
+    with database.write() as session:
+        key, secret = keys.make(session, DEFAULT, "lent", (READ,))
+    service.send(body(points=points(0)))
+    url, headers = f"{service.url}/api/training_jobs/j/events/", {"Authorization": f"Bearer {secret}"}
+    with httpx.stream("GET", url, headers=headers, timeout=30) as answer:
+        lines = answer.iter_lines()
+        assert next(line for line in lines if line.startswith("id:")) == "id: 1"
+        with database.write() as session:
+            keys.revoke(session, DEFAULT, key.id)
+        rest = list(islice(lines, 100))
+    assert len(rest) < 100, "keep-alives went on"
+    assert "event: end" not in rest, "the job is not over"
+    assert httpx.get(url, headers=headers).status_code == 401
