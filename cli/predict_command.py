@@ -12,7 +12,6 @@ import typer
 from cli import waiting
 from cli.errors import CommandFailed
 from cli.session import session_of
-from client.http import segment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,8 +62,7 @@ def predict(
         output.say(f"note: {note}")
     with output.transfer() as progress:
         task = progress.add_task(out.name, total=ended["size"])
-        url = f"/api/predictions/{segment(ended['id'])}/predictions.csv"
-        client.download(url, out, partial(progress.advance, task))
+        client.download_predictions(ended["id"], out, partial(progress.advance, task))
     if output.as_json:
         output.json({**ended, "path": str(out)})
     else:

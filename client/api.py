@@ -135,6 +135,12 @@ class Client(Api):
                     advance(len(chunk))
         draft.replace(target)
 
+    def download_predictions(
+        self, prediction_id: str, target: Path, advance: Callable[[int], object] = lambda _bytes: None
+    ) -> None:
+        """Fetch the answers of a prediction that has succeeded, as a CSV; see `download`."""
+        self.download(f"/api/predictions/{segment(prediction_id)}/predictions.csv", target, advance)
+
     def events(self, job_id: str, last_id: str | None = None) -> Iterator[sse.Message]:
         """Follow a job's event stream from an id to its end, through reconnects.
 

@@ -6,9 +6,9 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from client.types import Finding
+    from client.types import Finding, Problem
 
 
 class Unusable(ValueError):
@@ -76,7 +76,7 @@ class Refused(ApiError):
         problem: The whole document.
     """
 
-    def __init__(self, status: int, problem: Mapping[str, Any], retry_after: int | None = None) -> None:
+    def __init__(self, status: int, problem: Problem, retry_after: int | None = None) -> None:
         self.status = status
         self.title = str(problem.get("title") or "")
         self.detail = str(problem.get("detail") or "")

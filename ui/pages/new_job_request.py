@@ -121,7 +121,7 @@ def build(form: Form) -> tuple[JobWish, dict[str, str]]:
         body["params"] = _values(
             form, f"param:{form.model}", schema_form.fields_of(model["params_schema"]), errors
         )
-    # The names of the settings are JobSpec's, which the API's document is compared with by its own tests
+    # Which settings there are, JobSpec and the model say; the platform checks them
     return cast("JobWish", body), errors
 
 
