@@ -61,11 +61,8 @@ class Calls:
         answer = self._send(method, path, **arguments)
         if not answer.content:
             return {}
-        try:
-            body = answer.json()
-        except ValueError:
-            body = None
-        if not isinstance(body, dict):
+        body = _object(answer)
+        if body is None:
             raise Away(
                 "What answers at the API's address is not the API.",
                 url=self.url,
@@ -88,6 +85,15 @@ class Calls:
 
 def _given(query: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in query.items() if value not in (None, "")}
+
+
+def _object(answer: httpx.Response) -> Any:
+    """Give the object that an answer is in JSON; None where it is none."""
+    try:
+        body = answer.json()
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None
 
 
 def segment(text: str) -> str:
@@ -131,11 +137,8 @@ def refuse(answer: httpx.Response, url: str) -> None:
 
 
 def _refusal(answer: httpx.Response, url: str) -> ApiError:
-    try:
-        problem = answer.json()
-    except ValueError:
-        problem = None
-    if not isinstance(problem, dict) or not problem.keys() & {"title", "detail"}:
+    problem = _object(answer)
+    if problem is None or not problem.keys() & {"title", "detail"}:
         text = f"The API is not available (HTTP {answer.status_code})."
         return Away(text, url=url, cause=answer.reason_phrase, status=answer.status_code)
     # As a date it would need our clock to agree with the platform's, which sends seconds only
