@@ -7,7 +7,7 @@ PORT ?= 8080
 BIN := .venv/bin
 # Not all of it is compiled here: what is used of packages is when it is
 PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt
-PATHS := contracts runtime services tabular trainer ui cli tests benchmarks scripts examples
+PATHS := contracts runtime services tabular trainer client ui cli tests benchmarks scripts examples
 # Faults are left out of this: they want the machine to themselves
 # A thread for each: torch's threads of several processes on the same cores wait for each other by spinning (4 times the CPU on 2 cores)
 PARALLEL := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
@@ -81,7 +81,7 @@ bench: .venv/.dev ## Measure every speed claim (accuracy needs data: docs/benchm
 
 .PHONY: docs
 docs: .venv/.docs ## Write what pages take from the code (settings, REST, commands, metrics, reports), and the site, into build/site
-	for script in metrics_openapi environment_table rest_reference cli_reference report_fields metrics_table; do $(BIN)/python scripts/$$script.py --write || exit; done
+	for script in metrics_openapi client_types environment_table rest_reference cli_reference report_fields metrics_table; do $(BIN)/python scripts/$$script.py --write || exit; done
 	$(BIN)/mkdocs build --strict --quiet
 
 .PHONY: screenshots

@@ -18,8 +18,8 @@ import httpx
 import psutil
 
 from benchmarks.access import KEY, migrate
-from cli.client import Client
 from cli.ports import free_ports
+from client import Client
 from runtime.db import Database
 
 if TYPE_CHECKING:

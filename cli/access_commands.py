@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from cli.client import segment
 from cli.output import moment
 from cli.session import session_of
 
 if TYPE_CHECKING:
-    from cli.client import JSON
+    from client.types import KeyWish
 
 keys = typer.Typer(name="keys", help="API keys of a workspace.", no_args_is_help=True)
 workspaces = typer.Typer(name="workspaces", help="What owns data sets and jobs.", no_args_is_help=True)
@@ -26,7 +25,7 @@ WorkspaceOption = Annotated[
 def whoami(context: typer.Context) -> None:
     """Tell whom the platform takes you for, and what you may do."""
     session = session_of(context)
-    answer = session.client.get("session/")
+    answer = session.client.who()
     if session.output.as_json:
         session.output.json(answer)
         return
@@ -38,7 +37,7 @@ def whoami(context: typer.Context) -> None:
 def list_keys(context: typer.Context, workspace: WorkspaceOption = None) -> None:
     """List them, newest first, ended ones included; never the keys themselves."""
     session = session_of(context)
-    answer = session.client.get("keys/", workspace=workspace)
+    answer = session.client.keys(workspace=workspace)
     if session.output.as_json:
         session.output.json(answer)
         return
@@ -46,9 +45,12 @@ def list_keys(context: typer.Context, workspace: WorkspaceOption = None) -> None
         ("id", "name", "ends in", "scopes", "made", "last used", "expires", "revoked"),
         (
             (
-                *(item[key] for key in ("id", "name", "hint")),
+                item["id"],
+                item["name"],
+                item["hint"],
                 ", ".join(item["scopes"]),
-                *(moment(item[key]) for key in ("created_at", "used_at")),
+                moment(item["created_at"]),
+                moment(item["used_at"]),
                 moment(item["expires_at"]) or "never",
                 moment(item["revoked_at"]),
             )
@@ -70,12 +72,13 @@ def create(
 ) -> None:
     """Make one. Standard output holds the key, which nobody can read again."""
     session = session_of(context)
-    wish: JSON = {"name": name, "scopes": scope or ["read", "write"]}
+    # which scopes there are, the platform says
+    wish = cast("KeyWish", {"name": name, "scopes": scope or ["read", "write"]})
     if days is not None:
         wish["expires_at"] = (datetime.now(UTC) + timedelta(days=days)).isoformat(timespec="seconds")
     if workspace is not None:
         wish["workspace"] = workspace
-    answer = session.client.post("keys/", wish)
+    answer = session.client.make_key(wish)
     if session.output.as_json:
         session.output.json(answer)
         return
@@ -91,8 +94,7 @@ def revoke(
 ) -> None:
     """End one for good, and with it every browser that it signed in."""
     session = session_of(context)
-    query = f"?workspace={segment(workspace)}" if workspace else ""
-    session.client.delete(f"keys/{segment(key)}/{query}")
+    session.client.revoke_key(key, workspace=workspace)
     if session.output.as_json:
         session.output.json({"id": key})
     else:
@@ -103,7 +105,7 @@ def revoke(
 def list_workspaces(context: typer.Context) -> None:
     """List them by name."""
     session = session_of(context)
-    answer = session.client.get("workspaces/")
+    answer = session.client.workspaces()
     if session.output.as_json:
         session.output.json(answer)
         return
@@ -117,7 +119,7 @@ def list_workspaces(context: typer.Context) -> None:
 def create_workspace(context: typer.Context, name: str) -> None:
     """Make one, which nobody can come into before it has a key."""
     session = session_of(context)
-    answer = session.client.post("workspaces/", {"name": name})
+    answer = session.client.make_workspace(name)
     if session.output.as_json:
         session.output.json(answer)
         return

@@ -10,7 +10,7 @@ from cli.output import moment
 from cli.session import session_of
 
 if TYPE_CHECKING:
-    from cli.client import JSON
+    from client.types import AuditEntry
 
 
 def audit(
@@ -24,11 +24,18 @@ def audit(
 ) -> None:
     """List who changed what, and who was refused to; the latest first."""
     session = session_of(context)
-    wanted = {"who": who, "action": action, "object": about, "outcome": outcome, "since": since}
-    entries: list[JSON] = []
+    entries: list[AuditEntry] = []
     cursor = None
     while len(entries) < limit:
-        page = session.client.get("audit/", **wanted, page_size=min(limit, 200), cursor=cursor)
+        page = session.client.audit(
+            who=who,
+            action=action,
+            object_=about,
+            outcome=outcome,
+            since=since,
+            page_size=min(limit, 200),
+            cursor=cursor,
+        )
         entries += page["items"]
         cursor = page["next_cursor"]
         if cursor is None:
@@ -43,7 +50,10 @@ def audit(
             (
                 moment(entry["at"]),
                 entry["who"] or "",
-                *(entry[key] for key in ("action", "object", "outcome", "request_id")),
+                entry["action"],
+                entry["object"],
+                entry["outcome"],
+                entry["request_id"],
             )
             for entry in entries
         ),

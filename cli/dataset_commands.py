@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from cli import waiting
-from cli.client import segment
 from cli.output import moment, size
 from cli.session import session_of
 
@@ -23,7 +22,7 @@ def list_(
 ) -> None:
     """List data sets, newest first."""
     session = session_of(context)
-    answer = session.client.get("datasets/", search=search or None, page=page)
+    answer = session.client.datasets(search=search, page=page)
     if session.output.as_json:
         session.output.json(answer)
         return
@@ -32,7 +31,12 @@ def list_(
         columns,
         (
             (
-                *(item[key] for key in ("id", "name", "state", "rows", "n_columns", "files")),
+                item["id"],
+                item["name"],
+                item["state"],
+                item["rows"],
+                item["n_columns"],
+                item["files"],
                 size(item["bytes"]),
                 moment(item["created_at"]),
             )
@@ -45,17 +49,16 @@ def list_(
 def show(context: typer.Context, dataset: str) -> None:
     """Show a data set: how far it is, and what its columns are taken for."""
     session = session_of(context)
-    answer = session.client.get(f"datasets/{segment(dataset)}/")
-    schema = session.client.get(f"datasets/{segment(dataset)}/schema/")
+    answer = session.client.dataset(dataset)
+    schema = session.client.schema(dataset)
     if session.output.as_json:
         session.output.json({**answer, "schema": schema})
         return
     session.output.line(
         f"{answer['name']}: {answer['state']}, {answer['rows']} rows, {answer['files']} files, {size(answer['bytes'])}"
     )
-    for track in ("schema", "staging"):
-        state = answer[f"{track}_track"]
-        session.output.line(f"{track}: {state['state']}{': ' + state['reason'] if state['reason'] else ''}")
+    for name, track in (("schema", answer["schema_track"]), ("staging", answer["staging_track"])):
+        session.output.line(f"{name}: {track['state']}{': ' + track['reason'] if track['reason'] else ''}")
     session.output.table(
         ("column", "type", "role", "why"),
         ((column["name"], column["type"], column["role"], column["why"]) for column in schema["columns"]),
@@ -91,7 +94,7 @@ def upload(
 def delete(context: typer.Context, dataset: str) -> None:
     """Delete a data set with its files."""
     session = session_of(context)
-    session.client.delete(f"datasets/{segment(dataset)}/")
+    session.client.delete_dataset(dataset)
     if session.output.as_json:
         session.output.json({"deleted": dataset})
     else:

@@ -20,7 +20,7 @@ def list_(
 ) -> None:
     """List them, latest first."""
     session = session_of(context)
-    answer = session.client.get("deliveries/", state="dead", queue=queue, page=page)
+    answer = session.client.deliveries(state="dead", queue=queue, page=page)
     if session.output.as_json:
         session.output.json(answer)
         return
@@ -30,7 +30,10 @@ def list_(
             (
                 item["id"],
                 moment(item["ended_at"]),
-                *(item[key] for key in ("queue", "event", "subject", "attempts")),
+                item["queue"],
+                item["event"],
+                item["subject"],
+                item["attempts"],
                 "no" if item["instead"] else "yes",
                 item["last_error"],
             )
@@ -43,7 +46,7 @@ def list_(
 def show(context: typer.Context, delivery: int) -> None:
     """Show one: what it says, why it died, what can be done."""
     session = session_of(context)
-    answer = session.client.get(f"deliveries/{delivery}/")
+    answer = session.client.delivery(delivery)
     if session.output.as_json:
         session.output.json(answer)
         return
@@ -61,7 +64,7 @@ def show(context: typer.Context, delivery: int) -> None:
 def requeue(context: typer.Context, delivery: int) -> None:
     """Try one again, as often as a new one; asking twice is safe."""
     session = session_of(context)
-    answer = session.client.post(f"deliveries/{delivery}/requeue/")
+    answer = session.client.requeue(delivery)
     if session.output.as_json:
         session.output.json(answer)
     else:

@@ -7,10 +7,9 @@ import os
 import threading
 from concurrent.futures import Future
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cli import demo_data, waiting
-from cli.client import Client
 from cli.data_dir import AlreadyRunning
 from cli.errors import CommandFailed
 from cli.findings import create_job
@@ -18,19 +17,19 @@ from cli.job_commands import finish
 from cli.plan import local_plan
 from cli.ports import PortTaken, free_ports, require_free
 from cli.runner import Runner, run
+from client import Client
 
 if TYPE_CHECKING:
     from cli.data_dir import DataDir
     from cli.output import Output
+    from client.types import DatasetDetail, DatasetSummary, JobDetail, JobWish, SchemaChange
 
-JSON = dict[str, Any]
 NAME = "letters of twelve scripts"
 # Names are short and many repeat, so detection takes them for categories; that text says more is for a person to know
-CORRECTIONS = {
+CORRECTIONS: SchemaChange = {
     "columns": {"letter_name": {"type": "text", "role": "feature"}, "category": {"role": "feature"}},
     "target": demo_data.TARGET,
 }
-SETTINGS = {"model": "multimodal", "epochs": 15, "params": {"image_size": 32}}
 
 
 def demo(data: DataDir, port: int, output: Output) -> None:
@@ -72,9 +71,9 @@ def demo(data: DataDir, port: int, output: Output) -> None:
     )
 
 
-async def _in_thread(url: str, data: DataDir, output: Output) -> JSON:
+async def _in_thread(url: str, data: DataDir, output: Output) -> JobDetail:
     """Show the demo while the event loop supervises; a thread that a signal makes needless is left behind."""
-    outcome: Future[JSON] = Future()
+    outcome: Future[JobDetail] = Future()
     outcome.set_running_or_notify_cancel()
 
     def work() -> None:
@@ -87,7 +86,7 @@ async def _in_thread(url: str, data: DataDir, output: Output) -> JSON:
     return await asyncio.wrap_future(outcome)
 
 
-def show(client: Client, data: DataDir, output: Output) -> JSON:
+def show(client: Client, data: DataDir, output: Output) -> JobDetail:
     """Train on the demo's data over REST, from upload to report.
 
     Args:
@@ -101,27 +100,34 @@ def show(client: Client, data: DataDir, output: Output) -> JSON:
     Raises:
         CommandFailed: It did not succeed.
     """
-    dataset = _uploaded(client, output)
-    if dataset is None:
+    found: DatasetSummary | DatasetDetail | None = _uploaded(client, output)
+    if found is None:
         table, drawings = demo_data.make(data.root / "demo")
-        dataset = waiting.upload(client, output, table, drawings, NAME)
-    dataset = waiting.until_ready(client, output, dataset["id"])
+        found = waiting.upload(client, output, table, drawings, NAME)
+    dataset = waiting.until_ready(client, output, found["id"])
     output.say(f"{dataset['rows']} rows, {dataset['files']} images. What detection says of the columns:")
     for column in dataset["schema"]["columns"]:
         output.say(f"  {column['name']:12} {column['type']:12} {column['why']}")
-    client.patch(f"datasets/{dataset['id']}/schema/", CORRECTIONS)
+    client.change_schema(dataset["id"], CORRECTIONS)
     output.say(f"Corrected: letter_name is text. To predict: {demo_data.TARGET}.")
-    wish = {"dataset_id": dataset["id"], "name": "demo", "target": demo_data.TARGET, "start": True}
-    job = create_job(client, output, wish | SETTINGS)
+    wish: JobWish = {
+        "dataset_id": dataset["id"],
+        "name": "demo",
+        "target": demo_data.TARGET,
+        "model": "multimodal",
+        "epochs": 15,
+        "params": {"image_size": 32},
+        "start": True,
+    }
+    job = create_job(client, output, wish)
     output.say(f"Training: {client.url}/jobs/{job['id']}")
     return finish(client, output, job["id"])
 
 
-def _uploaded(client: Client, output: Output) -> JSON | None:
+def _uploaded(client: Client, output: Output) -> DatasetSummary | None:
     """Find the data set of an earlier demo."""
-    for item in client.get("datasets/", search=NAME)["items"]:
+    for item in client.datasets(search=NAME)["items"]:
         if item["name"] == NAME and item["state"] == "ready":
             output.say("The demo's data set is there already.")
-            found: JSON = item
-            return found
+            return item
     return None

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from cli.errors import ApiError
+from cli.errors import REFUSED, CommandFailed
+from client import Refused
 
 if TYPE_CHECKING:
-    from cli.client import Client
+    from collections.abc import Sequence
+
     from cli.output import Output
+    from client import Client
+    from client.types import Finding, JobDetail, JobWish
 
-JSON = dict[str, Any]
 
-
-def create_job(client: Client, output: Output, wish: JSON) -> JSON:
+def create_job(client: Client, output: Output, wish: JobWish) -> JobDetail:
     """Create a job and say what was found.
 
     Args:
@@ -25,21 +27,21 @@ def create_job(client: Client, output: Output, wish: JSON) -> JSON:
         The job.
 
     Raises:
-        ApiError: It is refused; where the checks refuse it, the text names what --ignore would have to hold.
+        CommandFailed: The checks of its data refuse it; the text names what --ignore would have to hold.
+        ApiError: It is refused, or the platform is away.
     """
     try:
-        job: JSON = client.post("training_jobs/", wish)
-    except ApiError as error:
-        findings = error.problem.get("findings") or []
-        if not findings:
+        job = client.create_job(wish)
+    except Refused as refused:
+        if not refused.findings:
             raise
-        say(output, findings)
-        raise ApiError(error.code, _refusal(findings), error.problem) from None
+        say(output, refused.findings)
+        raise CommandFailed(_refusal(refused.findings), REFUSED) from None
     say(output, job["findings"])
     return job
 
 
-def say(output: Output, findings: list[JSON]) -> None:
+def say(output: Output, findings: Sequence[Finding]) -> None:
     """Say each finding in a line of its own."""
     for one in findings:
         ignored = ", ignored" if one["ignored"] else ""
@@ -47,7 +49,7 @@ def say(output: Output, findings: list[JSON]) -> None:
         output.say(f"{one['severity']}{ignored} ({one['code']}): {one['message']}{rows}")
 
 
-def _refusal(findings: list[JSON]) -> str:
+def _refusal(findings: Sequence[Finding]) -> str:
     stopping = [one for one in findings if one["severity"] == "error" and not one["ignored"]]
     text = f"The job was not created: {len(stopping)} error{'s' if len(stopping) > 1 else ''} in its data."
     if not all(one["overridable"] for one in stopping):

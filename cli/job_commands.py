@@ -5,21 +5,23 @@ from __future__ import annotations
 import time
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli import waiting
-from cli.client import segment
 from cli.errors import CommandFailed
 from cli.output import moment, size
 from cli.result import print_result
 from cli.session import session_of
 
 if TYPE_CHECKING:
-    from cli.client import Client
+    from collections.abc import Sequence
+
     from cli.output import Output
     from cli.session import Session
+    from client import Client
+    from client.types import Artifact, JobDetail
 
 app = typer.Typer(name="jobs", help="Training jobs.", no_args_is_help=True)
 _POLL_SECONDS = 1.0
@@ -35,7 +37,7 @@ def list_(
 ) -> None:
     """List jobs, newest first."""
     session = session_of(context)
-    answer = session.client.get("training_jobs/", state=state, dataset_id=dataset, page=page)
+    answer = session.client.jobs(state=state or "", dataset_id=dataset or "", page=page)
     if session.output.as_json:
         session.output.json(answer)
         return
@@ -43,8 +45,13 @@ def list_(
         ("id", "name", "data set", "model", "target", "state", "accuracy", "created"),
         (
             (
-                *(job[key] for key in ("id", "name", "dataset_name", "model", "target", "state")),
-                _figure((job["metrics"] or {}).get("accuracy")),
+                job["id"],
+                job["name"],
+                job["dataset_name"],
+                job["model"],
+                job["target"],
+                job["state"],
+                _figure(job["metrics"].get("accuracy")),
                 moment(job["created_at"]),
             )
             for job in answer["items"]
@@ -56,7 +63,7 @@ def list_(
 def show(context: typer.Context, job: str) -> None:
     """Show a job: its settings, what it went through, its result."""
     session = session_of(context)
-    answer = _job(session, job)
+    answer = session.client.job(job)
     if session.output.as_json:
         session.output.json(answer)
         return
@@ -78,25 +85,28 @@ def show(context: typer.Context, job: str) -> None:
                 for one in answer["findings"]
             ),
         )
-    session.output.table(("metric", "value"), ((k, _figure(v)) for k, v in (answer["metrics"] or {}).items()))
+    session.output.table(("metric", "value"), ((k, _figure(v)) for k, v in answer["metrics"].items()))
 
 
 @app.command()
 def start(context: typer.Context, job: str) -> None:
     """Start a job that was created and not started."""
-    _act(session_of(context), job, "start")
+    session = session_of(context)
+    _tell(session, session.client.start_job(job))
 
 
 @app.command()
 def cancel(context: typer.Context, job: str) -> None:
     """Stop a job."""
-    _act(session_of(context), job, "cancel")
+    session = session_of(context)
+    _tell(session, session.client.cancel_job(job))
 
 
 @app.command()
 def retry(context: typer.Context, job: str) -> None:
     """Try a job again that failed, was cancelled or ran out of time."""
-    _act(session_of(context), job, "retry")
+    session = session_of(context)
+    _tell(session, session.client.retry_job(job))
 
 
 @app.command()
@@ -106,7 +116,7 @@ def watch(context: typer.Context, job: str) -> None:
     finish(session.client, session.output, job)
 
 
-def finish(client: Client, output: Output, job_id: str) -> dict[str, Any]:
+def finish(client: Client, output: Output, job_id: str) -> JobDetail:
     """Follow a job to its end and print its result.
 
     Returns:
@@ -134,8 +144,7 @@ def logs(
 ) -> None:
     """Print the log of a job."""
     session = session_of(context)
-    path = f"training_jobs/{segment(job)}/logs/"
-    answer = session.client.get(path, tail=tail)
+    answer = session.client.logs(job, tail=tail)
     if session.output.as_json and not follow:
         session.output.json(answer)
         return
@@ -147,9 +156,9 @@ def logs(
         shown = answer["lines"]
         if not follow:
             return
-        ended = _job(session, job)["state"] in waiting.ENDS
+        ended = session.client.job(job)["state"] in waiting.ENDS
         time.sleep(_POLL_SECONDS)
-        answer = session.client.get(path, tail=10_000)
+        answer = session.client.logs(job, tail=10_000)
         if ended and not _beyond(shown, answer["lines"]):
             return
 
@@ -161,11 +170,11 @@ def artifacts(
 ) -> None:
     """List a job's artifacts, or fetch them."""
     session = session_of(context)
-    items: list[dict[str, Any]] = session.client.get("artifacts/", job=job)["items"]
-    if download is not None:
-        _fetch(session, items, download)
+    items = session.client.artifacts(job)["items"]
+    paths = {} if download is None else _fetch(session, items, download)
     if session.output.as_json:
-        session.output.json({"items": items})
+        fetched = [{**item, "path": paths[item["name"]]} for item in items] if paths else items
+        session.output.json({"items": fetched})
     else:
         session.output.table(
             ("name", "size", "where"),
@@ -173,7 +182,9 @@ def artifacts(
         )
 
 
-def _fetch(session: Session, items: list[dict[str, Any]], folder: Path) -> None:
+def _fetch(session: Session, items: Sequence[Artifact], folder: Path) -> dict[str, str]:
+    """Download artifacts into a folder; gives the path of each by its name."""
+    paths = {}
     folder.mkdir(parents=True, exist_ok=True)
     with session.output.transfer() as progress:
         for item in items:
@@ -181,7 +192,8 @@ def _fetch(session: Session, items: list[dict[str, Any]], folder: Path) -> None:
             # Whatever a server says, files land in this folder only
             target = folder / Path(item["name"]).name
             session.client.download(item["download_url"], target, partial(progress.advance, task))
-            item["path"] = str(target)
+            paths[item["name"]] = str(target)
+    return paths
 
 
 def _beyond(shown: list[str], lines: list[str]) -> list[str]:
@@ -193,17 +205,11 @@ def _beyond(shown: list[str], lines: list[str]) -> list[str]:
     return lines
 
 
-def _act(session: Session, job_id: str, action: str) -> None:
-    job = session.client.post(f"training_jobs/{segment(job_id)}/{action}/")
+def _tell(session: Session, job: JobDetail) -> None:
     if session.output.as_json:
         session.output.json(job)
     else:
         session.output.line(f"{job['id']}  {job['state']}")
-
-
-def _job(session: Session, job_id: str) -> dict[str, Any]:
-    job: dict[str, Any] = session.client.get(f"training_jobs/{segment(job_id)}/")
-    return job
 
 
 def _figure(value: float | None) -> str:

@@ -11,7 +11,7 @@ from cli.session import session_of
 def limits(context: typer.Context) -> None:
     """Show every limit as it stands, and what the clean-up will remove; changes nothing."""
     session = session_of(context)
-    answer = session.client.get("maintenance/")
+    answer = session.client.maintenance()
     if session.output.as_json:
         session.output.json(answer)
         return
@@ -19,7 +19,8 @@ def limits(context: typer.Context) -> None:
         ("there are", "of at most", "", "set by"),
         (
             (
-                *(_shown(each[key], each["setting"], key) for key in ("used", "most")),
+                _figure(each["used"], each["setting"]),
+                _figure(each["most"], each["setting"]) if each["most"] else "any number",
                 each["counts"],
                 each["setting"],
             )
@@ -39,7 +40,5 @@ def limits(context: typer.Context) -> None:
     )
 
 
-def _shown(figure: int, setting: str, which: str) -> str:
-    if which == "most" and not figure:
-        return "any number"
+def _figure(figure: int, setting: str) -> str:
     return size(figure) if setting.endswith("_BYTES") else str(figure)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -12,7 +12,7 @@ from cli import access_commands, dataset_commands, dead_letter_commands, job_com
 from cli.audit_command import audit
 from cli.data_dir import DataDir
 from cli.demo import demo as run_demo
-from cli.errors import CommandFailed
+from cli.errors import FAILED, CommandFailed, status_of, told
 from cli.limits_command import limits
 from cli.output import Output
 from cli.predict_command import predict
@@ -20,6 +20,7 @@ from cli.session import Session, session_of
 from cli.sweep_command import sweep
 from cli.train_command import train
 from cli.up import up as run_up
+from client import ApiError, Unusable
 
 app = typer.Typer(
     name="triptych",
@@ -92,7 +93,7 @@ def demo(context: typer.Context, port: PortOption = 8080, data_dir: DataDirOptio
 def models(context: typer.Context) -> None:
     """List the models and their parameters."""
     session = session_of(context)
-    answer = session.client.get("models/")
+    answer = session.client.models()
     if session.output.as_json:
         session.output.json(answer)
         return
@@ -112,8 +113,16 @@ def main() -> None:
     try:
         app()
     except CommandFailed as error:
-        Output().fail(str(error))
-        sys.exit(error.status)
+        _end(str(error), error.status)
+    except Unusable as error:
+        _end(str(error), FAILED)
+    except ApiError as error:
+        _end(told(error), status_of(error))
+
+
+def _end(text: str, status: int) -> NoReturn:
+    Output().fail(text)
+    sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -5,19 +5,19 @@ from __future__ import annotations
 import time
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli import waiting
-from cli.client import segment
 from cli.errors import CommandFailed
 from cli.session import session_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cli.client import Client
+    from client import Client
+    from client.types import Prediction, PredictionWish
 
 _POLL_SECONDS = 0.5
 
@@ -46,14 +46,14 @@ def predict(
     client, output = session.client, session.output
     if (table is None) == (dataset is None):
         raise CommandFailed("Give either a CSV or --dataset ID.")
-    client.get(f"training_jobs/{segment(job)}/")  # a wrong id is told before the upload
+    client.job(job)  # a wrong id is told before the upload
     if table is not None:
         dataset = waiting.upload(client, output, table, images)["id"]
         waiting.until_ready(client, output, str(dataset))
-    wish = {"job_id": job, "dataset_id": dataset, "top_k": top_k, "contributions": contributions}
-    asked: dict[str, Any] = client.post(
-        "predictions/", {key: value for key, value in wish.items() if value is not None}
-    )
+    wish: PredictionWish = {"job_id": job, "dataset_id": dataset, "contributions": contributions}
+    if top_k is not None:
+        wish["top_k"] = top_k
+    asked = client.predict(wish)
     output.say(f"Prediction {asked['id']}: {client.url}/jobs/{job}/try?prediction={asked['id']}")
     ended = until_ended(client, asked["id"])
     if ended["state"] == "failed":
@@ -62,8 +62,7 @@ def predict(
         output.say(f"note: {note}")
     with output.transfer() as progress:
         task = progress.add_task(out.name, total=ended["size"])
-        url = f"/api/predictions/{segment(ended['id'])}/predictions.csv"
-        client.download(url, out, partial(progress.advance, task))
+        client.download_predictions(ended["id"], out, partial(progress.advance, task))
     if output.as_json:
         output.json({**ended, "path": str(out)})
     else:
@@ -72,10 +71,10 @@ def predict(
 
 def until_ended(
     client: Client, prediction_id: str, pause: Callable[[float], object] = time.sleep
-) -> dict[str, Any]:
+) -> Prediction:
     """Wait for a prediction's end."""
     while True:
-        prediction: dict[str, Any] = client.get(f"predictions/{segment(prediction_id)}/")
+        prediction = client.prediction(prediction_id)
         if prediction["state"] in {"succeeded", "failed"}:
             return prediction
         pause(_POLL_SECONDS)

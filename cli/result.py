@@ -5,22 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from cli.client import segment
-
 if TYPE_CHECKING:
-    from cli.client import Client
     from cli.output import Output
+    from client import Client
+    from client.types import JobDetail
 
 JSON = dict[str, Any]
 
 
-def print_result(client: Client, output: Output, job: JSON) -> None:
+def print_result(client: Client, output: Output, job: JobDetail) -> None:
     """Print a finished job: figures against the majority rate, a line for each class, its artifacts."""
     if job["state"] != "succeeded":
         return
-    items: list[JSON] = client.get("artifacts/", job=job["id"])["items"]
-    if any(item["name"] == "report.json" for item in items):
-        _print_report(output, client.get(f"artifacts/{segment(job['id'])}/report.json"))
+    items = client.artifacts(job["id"])["items"]
+    if report := client.report(job["id"]):
+        _print_report(output, report)
     if items:
         output.line(f"\n{len(items)} artifacts in {_place(items[0]['uri'].rpartition('/')[0])}")
         output.line("  " + "  ".join(item["name"] for item in items))

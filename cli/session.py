@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from cli.client import Client
+from cli.errors import CommandFailed
+from client import Client, Unusable
 
 if TYPE_CHECKING:
     import typer
@@ -25,7 +26,10 @@ class Session:
     @cached_property
     def client(self) -> Client:
         """The platform at `url`."""
-        return Client(self.url, self.key)
+        try:
+            return Client(self.url, self.key)
+        except Unusable as error:
+            raise CommandFailed(f"--url {error}") from None
 
 
 def session_of(context: typer.Context) -> Session:

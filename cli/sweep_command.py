@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.client import segment
-from cli.errors import ApiError, CommandFailed
+from cli.errors import CommandFailed, told
 from cli.findings import create_job
 from cli.session import session_of
 from cli.waiting import ENDS
 from cli.wish import pair, settings_of, value_of, wish_of
+from client import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cli.client import Client
     from cli.output import Output
+    from client import Client
+    from client.types import JobDetail, JobWish
 
 JSON = dict[str, Any]
 _POLL_SECONDS = 2.0
@@ -57,9 +58,17 @@ def sweep(
     client, output = session.client, session.output
     combinations = _combinations(vary, most)
     alike = settings_of(set_ or (), "--set")
-    told = {"dataset_id": dataset, "model": model, "target": target, "ignore": ignore}
-    wish = {key: value for key, value in told.items() if value is not None}
-    bodies = [wish | wish_of(alike | one) | {"name": f"{name}: {_words(one)}"[:300]} for one in combinations]
+    bodies = [
+        wish_of(
+            alike | one,
+            dataset_id=dataset,
+            model=model,
+            target=target,
+            ignore=ignore,
+            name=f"{name}: {_words(one)}"[:300],
+        )
+        for one in combinations
+    ]
     jobs = _started(client, output, bodies)
     ids = [job["id"] for job in jobs]
     output.say(f"{len(jobs)} jobs: {client.url}/jobs/compare?jobs={','.join(ids)}")
@@ -73,37 +82,38 @@ def sweep(
         raise CommandFailed(f"{bad} of {len(jobs)} jobs did not succeed.")
 
 
-def _started(client: Client, output: Output, bodies: list[JSON]) -> list[JSON]:
+def _started(client: Client, output: Output, bodies: list[JobWish]) -> list[JobDetail]:
     """Create all jobs, then start all, so that a combination which is refused costs nothing."""
-    jobs: list[JSON] = []
+    jobs: list[JobDetail] = []
     for body in bodies:
         try:
             # They are about the same data, so its findings are said once
-            jobs.append(client.post("training_jobs/", body) if jobs else create_job(client, output, body))
-        except ApiError as error:
-            raise CommandFailed(f"Nothing was started. {body['name']}: {error}") from None
+            jobs.append(client.create_job(body) if jobs else create_job(client, output, body))
+        except (CommandFailed, Refused) as error:
+            text = told(error) if isinstance(error, Refused) else str(error)
+            raise CommandFailed(f"Nothing was started. {body['name']}: {text}") from None
     for number, job in enumerate(jobs):
         try:
-            client.post(f"training_jobs/{segment(job['id'])}/start/")
-        except ApiError as error:
-            raise CommandFailed(f"{number} of {len(jobs)} jobs were started. Then: {error}") from None
+            client.start_job(job["id"])
+        except Refused as refused:
+            raise CommandFailed(f"{number} of {len(jobs)} jobs were started. Then: {told(refused)}") from None
     return jobs
 
 
 def until_ended(
     client: Client, output: Output, ids: list[str], pause: Callable[[float], object] = time.sleep
-) -> list[JSON]:
+) -> list[JobDetail]:
     """Follow jobs to their ends, and tell of each end.
 
     Returns:
         The jobs, in the order of the ids.
     """
-    ended: dict[str, JSON] = {}
+    ended: dict[str, JobDetail] = {}
     while True:
         for job_id in ids:
             if job_id in ended:
                 continue
-            job = client.get(f"training_jobs/{segment(job_id)}/")
+            job = client.job(job_id)
             if job["state"] in ENDS:
                 ended[job_id] = job
                 reason = f": {job['reason']}" if job["reason"] else ""
@@ -135,7 +145,7 @@ def _rank(value: float | None, by: str) -> tuple[bool, float]:
     return value is None, (value or 0.0) * (1 if by in _LOWER_IS_BETTER else -1)
 
 
-def _show(output: Output, order: list[tuple[JSON, JSON]]) -> None:
+def _show(output: Output, order: list[tuple[JSON, JobDetail]]) -> None:
     if output.as_json:
         output.json({"items": [{"varied": one, "job": job} for one, job in order]})
         return

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from cli import waiting
-from cli.client import segment
 from cli.findings import create_job
 from cli.job_commands import finish
 from cli.session import session_of
 from cli.wish import pair, settings_of, wish_of
+
+if TYPE_CHECKING:
+    from client.types import ColumnChange, ColumnType
 
 
 def train(
@@ -44,18 +46,26 @@ def train(
     """Upload a table, train a model on it, print the result."""
     session = session_of(context)
     client, output = session.client, session.output
-    changes: dict[str, dict[str, str]] = {column: {"role": "leave_out"} for column in leave_out or ()}
+    changes: dict[str, ColumnChange] = {column: {"role": "leave_out"} for column in leave_out or ()}
     for text in type_ or ():
         column, kind = pair(text, "--type")
-        changes.setdefault(column, {})["type"] = kind
-    wish = wish_of(settings_of(set_ or (), "--set"))
+        changes.setdefault(column, {})["type"] = cast("ColumnType", kind)  # the platform says which there are
+    settings = settings_of(set_ or (), "--set")
     dataset = waiting.upload(client, output, table, images)
     waiting.until_ready(client, output, dataset["id"])
     if changes:
-        client.patch(f"datasets/{segment(dataset['id'])}/schema/", {"columns": changes})
-    wish |= {"dataset_id": dataset["id"], "model": model, "target": target, "start": True}
-    wish |= {key: value for key, value in (("epochs", epochs), ("name", name)) if value is not None}
-    job = create_job(client, output, wish | ({"ignore": ignore} if ignore else {}))
+        client.change_schema(dataset["id"], {"columns": changes})
+    wish = wish_of(
+        settings,
+        dataset_id=dataset["id"],
+        model=model,
+        target=target,
+        start=True,
+        epochs=epochs,
+        name=name,
+        ignore=ignore,
+    )
+    job = create_job(client, output, wish)
     output.say(f"Job {job['id']}: {client.url}/jobs/{job['id']}")
     if wait:
         finish(client, output, job["id"])

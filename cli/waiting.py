@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from cli.client import segment
-from cli.errors import CommandFailed
+from cli.errors import CommandFailed, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-    from cli.client import Client
     from cli.output import Output
+    from client import Client, Refused
+    from client.types import DatasetDetail, JobDetail
 
 JSON = dict[str, Any]
 ENDS = frozenset({"succeeded", "failed", "cancelled", "timed_out"})
@@ -23,9 +24,19 @@ _POLL_SECONDS = 0.5
 
 
 def upload(
-    client: Client, output: Output, table: Any, images: Any, name: str | None = None, *, resume: bool = True
-) -> JSON:
+    client: Client,
+    output: Output,
+    table: Path,
+    images: Path | None,
+    name: str | None = None,
+    *,
+    resume: bool = True,
+) -> DatasetDetail:
     """Upload a table and its images behind a progress bar."""
+
+    def waits(refused: Refused) -> None:
+        output.say(f"{told(refused)} Trying again in {refused.retry_after} s …")
+
     with output.transfer() as progress:
         task = progress.add_task("Uploading", total=None)
         return client.upload(
@@ -35,13 +46,13 @@ def upload(
             resume=resume,
             begin=lambda total: progress.update(task, total=total),
             advance=lambda count: progress.advance(task, count),
-            say=output.say,
+            waits=waits,
         )
 
 
 def until_ready(
     client: Client, output: Output, dataset_id: str, pause: Callable[[float], object] = time.sleep
-) -> JSON:
+) -> DatasetDetail:
     """Wait until a data set's columns are detected and its files staged.
 
     Returns:
@@ -53,7 +64,7 @@ def until_ready(
     with output.transfer() as progress:
         task = progress.add_task("Staging", total=None)
         while True:
-            dataset: JSON = client.get(f"datasets/{segment(dataset_id)}/")
+            dataset = client.dataset(dataset_id)
             staging = dataset["staging_track"]
             progress.update(task, completed=staging["bytes_done"], total=staging["bytes_total"] or None)
             if dataset["state"] == "ready":
@@ -107,13 +118,13 @@ class Training:
         return "  ".join(shown)
 
 
-def watch(client: Client, output: Output, job_id: str) -> JSON:
+def watch(client: Client, output: Output, job_id: str) -> JobDetail:
     """Follow a job to its end.
 
     Returns:
         The job as it ended.
     """
-    job: JSON = client.get(f"training_jobs/{segment(job_id)}/")
+    job = client.job(job_id)
     training = Training(epochs=int(job["settings"].get("epochs") or 0))
     columns = (
         TextColumn("{task.description:10}"),
@@ -136,10 +147,10 @@ def watch(client: Client, output: Output, job_id: str) -> JSON:
     return _ended(client, job_id)
 
 
-def _ended(client: Client, job_id: str, pause: Callable[[float], object] = time.sleep) -> JSON:
+def _ended(client: Client, job_id: str, pause: Callable[[float], object] = time.sleep) -> JobDetail:
     # The stream's last item and the job's own row come from two services, moments apart
     while True:
-        job: JSON = client.get(f"training_jobs/{segment(job_id)}/")
+        job = client.job(job_id)
         if job["state"] in ENDS:
             return job
         pause(_POLL_SECONDS)

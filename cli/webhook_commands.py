@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from cli.client import segment
 from cli.output import moment
 from cli.session import session_of
+
+if TYPE_CHECKING:
+    from client.types import WebhookWish
 
 app = typer.Typer(name="webhooks", help="Addresses that are told of jobs' ends.", no_args_is_help=True)
 
@@ -26,7 +28,8 @@ def create(
     """Tell an address; prints the secret that proves where messages come from, this once."""
     session = session_of(context)
     wish = {"url": url, "name": name, **({"events": event} if event else {})}
-    answer = session.client.post("webhooks/", wish)
+    # which events there are, the platform says
+    answer = session.client.create_webhook(cast("WebhookWish", wish))
     if session.output.as_json:
         session.output.json(answer)
     else:
@@ -37,7 +40,7 @@ def create(
 def list_(context: typer.Context) -> None:
     """List them, newest first."""
     session = session_of(context)
-    answer = session.client.get("webhooks/")
+    answer = session.client.webhooks()
     if session.output.as_json:
         session.output.json(answer)
         return
@@ -45,7 +48,9 @@ def list_(context: typer.Context) -> None:
         ("id", "name", "url", "events", "on"),
         (
             (
-                *(item[key] for key in ("id", "name", "url")),
+                item["id"],
+                item["name"],
+                item["url"],
                 ", ".join(item["events"]),
                 "yes" if item["enabled"] else "no",
             )
@@ -58,7 +63,7 @@ def list_(context: typer.Context) -> None:
 def test(context: typer.Context, webhook: str) -> None:
     """Send a message that says nothing but that it came; `messages` shows how that went."""
     session = session_of(context)
-    answer = session.client.post(f"webhooks/{segment(webhook)}/test/")
+    answer = session.client.test_webhook(webhook)
     if session.output.as_json:
         session.output.json(answer)
     else:
@@ -73,7 +78,7 @@ def messages(
 ) -> None:
     """List the messages to one, latest first, and how their delivery went."""
     session = session_of(context)
-    answer = session.client.get(f"webhooks/{segment(webhook)}/messages/", state=state)
+    answer = session.client.webhook_messages(webhook, state=state)
     if session.output.as_json:
         session.output.json(answer)
         return
@@ -82,7 +87,10 @@ def messages(
         (
             (
                 moment(item["created_at"]),
-                *(item[key] for key in ("message_id", "event", "state", "attempts")),
+                item["message_id"],
+                item["event"],
+                item["state"],
+                item["attempts"],
                 item["last_error"] or "",
             )
             for item in answer["items"]
@@ -93,4 +101,4 @@ def messages(
 @app.command()
 def delete(context: typer.Context, webhook: str) -> None:
     """Delete one; messages to it that are still to be delivered are not."""
-    session_of(context).client.delete(f"webhooks/{segment(webhook)}/")
+    session_of(context).client.delete_webhook(webhook)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from cli.errors import CommandFailed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from client.types import JobWish
 
 JSON = dict[str, Any]
 # These belong to the job itself; every other key is a parameter of the model
@@ -28,11 +30,18 @@ _JOB_SETTINGS = frozenset(
 )
 
 
-def wish_of(settings: Mapping[str, Any]) -> JSON:
-    """Put settings of the job and parameters of the model where a request has them."""
+def wish_of(settings: Mapping[str, Any], **told: Any) -> JobWish:
+    """Put settings of the job and parameters of the model where a request has them.
+
+    Args:
+        settings: By name, as a person typed them; the platform says which are none.
+        told: What else the request says; None: nothing of it.
+    """
     wish = {key: value for key, value in settings.items() if key in _JOB_SETTINGS}
     params = {key: value for key, value in settings.items() if key not in _JOB_SETTINGS}
-    return wish | ({"params": params} if params else {})
+    wish |= {"params": params} if params else {}
+    wish |= {key: value for key, value in told.items() if value is not None}
+    return cast("JobWish", wish)
 
 
 def settings_of(texts: Sequence[str], option: str) -> JSON:

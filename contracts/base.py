@@ -8,4 +8,9 @@ from pydantic import BaseModel, ConfigDict
 class Wire(BaseModel):
     """A message part. Unknown fields are refused, so a typo is an error and never a silent default."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        json_schema_serialization_defaults_required=True,  # what we write has every field
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from flask import Response
 
@@ -44,7 +44,11 @@ MEANINGS = {
 
 
 def finish(
-    document: JSON, models: tuple[type[BaseModel], ...] = (), ids: Mapping[str, JSON] | None = None
+    document: JSON,
+    models: tuple[type[BaseModel], ...] = (),
+    ids: Mapping[str, JSON] | None = None,
+    *,
+    mode: Literal["validation", "serialization"] = "validation",
 ) -> JSON:
     """Complete a document.
 
@@ -52,13 +56,14 @@ def finish(
         document: As flask-smorest made it; changed.
         models: Those of the contracts that fields name by MODEL.
         ids: Schema of each parameter of paths, by its name.
+        mode: Whether the models are sent to us, and a field with a default may be left out, or are answered, with every field.
 
     Returns:
         The document.
     """
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for model in models:
-        schemas |= _components(model, schemas)
+        schemas |= _components(model, schemas, mode)
     schemas.setdefault("Problem", _PROBLEM)
     for unused in ("Error", "PaginationMetadata"):
         schemas.pop(unused, None)
@@ -106,9 +111,9 @@ def publish(app: Flask, path: str, document: Callable[[], JSON]) -> None:
         return Response(made[0], mimetype="application/json")
 
 
-def _components(model: type[BaseModel], taken: JSON) -> JSON:
+def _components(model: type[BaseModel], taken: JSON, mode: Literal["validation", "serialization"]) -> JSON:
     """Give a model's schema and those it stands on; one whose name is taken gets the model's before its own."""
-    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}", mode=mode)
     parts = {**schema.pop("$defs", {}), model.__name__: schema}
     clashing = {name for name in parts if name in taken and taken[name] != parts[name]}
     text = json.dumps(parts)

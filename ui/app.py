@@ -8,8 +8,8 @@ import httpx
 from dash import Dash
 from flask import Flask, Response, abort, jsonify, request
 
+from client import Api, Refused
 from ui import access, bundles, compression, headers, routing, shell, sign_in
-from ui.api import Api, ApiProblem
 from ui.pages import account, compare, dataset, datasets, home, job, jobs, new_job, try_model
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class _App(Dash):
         index: str = super().interpolate_index(**parts)  # type: ignore[no-untyped-call]
         try:
             title, page = routing.early(self.early_api, request.path, request.query_string.decode("latin-1"))
-        except ApiProblem:
+        except Refused:
             abort(sign_in.needed())
         return index.replace("{title}", f"{title} · Triptych").replace("{page}", page)
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from dash import Dash, Input, Output, State, no_update
 
-from ui.api import ApiError
+from client import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ui.api import JSON
+    from ui.parts import JSON
 
 LONGEST = 300  # characters of a search that the API takes
 

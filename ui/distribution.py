@@ -10,26 +10,26 @@ from ui import wording
 from ui.parts import Node, attributes, name
 
 if TYPE_CHECKING:
-    from ui.api import JSON
+    from client.types import EffectiveColumn, ImageMatch, Statistics, ValueCount
 
 SHOWN_VALUES = 5
 
 
-def distribution(column: JSON) -> Node:
+def distribution(column: EffectiveColumn) -> Node:
     """Draw a column: bars of frequent values, or a histogram; words where there is neither."""
-    statistics = column.get("statistics") or {}
-    if column["type"] == "image" and column.get("images"):
-        return _matches(column["images"])
-    if statistics.get("histogram") and column["type"] in {"numeric", "text", "datetime"}:
+    statistics, images = column["statistics"], column["images"]
+    if column["type"] == "image" and images:
+        return _matches(images)
+    if statistics["histogram"] and column["type"] in {"numeric", "text", "datetime"}:
         return _histogram(column, statistics)
-    if statistics.get("top_values"):
+    if statistics["top_values"]:
         return _top_values(column, statistics["top_values"])
-    if statistics.get("earliest"):
+    if statistics["earliest"]:
         return html.P(f"{statistics['earliest']} to {statistics['latest']}", className="quiet")
     return html.P(f"{wording.plural(column['distinct'], 'distinct value')}", className="quiet")
 
 
-def _histogram(column: JSON, statistics: JSON) -> Node:
+def _histogram(column: EffectiveColumn, statistics: Statistics) -> Node:
     bins = statistics["histogram"]
     highest = max((entry["count"] for entry in bins), default=0) or 1
     unit = " characters" if column["type"] == "text" else ""
@@ -51,15 +51,12 @@ def _histogram(column: JSON, statistics: JSON) -> Node:
     )
 
 
-def _middle(column: JSON, statistics: JSON) -> str:
-    if column["type"] == "text":
-        mean = statistics.get("mean_length")
-        return f"mean {wording.number(mean)}" if mean is not None else ""
-    mean = statistics.get("mean")
+def _middle(column: EffectiveColumn, statistics: Statistics) -> str:
+    mean = statistics["mean_length" if column["type"] == "text" else "mean"]
     return f"mean {wording.number(mean)}" if mean is not None else ""
 
 
-def _top_values(column: JSON, values: list[JSON]) -> Node:
+def _top_values(column: EffectiveColumn, values: list[ValueCount]) -> Node:
     present = max(1, column["rows"] - column["missing"])
     if values[0]["count"] == 1 and column["distinct"] > 1:
         some = ", ".join(entry["value"] for entry in values[:3])
@@ -80,12 +77,12 @@ def _top_values(column: JSON, values: list[JSON]) -> Node:
     return html.Div([html.Ul(bars, className="top-values"), note], className="distribution")
 
 
-def _matches(images: JSON) -> Node:
+def _matches(images: ImageMatch) -> Node:
     lines = [html.Li(f"{wording.plural(images['matched'], 'row')} with an image")]
     if images["missing"]:
         some = ", ".join(images["missing_examples"][:3])
         lines.append(html.Li([f"{wording.whole(images['missing'])} without: ", name(some)], className="warn"))
-    forgiven = {what: count for what, count in images.get("forgiven", {}).items() if count}
+    forgiven = {what: count for what, count in images["forgiven"].items() if count}
     if forgiven:
         listed = ", ".join(f"{what} ({wording.whole(count)})" for what, count in forgiven.items())
         lines.append(html.Li(f"Matched by forgiving: {listed}"))

@@ -14,13 +14,13 @@ from ui.parts import Node, message
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ui.api import JSON
+    from client.types import Finding
 
 # Pressed, it starts the job and ignores the codes that its id names
 ANYWAY = "train-anyway"
 
 
-def refused(findings: Sequence[JSON]) -> Node:
+def refused(findings: Sequence[Finding]) -> Node:
     """Show the findings that stopped a job, with the choice to train anyway where there is one."""
     stopping = [one for one in findings if _stops(one)]
     codes = ",".join(
@@ -35,7 +35,7 @@ def refused(findings: Sequence[JSON]) -> Node:
     return _column([message("error", "The job was not started", [_list(stopping), anyway]), *_rest(findings)])
 
 
-def checked(findings: Sequence[JSON]) -> Node:
+def checked(findings: Sequence[Finding]) -> Node:
     """Show what a check found that made no job."""
     stopping = [one for one in findings if _stops(one)]
     first = (
@@ -48,18 +48,18 @@ def checked(findings: Sequence[JSON]) -> Node:
     return _column([first, *_rest(findings)])
 
 
-def kept(findings: Sequence[JSON]) -> Node:
+def kept(findings: Sequence[Finding]) -> Node:
     """Show the findings that a job was started with; nothing where there are none."""
     ignored = [one for one in findings if one["ignored"]]
     shown = [message("error", "Started in spite of this", _list(ignored), urgent=False)] if ignored else []
     return _column([*shown, *_rest(findings)]) if findings else None
 
 
-def _stops(finding: JSON) -> bool:
+def _stops(finding: Finding) -> bool:
     return finding["severity"] == Severity.ERROR.value and not finding["ignored"]
 
 
-def _rest(findings: Sequence[JSON]) -> list[Node]:
+def _rest(findings: Sequence[Finding]) -> list[Node]:
     titles = {Severity.WARNING: "Worth a look", Severity.INFO: "Good to know"}
     groups = []
     for severity, title in titles.items():
@@ -69,13 +69,13 @@ def _rest(findings: Sequence[JSON]) -> list[Node]:
     return groups
 
 
-def _list(findings: Sequence[JSON]) -> Node:
+def _list(findings: Sequence[Finding]) -> Node:
     return html.Ul(
         [html.Li([one["message"], _rows(one)], dir="auto") for one in findings], className="plain-list"
     )
 
 
-def _rows(finding: JSON) -> Node:
+def _rows(finding: Finding) -> Node:
     if not finding["rows"]:
         return None
     numbers = ", ".join(map(wording.whole, finding["rows"]))

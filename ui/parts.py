@@ -8,13 +8,14 @@ import dash_mantine_components as dmc
 import httpx
 from dash import html
 
+from client import ApiError, Away, Refused
 from ui import wording
-from ui.api import ApiAway, ApiError, ApiProblem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Node = Any  # what Dash takes as children: components, text, lists of them
+JSON = dict[str, Any]  # what Dash passes on as it is: choices of a select, ids of controls, what a page keeps
 
 
 def name(text: str, **props: Any) -> Node:
@@ -105,17 +106,17 @@ def failure(error: ApiError, *, retry: bool = False, back: str = "", again: str 
         back: An address to go to instead, for what does not exist.
         again: An address to load anew, where the page has been changed since it was asked for.
     """
-    if isinstance(error, ApiProblem) and error.signed_out:
+    if isinstance(error, Refused) and error.signed_out:
         # signed_out.js makes the link one that leads back to this page
         link = html.A("Sign in", href="/sign-in", className="link-button", **attributes(data_sign_in="true"))
         title = "You are signed out"
         detail: list[Node] = [html.P(str(error)), html.Div(link, className="actions")]
-    elif isinstance(error, ApiAway):
+    elif isinstance(error, Away):
         hint = "Nothing is lost. See that it runs, then try again."
         detail = [html.P(str(error)), html.P(hint)]
         title = "The platform does not answer"
     else:
-        status = error.status if isinstance(error, ApiProblem) else 0
+        status = error.status if isinstance(error, Refused) else 0
         title = _TITLES.get(status, "That did not work")
         detail = [html.P(str(error))]
         if status == httpx.codes.NOT_FOUND and back:

@@ -15,8 +15,8 @@ from urllib.parse import parse_qsl, unquote
 
 from dash import ALL, ClientsideFunction, Dash, Input, Output, html
 
+from client import Api, ApiError, Refused
 from ui import first_paint, wording
-from ui.api import Api, ApiError, ApiProblem
 from ui.pages import account, compare, dataset, datasets, home, job, jobs, new_job, try_model
 from ui.parts import empty, failure, heading, link_button, message
 from ui.shell import NAVIGATION, framed, link_class
@@ -91,7 +91,7 @@ def early(api: Api, path: str, search: str) -> tuple[str, str]:
         search: Its query.
 
     Raises:
-        ApiProblem: Nobody is signed in who may look at it.
+        Refused: Nobody is signed in who may look at it.
     """
     for page in PAGES:
         match = page.pattern.fullmatch(path)
@@ -101,7 +101,7 @@ def early(api: Api, path: str, search: str) -> tuple[str, str]:
             children = page.layout(api, match.groups(), dict(parse_qsl(search)))
             return page.title, first_paint.written(framed(children, section(path)))
         except ApiError as error:
-            if isinstance(error, ApiProblem) and error.signed_out:
+            if isinstance(error, Refused) and error.signed_out:
                 raise
             return page.title, ""
         except Exception:

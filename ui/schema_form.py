@@ -15,8 +15,7 @@ import dash_mantine_components as dmc
 from ui import wording
 
 if TYPE_CHECKING:
-    from ui.api import JSON
-    from ui.parts import Node
+    from ui.parts import JSON, Node
 
 Kind = Literal[
     "integer", "number", "boolean", "flag", "choice", "text", "json"

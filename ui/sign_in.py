@@ -9,15 +9,15 @@ from urllib.parse import quote, urlencode, urlsplit
 import httpx
 from flask import Response, request
 
+from client import ApiError, Away, Refused
 from contracts.navigation import is_own_path
 from ui import shell
 from ui.access import COOKIE
-from ui.api import ApiAway, ApiError, ApiProblem
 
 if TYPE_CHECKING:
     from flask import Flask
 
-    from ui.api import Api
+    from client import Api
     from ui.bundles import Bundle
 
 PATH = "/sign-in"
@@ -127,19 +127,19 @@ def _document(files: dict[str, Bundle], title: str, body: str) -> str:
 def _at_provider(api: Api, wanted: str) -> str:
     """Offer the OpenID provider, where there is one; the form works without its being known."""
     try:
-        name = api.provider()
+        provider = api.ways()["oidc"]
     except ApiError:
         return ""
-    if name is None:
+    if provider is None:
         return ""
     address = f"/api/session/oidc/?{urlencode({'next': wanted})}"
-    return _AT_PROVIDER.replace("{address}", escape(address)).replace("{name}", escape(name))
+    return _AT_PROVIDER.replace("{address}", escape(address)).replace("{name}", escape(provider["name"]))
 
 
 def _told(error: ApiError | None) -> str:
     if error is None:
         return ""
-    if isinstance(error, ApiAway):
+    if isinstance(error, Away):
         title = "The platform does not answer"
     else:
         refused = _status(error) == httpx.codes.UNAUTHORIZED
@@ -155,4 +155,4 @@ def _by_https() -> bool:
 def _status(error: ApiError | None) -> int:
     if error is None:
         return int(httpx.codes.OK)
-    return error.status if isinstance(error, ApiProblem) else int(httpx.codes.SERVICE_UNAVAILABLE)
+    return error.status if isinstance(error, Refused) else int(httpx.codes.SERVICE_UNAVAILABLE)

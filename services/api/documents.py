@@ -44,7 +44,7 @@ def add_routes(app: Flask, api: Api) -> None:
     api.register_blueprint(_health())
 
     def document() -> dict[str, Any]:
-        own = openapi.finish(_with_headers(api.spec.to_dict()), wire.MODELS, _IDS)
+        own = openapi.finish(_with_headers(api.spec.to_dict()), wire.MODELS, _IDS, mode="serialization")
         metrics = json.loads((resources.files("services.api") / _METRICS).read_text("utf-8"))
         return _with_access(openapi.merge(own, metrics))
 

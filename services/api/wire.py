@@ -24,6 +24,8 @@ from services.api.specs import RESOURCES
 
 _TYPES = validate.OneOf([kind.value for kind in ColumnType])
 _ROLES = validate.OneOf([role.value for role in Role])
+_SCHEMA_STATES = validate.OneOf(("pending", "running", "detected", "failed"))
+_STAGING_STATES = validate.OneOf(("pending", "running", "staged", "failed"))
 _NAME = validate.Length(max=300)
 _CPUS = validate.Range(min=0.25, max=192)
 _MEMORY_MB = validate.Range(min=256, max=2_000_000)
@@ -166,14 +168,14 @@ class DatasetSummary(Answer):
 
     id = fields.String()
     name = fields.String()
-    state = fields.String()
+    state = fields.String(validate=validate.OneOf(DATASET_STATES))
     created_at = fields.DateTime()
     rows = fields.Integer()
     n_columns = fields.Integer()
     files = fields.Integer()
     bytes = fields.Integer(attribute="bytes_total")
-    schema_state = fields.String()
-    staging_state = fields.String()
+    schema_state = fields.String(validate=_SCHEMA_STATES)
+    staging_state = fields.String(validate=_STAGING_STATES)
 
 
 class Health(Answer):
@@ -185,14 +187,14 @@ class Health(Answer):
 class Track(Answer):
     """How far schema detection is."""
 
-    state = fields.String(validate=validate.OneOf(("pending", "running", "detected", "failed")))
+    state = fields.String(validate=_SCHEMA_STATES)
     reason = fields.String(allow_none=True)
 
 
 class StagingTrack(Answer):
     """How far staging is."""
 
-    state = fields.String(validate=validate.OneOf(("pending", "running", "staged", "failed")))
+    state = fields.String(validate=_STAGING_STATES)
     reason = fields.String(allow_none=True)
     bytes_done = fields.Integer()
     bytes_total = fields.Integer()
@@ -471,7 +473,8 @@ class Step(Answer):
     """One state a job went through."""
 
     state = fields.String(
-        metadata={"description": "also interrupted: an attempt ended that the next one follows by itself"}
+        validate=validate.OneOf((*STATES, "interrupted")),
+        metadata={"description": "also interrupted: an attempt ended that the next one follows by itself"},
     )
     at = fields.DateTime()
     reason = fields.String(allow_none=True)
@@ -487,7 +490,7 @@ class JobSummary(Answer):
     dataset_name = fields.String()
     model = fields.String()
     target = fields.String()
-    state = fields.String()
+    state = fields.String(validate=validate.OneOf(STATES))
     reason = fields.String(allow_none=True)
     attempt = fields.Integer()
     last_attempt = fields.Integer(
@@ -496,7 +499,9 @@ class JobSummary(Answer):
     created_at = fields.DateTime()
     started_at = fields.DateTime(allow_none=True)
     finished_at = fields.DateTime(allow_none=True)
-    metrics = fields.Dict()
+    metrics = fields.Dict(
+        metadata={"additionalProperties": {"type": "number"}, "description": "of the best epoch, by name"}
+    )
 
 
 class JobDetail(JobSummary):

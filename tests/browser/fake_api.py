@@ -150,7 +150,7 @@ class FakePlatform:
 
     def add_job(self, dataset_id: str, body: JSON | None = None) -> str:
         """Add a job in the state `created`."""
-        body = body or {"model": "multimodal"}
+        body = {"model": "multimodal"} | (body or {})
         job_id = f"job{next(self._ids)}"
         schema = self.schemas[dataset_id]
         target = body.get("target") or self.target(dataset_id)

@@ -9,6 +9,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+from contracts.schema import Dialect, Statistics
+
 EXAMPLES = Path(__file__).parents[2] / "contracts" / "examples"
 JSON = dict[str, Any]
 LONG_NAME = "A very long name that goes on " * 9 + "and ends"
@@ -29,7 +31,7 @@ def profile(name: str, position: int, values: list[str], **given: Any) -> JSON:
     elif not numeric and present and sum(map(len, present)) / len(present) > 25:
         kind = "text"
     counts = sorted(((present.count(value), value) for value in distinct), reverse=True)
-    statistics: JSON = {"histogram": [], "top_values": []}
+    statistics: JSON = Statistics().model_dump(mode="json")
     if kind in {"categorical", "image"}:
         statistics["top_values"] = [{"value": value, "count": count} for count, value in counts[:50]]
     else:
@@ -97,7 +99,7 @@ def schema_of(text: str, *, complete: bool = True) -> JSON:
     ]
     return {
         "version": 1,
-        "dialect": {"encoding": "utf-8", "delimiter": ","},
+        "dialect": Dialect(encoding="utf-8").model_dump(mode="json"),
         "rows": len(body),
         "complete": complete,
         "columns": columns,

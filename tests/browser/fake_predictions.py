@@ -26,7 +26,7 @@ def routes(app: Flask, platform: FakePlatform) -> None:
     def predictions() -> Response:
         items = [each for each in platform.predictions.values() if each["job_id"] == request.args["job"]]
         size = int(request.args.get("page_size", 50))
-        return jsonify(items=items[::-1][:size], total=len(items), page=1, page_size=size)
+        return jsonify(items=items[::-1][:size], total=len(items), page=1, page_size=size, next_cursor=None)
 
     @app.get("/predictions/<prediction_id>/")
     def prediction(prediction_id: str) -> Any:

@@ -56,7 +56,11 @@ def _page(items: Iterable[JSON]) -> Response:
     number, size = int(request.args.get("page", 1)), int(request.args.get("page_size", 50))
     every = list(items)[::-1]
     return jsonify(
-        items=every[(number - 1) * size : number * size], total=len(every), page=number, page_size=size
+        items=every[(number - 1) * size : number * size],
+        total=len(every),
+        page=number,
+        page_size=size,
+        next_cursor=None if number * size >= len(every) else f"page {number + 1}",
     )
 
 

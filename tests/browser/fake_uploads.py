@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from base64 import b64encode
 from typing import TYPE_CHECKING, Any
@@ -15,15 +16,22 @@ if TYPE_CHECKING:
 SHOWN = ("id", "name", "state", "reason", "offset", "length", "files", "chunk_bytes", "expires_at", "way")
 
 
-def add_uploads(app: Flask, platform: FakePlatform) -> None:
+def add_uploads(app: Flask, platform: FakePlatform) -> None:  # noqa: C901 - one closure for each route
     """Add the routes."""
 
     @app.post("/uploads/")
     def begin() -> Any:
+        wish = request.json
         if platform.refuse_upload_start:
             return problem(*platform.refuse_upload_start)
-        made = platform.add_upload(request.json["name"], request.json["files"], direct=request.json["direct"])
+        made = platform.add_upload(
+            wish.get("name") or wish["files"][0]["name"], wish["files"], direct=wish.get("direct", False)
+        )
         return jsonify(_shown(made)), 201, {"Location": f"/api/uploads/{made['id']}/"}
+
+    @app.get("/uploads/")
+    def under_way() -> Response:
+        return jsonify(items=[])
 
     @app.route("/uploads/<upload_id>/", methods=["GET", "PATCH", "DELETE"])
     def one(upload_id: str) -> Any:
@@ -86,8 +94,9 @@ def _append(platform: FakePlatform, made: JSON) -> Any:
         return problem(*platform.refuse_chunk)
     if int(request.headers["Upload-Offset"]) != made["offset"]:
         return problem(409, "Conflict", "It has other bytes."), 409, {"Upload-Offset": str(made["offset"])}
-    right = b64encode(zlib.crc32(raw).to_bytes(4, "big")).decode()
-    if request.headers["Upload-Checksum"] != f"crc32 {right}":
+    kind, given = request.headers["Upload-Checksum"].split()
+    right = hashlib.sha256(raw).digest() if kind == "sha256" else zlib.crc32(raw).to_bytes(4, "big")
+    if given != b64encode(right).decode():
         return problem(460, "Checksum Mismatch", "Send it again.")
     made["bytes"] += raw
     made["offset"] += len(raw)

@@ -11,8 +11,8 @@ import httpx
 import psutil
 import pytest
 
-from cli.client import Client
-from cli.upload import Stream, sources
+from client import Client
+from client.files import Stream, sources
 from support.platform import Platform, shapes
 from support.wait import until
 

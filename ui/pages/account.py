@@ -13,7 +13,8 @@ from ui.parts import Node, card, facts, heading, name
 if TYPE_CHECKING:
     from dash import Dash
 
-    from ui.api import JSON, Api
+    from client import Api
+    from client.types import Who
 
 
 def layout(api: Api) -> Node:
@@ -49,7 +50,7 @@ def register(app: Dash, api: Api) -> None:
     account_workspaces.register(app, api)
 
 
-def _makes_workspaces(who: JSON) -> bool:
+def _makes_workspaces(who: Who) -> bool:
     # the first key of a workspace needs the scope admin, too
     return {"operator", "admin"} <= set(who["scopes"])
 

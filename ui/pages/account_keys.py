@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import dash_mantine_components as dmc
 from dash import ALL, ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
 
+from client import Api, ApiError
 from ui import wording
-from ui.api import Api, ApiError
 from ui.parts import Node, attributes, card, failure, message, name, table, when
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ui.api import JSON
+    from client.types import Key, KeyWish, NewKey, Who
 
 ON_A_DATE, NEVER = "date", ""
 EXPIRIES = (
@@ -25,11 +25,12 @@ EXPIRIES = (
     {"value": ON_A_DATE, "label": "on a date"},
     {"value": NEVER, "label": "never"},
 )
+Scope = Literal["read", "write", "admin", "operator"]
 USUAL = ("read", "write")
 COLORS = {"active": "teal", "revoked": "red", "expired": "gray"}
 
 
-def section(api: Api, who: JSON) -> Node:
+def section(api: Api, who: Who) -> Node:
     """Show the keys and the form, to one who may make keys."""
     return card(
         html.Div(_table(api), id="keys-list", **attributes(aria_live="polite")),
@@ -43,11 +44,11 @@ def section(api: Api, who: JSON) -> Node:
 
 def _table(api: Api) -> Node:
     header = ("Name", "Ends in", "May", "Made", "Last used", "Expires", "State")
-    listed = api.keys()
+    listed = api.keys()["items"]
     return table(header, [_row(key) for key in listed], "API keys", stacked=True)
 
 
-def _row(key: JSON) -> list[Node]:
+def _row(key: Key) -> list[Node]:
     state = state_of(key)
     revoke = dmc.Button(
         "Revoke",
@@ -68,7 +69,7 @@ def _row(key: JSON) -> list[Node]:
     ]
 
 
-def state_of(key: JSON, now: datetime | None = None) -> str:
+def state_of(key: Key, now: datetime | None = None) -> str:
     """Say whether a key counts: active, expired or revoked."""
     if key["revoked_at"]:
         return "revoked"
@@ -177,7 +178,11 @@ def register(app: Dash, api: Api) -> None:
         running=[(Output("key-make", "loading"), True, False)],
     )
     def _make(
-        _clicks: int | None, title: str | None, scopes: list[str] | None, expiry: str | None, day: str | None
+        _clicks: int | None,
+        title: str | None,
+        scopes: list[Scope] | None,
+        expiry: str | None,
+        day: str | None,
     ) -> tuple[Any, ...]:
         wish, errors = asked(title, scopes, expiry, day)
         beside = tuple(errors.get(field) for field in ("name", "date", "scopes"))
@@ -225,8 +230,8 @@ def _anew(api: Api) -> Node:
 
 
 def asked(
-    title: str | None, scopes: Sequence[str] | None, expiry: str | None, day: str | None
-) -> tuple[JSON, dict[str, str]]:
+    title: str | None, scopes: Sequence[Scope] | None, expiry: str | None, day: str | None
+) -> tuple[KeyWish, dict[str, str]]:
     """Give the body that makes a key, or what is wrong with which field of the form.
 
     Args:
@@ -249,10 +254,11 @@ def asked(
     elif expiry:
         end = datetime.now(UTC) + timedelta(days=int(expiry))
     expires_at = None if end is None else end.isoformat(timespec="seconds")
-    return {"name": (title or "").strip(), "scopes": list(scopes or ()), "expires_at": expires_at}, errors
+    wish: KeyWish = {"name": (title or "").strip(), "scopes": list(scopes or ()), "expires_at": expires_at}
+    return wish, errors
 
 
-def shown_once(made: JSON, *of: Node) -> Node:
+def shown_once(made: NewKey, *of: Node) -> Node:
     """Show a new key to be copied: nobody can read it again.
 
     Args:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, html, no_update
 
-from ui.api import Api, ApiError
+from client import Api, ApiError
 from ui.pages.account_keys import shown_once
 from ui.parts import Node, attributes, card, failure, message, name, table, when
 
-FIRST = {"name": "first key", "scopes": ["read", "write", "admin"], "expires_at": None}
+if TYPE_CHECKING:
+    from client.types import KeyWish
+
+FIRST: KeyWish = {"name": "first key", "scopes": ["read", "write", "admin"], "expires_at": None}
 
 
 def section(api: Api) -> Node:
@@ -41,7 +44,7 @@ def section(api: Api) -> Node:
 def _table(api: Api) -> Node:
     rows = [
         [html.Div(name(one["name"]), className="cell-name"), html.Code(one["id"]), when(one["created_at"])]
-        for one in api.workspaces()
+        for one in api.workspaces()["items"]
     ]
     return table(("Name", "Id", "Made"), rows, "Workspaces", stacked=True)
 

@@ -13,7 +13,7 @@ from ui.distribution import distribution
 from ui.parts import Node, attributes, name
 
 if TYPE_CHECKING:
-    from ui.api import JSON
+    from client.types import DatasetColumns, EffectiveColumn
 
 SHOWN_EXAMPLES = 4
 TYPES = [kind.value for kind in ColumnType]
@@ -23,7 +23,7 @@ ROLES = [
 ]
 
 
-def role(column: JSON, schema: JSON) -> str:
+def role(column: EffectiveColumn, schema: DatasetColumns) -> str:
     """Give the role as the control shows it; the target is chosen elsewhere."""
     if column["name"] == schema["target"]:
         return Role.TARGET.value
@@ -31,7 +31,7 @@ def role(column: JSON, schema: JSON) -> str:
     return Role.FEATURE.value if column["role"] == Role.FEATURE.value else Role.LEAVE_OUT.value
 
 
-def content(column: JSON, schema: JSON) -> Node:
+def content(column: EffectiveColumn, schema: DatasetColumns) -> Node:
     """Give the whole card."""
     index, title = column["position"], column["name"]
     is_target = title == schema["target"]
@@ -73,7 +73,7 @@ def content(column: JSON, schema: JSON) -> Node:
     ]
 
 
-def words(column: JSON, schema: JSON) -> Node:
+def words(column: EffectiveColumn, schema: DatasetColumns) -> Node:
     """Say what it was taken for, why, and what speaks against it."""
     target = (
         dmc.Badge("target", size="sm", radius="sm", className="badge")
@@ -89,9 +89,9 @@ def words(column: JSON, schema: JSON) -> Node:
     ]
 
 
-def chosen(column: JSON, schema: JSON) -> Node:
+def chosen(column: EffectiveColumn, schema: DatasetColumns) -> Node:
     """Say that a person decided otherwise than the detection."""
-    if not column.get("overridden"):
+    if not column["overridden"]:
         return None
     detected = schema["detected"]["columns"][column["position"]]
     if detected["type"] == column["type"]:
@@ -99,17 +99,17 @@ def chosen(column: JSON, schema: JSON) -> Node:
     return html.Span(f"Changed by you; detected: {detected['type']}", className="quiet")
 
 
-def _missing(column: JSON) -> Node:
+def _missing(column: EffectiveColumn) -> Node:
     if not column["missing"]:
         return None
     share = column["missing"] / max(1, column["rows"])
-    tokens = ", ".join(f"“{token}”" for token in column.get("missing_tokens") or [])
+    tokens = ", ".join(f"“{token}”" for token in column["missing_tokens"])
     words = f"{wording.whole(column['missing'])} of {wording.plural(column['rows'], 'row')} missing ({wording.percent(share)})"
     return html.P(f"{words}; {tokens} counted as missing" if tokens else words, className="warn")
 
 
-def _disagreeing(column: JSON) -> Node:
-    examples = column.get("disagreeing") or []
+def _disagreeing(column: EffectiveColumn) -> Node:
+    examples = column["disagreeing"]
     if not examples:
         return None
     shown = [html.Code(example, dir="auto") for example in examples[:SHOWN_EXAMPLES]]

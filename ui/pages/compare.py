@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 import dash_mantine_components as dmc
 from dash import ClientsideFunction, Dash, Input, Output, dcc, html
 
+from client import Api, ApiError, Refused
 from ui import wording
-from ui.api import Api, ApiError, ApiProblem
 from ui.choices import search_choices
 from ui.pages.job_live import CHARTS
 from ui.pages.job_settings import flat_settings
-from ui.parts import Node, attributes, card, empty, failure, heading, message, name, state_badge, table
+from ui.parts import JSON, Node, attributes, card, empty, failure, heading, message, name, state_badge, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ui.api import JSON
+    from client.types import JobDetail, JobSummary
     from ui.routing import Query
 
 OFFERED = 50  # jobs to choose from at a time, newest first; a search finds the others
@@ -85,7 +85,7 @@ def register(app: Dash, api: Api) -> None:
     )
 
 
-def differing(jobs: Sequence[JSON]) -> list[tuple[str, list[Any]]]:
+def differing(jobs: Sequence[JobDetail]) -> list[tuple[str, list[Any]]]:
     """Give each setting that is not the same in all jobs, with its value in each; None where a job has no such setting."""
     flat = [flat_settings(job) for job in jobs]
     names = dict.fromkeys(key for settings in flat for key in settings)
@@ -93,48 +93,49 @@ def differing(jobs: Sequence[JSON]) -> list[tuple[str, list[Any]]]:
     return [(key, each) for key, each in values.items() if any(value != each[0] for value in each)]
 
 
-def figures(jobs: Sequence[JSON]) -> list[str]:
+def figures(jobs: Sequence[JobDetail]) -> list[str]:
     """Give the metrics that any of the jobs has, the usual ones first."""
-    there = dict.fromkeys(key for job in jobs for key in job["metrics"] or {})
+    there = dict.fromkeys(key for job in jobs for key in job["metrics"])
     return [key for key in FIGURES if key in there] + [key for key in there if key not in FIGURES]
 
 
-def _look_up(api: Api, ids: Sequence[str]) -> tuple[list[JSON], list[str]]:
-    jobs, lost = [], []
+def _look_up(api: Api, ids: Sequence[str]) -> tuple[list[JobDetail], list[str]]:
+    jobs: list[JobDetail] = []
+    lost = []
     for job_id in list(dict.fromkeys(ids))[:MOST]:
         try:
             jobs.append(api.job(job_id))
-        except ApiProblem:
+        except Refused:
             lost.append(job_id)
     return jobs, lost
 
 
-def _choices(api: Api, search: str, jobs: Sequence[JSON]) -> list[JSON]:
-    every = [*jobs, *api.jobs(page_size=OFFERED, search=search)["items"]]
+def _choices(api: Api, search: str, jobs: Sequence[JobDetail]) -> list[JSON]:
+    every: list[JobSummary] = [*jobs, *api.jobs(page_size=OFFERED, search=search)["items"]]
     return [
         {"value": key, "label": label} for key, label in {job["id"]: _choice(job) for job in every}.items()
     ]
 
 
-def _choice(job: JSON) -> str:
+def _choice(job: JobSummary) -> str:
     # the browser searches these words too, so they hold all that the API searches
     of = "" if job["dataset_name"] in job["name"] else f" ({wording.isolated(job['dataset_name'])})"
     about = f"{wording.state(job['state'])}, {wording.ago(job['created_at'])}"
     return f"{wording.isolated(job['name'])}{of} — {about}"
 
 
-def _compared(jobs: Sequence[JSON]) -> Node:
+def _compared(jobs: Sequence[JobDetail]) -> Node:
     if not jobs:
         return empty("Nothing to compare yet", "Choose two jobs or more, of any data set and model.")
     return [_figures(jobs), _differences(jobs), *_charts(len(jobs) > 2)]  # noqa: PLR2004 - two lines say less than the table
 
 
-def _figures(jobs: Sequence[JSON]) -> Node:
+def _figures(jobs: Sequence[JobDetail]) -> Node:
     keys = figures(jobs)
     best = {key: _best(key, jobs) for key in keys}
     rows = []
     for place, job in enumerate(jobs):
-        metrics = job["metrics"] or {}
+        metrics = job["metrics"]
         cells: list[Node] = [
             html.Div([_swatch(place), _link(job)], className="compare-name"),
             state_badge(job["state"]),
@@ -160,10 +161,10 @@ def _figures(jobs: Sequence[JSON]) -> Node:
     )
 
 
-def _best(key: str, jobs: Sequence[JSON]) -> float | None:
+def _best(key: str, jobs: Sequence[JobDetail]) -> float | None:
     if key in FACTS:
         return None
-    values = [job["metrics"][key] for job in jobs if key in (job["metrics"] or {})]
+    values = [job["metrics"][key] for job in jobs if key in job["metrics"]]
     if len(set(values)) < 2:  # noqa: PLR2004 - where all are the same, none is best
         return None
     return float(min(values) if _is_loss(key) else max(values))
@@ -182,7 +183,7 @@ def _figure(key: str, value: float | None) -> str:
     return wording.number(value) if _is_loss(key) or key == "best_epoch" else wording.percent(value)
 
 
-def _differences(jobs: Sequence[JSON]) -> Node:
+def _differences(jobs: Sequence[JobDetail]) -> Node:
     rows = differing(jobs)
     if not rows:
         text = "All settings are the same." if len(jobs) > 1 else "One job alone differs from nothing."
@@ -230,7 +231,7 @@ def _charts(parallel: bool) -> list[Node]:  # noqa: FBT001 - it is the only argu
     return drawn
 
 
-def _drawn(jobs: Sequence[JSON]) -> list[JSON]:
+def _drawn(jobs: Sequence[JobDetail]) -> list[JSON]:
     """Give what compare.js draws: curves are fetched there, by job."""
     settings, keys = dict(differing(jobs)), figures(jobs)
     return [
@@ -238,7 +239,7 @@ def _drawn(jobs: Sequence[JSON]) -> list[JSON]:
             "id": job["id"],
             "name": job["name"],
             "settings": {key: _axis(values[place]) for key, values in settings.items()},
-            "metrics": {wording.metric_name(key): (job["metrics"] or {}).get(key) for key in keys},
+            "metrics": {wording.metric_name(key): job["metrics"].get(key) for key in keys},
         }
         for place, job in enumerate(jobs)
     ]
@@ -249,7 +250,7 @@ def _axis(value: Any) -> Any:
     return value if is_number or value is None else _written(value)
 
 
-def _link(job: JSON) -> Node:
+def _link(job: JobDetail) -> Node:
     return dmc.Anchor(name(job["name"]), href=f"/jobs/{job['id']}", className="row-link")
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, ctx, dcc, html, no_update
 
+from client import Api, ApiError, Away
 from ui import wording
-from ui.api import Api, ApiAway, ApiError
 from ui.pages import dataset_columns, dataset_preview
 from ui.parts import (
     Node,
@@ -25,7 +25,7 @@ from ui.parts import (
 )
 
 if TYPE_CHECKING:
-    from ui.api import JSON
+    from client.types import DatasetColumns, DatasetDetail, Track
 
 TRACKS_ENDED = {"detected", "staged", "failed"}
 POLL_MILLISECONDS = 2000
@@ -34,7 +34,7 @@ POLL_MILLISECONDS = 2000
 def layout(api: Api, dataset_id: str) -> Node:
     """Give the page."""
     dataset, schema = api.dataset(dataset_id), api.schema(dataset_id)
-    preview = api.preview(dataset_id, dataset_preview.ROWS)
+    preview = api.preview(dataset_id, rows=dataset_preview.ROWS)
     return html.Div(
         [
             dcc.Store(id="dataset-id", data=dataset_id),
@@ -68,7 +68,7 @@ def register(app: Dash, api: Api) -> None:
         try:
             dataset = api.dataset(dataset_id)
             findings = _findings(api.schema(dataset_id)) if _seen(dataset) != seen else no_update
-        except ApiAway as error:
+        except Away as error:
             note = message("warning", "Not up to date", f"{error} This page keeps trying.")
             return note, False, no_update, no_update
         except ApiError as error:
@@ -102,17 +102,16 @@ def register(app: Dash, api: Api) -> None:
         return False, None, "/datasets"
 
 
-def _seen(dataset: JSON) -> str:
+def _seen(dataset: DatasetDetail) -> str:
     """What, when it changes, makes the columns be shown anew."""
-    schema = dataset.get("schema") or {}
-    return f"{dataset['schema_track']['state']}/{schema.get('complete')}"
+    return f"{dataset['schema_track']['state']}/{dataset['schema']['complete']}"
 
 
-def _settled(dataset: JSON) -> bool:
+def _settled(dataset: DatasetDetail) -> bool:
     return all(dataset[track]["state"] in TRACKS_ENDED for track in ("schema_track", "staging_track"))
 
 
-def _about(dataset: JSON) -> Node:
+def _about(dataset: DatasetDetail) -> Node:
     return [
         wording.plural(dataset["rows"], "row"),
         " · ",
@@ -124,7 +123,7 @@ def _about(dataset: JSON) -> Node:
     ]
 
 
-def _actions(dataset: JSON) -> list[Node]:
+def _actions(dataset: DatasetDetail) -> list[Node]:
     return [
         dmc.Button("Delete", id="delete-open", variant="default", size="sm"),
         link_button("Jobs", f"/jobs?dataset={dataset['id']}"),
@@ -132,7 +131,7 @@ def _actions(dataset: JSON) -> list[Node]:
     ]
 
 
-def _confirm_delete(dataset: JSON) -> Node:
+def _confirm_delete(dataset: DatasetDetail) -> Node:
     return dmc.Modal(
         [
             html.P(
@@ -158,28 +157,28 @@ def _confirm_delete(dataset: JSON) -> Node:
     )
 
 
-def _tracks(dataset: JSON) -> Node:
+def _tracks(dataset: DatasetDetail) -> Node:
     schema, staging = dataset["schema_track"], dataset["staging_track"]
     if dataset["state"] == "ready":
         return None
     parts: list[Node] = [
         html.Div([state_badge(dataset["state"]), _schema_words(schema, dataset)], className="track")
     ]
-    total, done = staging.get("bytes_total") or 0, staging.get("bytes_done") or 0
+    total, done = staging["bytes_total"], staging["bytes_done"]
     if staging["state"] == "failed":
-        parts.append(message("error", "The files could not be stored", staging.get("reason")))
+        parts.append(message("error", "The files could not be stored", staging["reason"]))
     elif staging["state"] != "staged":
         share = 100 * done / total if total else 0
         words = f"Storing files: {wording.size(done)} of {wording.size(total)}"
         parts.append(html.Div([html.P(words), progress(share, words)], className="track-bar"))
     if schema["state"] == "failed":
-        parts.append(message("error", "The table could not be read", schema.get("reason")))
-    if dataset["state"] == "rejected" and dataset.get("reason") and not parts[1:]:
+        parts.append(message("error", "The table could not be read", schema["reason"]))
+    if dataset["state"] == "rejected" and dataset["reason"] and not parts[1:]:
         parts.append(message("error", "This data set cannot be used", dataset["reason"]))
     return card(*parts, className="tracks")
 
 
-def _schema_words(schema: JSON, dataset: JSON) -> Node:
+def _schema_words(schema: Track, dataset: DatasetDetail) -> Node:
     words = {
         "pending": "Waiting to read every row. What you see comes from the first rows.",
         "running": "Reading every row. What you see so far comes from the first rows.",
@@ -188,15 +187,15 @@ def _schema_words(schema: JSON, dataset: JSON) -> Node:
     return html.P(words.get(schema["state"], ""))
 
 
-def _findings(schema: JSON) -> Node:
-    found = (schema.get("detected") or {}).get("findings") or []
+def _findings(schema: DatasetColumns) -> Node:
+    found = schema["detected"]["findings"]
     titles = {"error": "This stops training", "warning": "Worth a look", "info": "Good to know"}
     groups = []
     for level in ("error", "warning", "info"):
         lines = [
             html.Li(
                 [
-                    html.Strong([name(entry["column"]), ": "]) if entry.get("column") else None,
+                    html.Strong([name(entry["column"]), ": "]) if entry["column"] else None,
                     entry["message"],
                 ]
             )

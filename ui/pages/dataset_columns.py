@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Any
 import dash_mantine_components as dmc
 from dash import MATCH, Dash, Input, Output, State, ctx, dcc, html, no_update
 
+from client import Api, ApiError
 from ui import wording
-from ui.api import Api, ApiError
 from ui.distribution import distribution
 from ui.pages import column_card
 from ui.pages.lists import page_count, pages
-from ui.parts import Node, attributes, card, failure
+from ui.parts import JSON, Node, attributes, card, failure
 
 if TYPE_CHECKING:
-    from ui.api import JSON
+    from client.types import ColumnChange, ColumnType, DatasetColumns, EffectiveColumn, Role
 
 PAGE_SIZE = 30
 
 
-def section(schema: JSON) -> Node:
+def section(schema: DatasetColumns) -> Node:
     """Give the whole section: target, search, columns."""
     columns = schema["columns"]
     return card(
@@ -91,12 +91,12 @@ def register(app: Dash, api: Api) -> None:
         State("dataset-id", "data"),
         prevent_initial_call=True,
     )
-    def _change(kind: str, role: str, control: JSON, dataset_id: str) -> tuple[Any, ...]:
-        column: JSON | None = None
+    def _change(kind: ColumnType, role: Role, control: JSON, dataset_id: str) -> tuple[Any, ...]:
+        column: EffectiveColumn | None = None
         try:
             schema = api.schema(dataset_id)
             column = schema["columns"][control["index"]]
-            wanted = {"type": kind} if kind != column["type"] else {}
+            wanted: ColumnChange = {"type": kind} if kind != column["type"] else {}
             if role != column_card.role(column, schema):
                 wanted["role"] = role
             if not wanted:
@@ -115,7 +115,9 @@ def register(app: Dash, api: Api) -> None:
         )
 
 
-def _save_target(api: Api, dataset_id: str, schema: JSON, target: str) -> tuple[JSON, Node]:
+def _save_target(
+    api: Api, dataset_id: str, schema: DatasetColumns, target: str
+) -> tuple[DatasetColumns, Node]:
     try:
         return api.change_schema(dataset_id, {"target": target}), _saved()
     except ApiError as error:
@@ -126,7 +128,7 @@ def _saved() -> Node:
     return html.Span("Saved", className="saved")
 
 
-def _target_select(schema: JSON) -> Node:
+def _target_select(schema: DatasetColumns) -> Node:
     return dmc.Select(
         id="target-select",
         label="Column to predict",
@@ -141,8 +143,8 @@ def _target_select(schema: JSON) -> Node:
     )
 
 
-def _target_choices(schema: JSON) -> list[JSON]:
-    candidates = {entry["column"]: entry for entry in (schema["detected"] or {}).get("targets", [])}
+def _target_choices(schema: DatasetColumns) -> list[JSON]:
+    candidates = {entry["column"]: entry for entry in schema["detected"]["targets"]}
     likely = [
         {
             "value": column,
@@ -159,12 +161,12 @@ def _target_choices(schema: JSON) -> list[JSON]:
     return [group for group in groups if group["items"]]
 
 
-def _matching(schema: JSON, search: str) -> list[JSON]:
+def _matching(schema: DatasetColumns, search: str) -> list[EffectiveColumn]:
     wanted = search.casefold()
     return [column for column in schema["columns"] if wanted in column["name"].casefold()]
 
 
-def _cards(schema: JSON, search: str, page: int) -> Node:
+def _cards(schema: DatasetColumns, search: str, page: int) -> Node:
     found = _matching(schema, search)
     if not found:
         return html.Li(f"No column's name holds “{search}”.", className="quiet", dir="auto")

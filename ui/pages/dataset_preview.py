@@ -9,16 +9,16 @@ from dash import html
 from ui.parts import Node, message, name, table
 
 if TYPE_CHECKING:
-    from ui.api import JSON
+    from client.types import DatasetPreview
 
 ROWS = 20
 LONG = 160  # characters; a longer cell is folded
 
 
-def first_rows(preview: JSON) -> Node:
+def first_rows(preview: DatasetPreview) -> Node:
     """Make the table."""
     columns = preview["columns"]
-    thumbnails = preview.get("thumbnails") or []
+    thumbnails = preview["thumbnails"]
     if not preview["rows"]:
         text = "Nothing can be learnt from a header alone. Upload a table with rows below it."
         return message("warning", "The table has no rows", text)
@@ -32,7 +32,7 @@ def first_rows(preview: JSON) -> Node:
     return html.Div(table([name(column) for column in columns], rows, "First rows"), className="preview")
 
 
-def _cell(cell: str | None, column: str, thumbnails: JSON) -> Node:
+def _cell(cell: str | None, column: str, thumbnails: dict[str, str | None]) -> Node:
     if cell is None or not cell.strip():
         return html.Span("missing", className="missing")
     if column in thumbnails:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import dash_mantine_components as dmc
 from dash import ClientsideFunction, Dash, Input, Output, State, ctx, html
 
-from ui.api import Api, ApiError
+from client import Api, ApiError
 from ui.pages.lists import datasets_table, page_count, pages
 from ui.parts import Node, attributes, card, failure, heading
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from dash import Dash, Input, Output, dcc, html
 
+from client import Api, ApiError
 from ui import wording
-from ui.api import Api, ApiError
 from ui.pages.lists import FOLLOWED, datasets_table, jobs_table, running_card
 from ui.parts import Node, attributes, card, empty, failure, heading, link_button
 
 if TYPE_CHECKING:
-    from ui.api import JSON
+    from client.types import DatasetSummary, JobPage
 
 LATEST = 5
 CARDS = 6  # of what runs or waits; the rest is a link
@@ -63,7 +63,7 @@ def _content(api: Api) -> Node:
     ]
 
 
-def _running(moving: JSON, queued: JSON) -> Node:
+def _running(moving: JobPage, queued: JobPage) -> Node:
     shown = [*moving["items"], *queued["items"]][:CARDS]
     if not shown:
         return card(html.P("Nothing runs.", className="quiet"), title="Running now")
@@ -80,7 +80,7 @@ def _running(moving: JSON, queued: JSON) -> Node:
     )
 
 
-def _train_first(datasets: list[JSON]) -> Node:
+def _train_first(datasets: list[DatasetSummary]) -> Node:
     usable = [dataset for dataset in datasets if dataset["state"] != "rejected"]
     target = f"/jobs/new?dataset={usable[0]['id']}" if usable else "/jobs/new"
     text = "Pick a data set, choose the column to predict, and press start."

@@ -7,14 +7,26 @@ from typing import TYPE_CHECKING, Any
 import dash_mantine_components as dmc
 from dash import ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
 
+from client import Api, ApiError
 from ui import findings, wording
-from ui.api import Api, ApiError
 from ui.pages import job_live, job_result
 from ui.pages.job_settings import LISTED, flat_settings
-from ui.parts import Node, attributes, card, facts, failure, heading, link_button, name, state_badge, when
+from ui.parts import (
+    JSON,
+    Node,
+    attributes,
+    card,
+    facts,
+    failure,
+    heading,
+    link_button,
+    name,
+    state_badge,
+    when,
+)
 
 if TYPE_CHECKING:
-    from ui.api import JSON
+    from client.types import JobDetail
 
 
 def layout(api: Api, job_id: str) -> Node:
@@ -49,7 +61,7 @@ def layout(api: Api, job_id: str) -> Node:
     )
 
 
-def _about(job: JSON) -> Node:
+def _about(job: JobDetail) -> Node:
     return [
         dmc.Anchor(name(job["dataset_name"]), href=f"/datasets/{job['dataset_id']}"),
         f" · {job['model']} · predicts ",
@@ -59,7 +71,7 @@ def _about(job: JSON) -> Node:
     ]
 
 
-def _actions(job: JSON) -> list[Node]:
+def _actions(job: JobDetail) -> list[Node]:
     shown = visible_actions(job["state"])
     return [
         html.Div(
@@ -91,7 +103,7 @@ def _shown(visible: bool) -> dict[str, str]:  # noqa: FBT001 - it is the only ar
     return {} if visible else {"display": "none"}
 
 
-def _state(job: JSON) -> Node:
+def _state(job: JobDetail) -> Node:
     attempt = None
     if job["attempt"] > 1:
         attempt = html.Span(
@@ -107,11 +119,11 @@ def _state(job: JSON) -> Node:
     ]
 
 
-def _details(job: JSON) -> Node:
+def _details(job: JobDetail) -> Node:
     return [job_result.timeline(job), _settings(job)]
 
 
-def _settings(job: JSON) -> Node:
+def _settings(job: JobDetail) -> Node:
     features = job["settings"].get("feature_columns") or []
     types = job["settings"].get("column_types") or {}
     pairs: list[tuple[str, Node]] = [
@@ -128,8 +140,8 @@ def _settings(job: JSON) -> Node:
     return card(
         facts(
             [
-                ("launcher", job.get("launcher") or "–"),
-                ("handle", name(str(job.get("handle") or "–"))),
+                ("launcher", job["launcher"] or "–"),
+                ("handle", name(str(job["handle"] or "–"))),
                 *pairs,
             ]
         ),
@@ -147,6 +159,11 @@ def _settings(job: JSON) -> Node:
 
 def register(app: Dash, api: Api) -> None:
     """Start, cancel and retry; show anew what the API keeps when the stream says that it changed."""
+    actions = {
+        "job-start-now": ("start", api.start_job),
+        "job-retry": ("retry", api.retry_job),
+        "job-cancel": ("cancel", api.cancel_job),
+    }
 
     @app.callback(
         Output("job-action-error", "children"),
@@ -163,13 +180,12 @@ def register(app: Dash, api: Api) -> None:
         ],
     )
     def _act(_start: Any, _retry: Any, _cancel: Any, live: JSON) -> tuple[Node, Any, Any]:
-        action = {"job-start-now": "start", "job-retry": "retry", "job-cancel": "cancel"}.get(
-            str(ctx.triggered_id)
-        )
-        if action is None or not ctx.triggered[0]["value"]:
+        pressed = str(ctx.triggered_id)
+        if pressed not in actions or not ctx.triggered[0]["value"]:
             return no_update, no_update, no_update
+        action, act = actions[pressed]
         try:
-            job = api.act_on_job(live["id"], action)
+            job = act(live["id"])
         except ApiError as error:
             return failure(error), no_update, no_update
         stream = {"id": job["id"], "attempt": job["attempt"], "state": job["state"]}

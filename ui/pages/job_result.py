@@ -9,15 +9,15 @@ import dash_mantine_components as dmc
 from dash import html
 from pydantic import ValidationError
 
+from client import Api, ApiError
 from contracts import report as reports
 from ui import wording
-from ui.api import Api, ApiError
 from ui.pages.job_insight import insight
 from ui.parts import Node, attributes, card, facts, failure, message, name, table
 
 if TYPE_CHECKING:
+    from client.types import Artifact, JobDetail, Step
     from contracts.report import Report
-    from ui.api import JSON
 
 SHARES = {"accuracy", "macro_f1", "weighted_f1", "balanced_accuracy", "majority_rate", "precision", "recall"}
 FIRST = ("accuracy", "majority_rate", "macro_f1", "weighted_f1", "balanced_accuracy", "loss", "best_epoch")
@@ -40,14 +40,14 @@ class Result:
     artifacts: Node = None
 
 
-def result(api: Api, job: JSON) -> Result:
+def result(api: Api, job: JobDetail) -> Result:
     """Give what there is to tell of a job."""
     figures = _figures(job["metrics"]) if job["metrics"] else None
     if job["state"] not in wording.ENDED:
         return Result(figures)
     try:
         raw = api.report(job["id"]) if job["state"] == "succeeded" else None
-        artifacts = api.artifacts(job["id"])
+        artifacts = api.artifacts(job["id"])["items"]
     except ApiError as error:
         return Result(figures, artifacts=failure(error))
     shown = _artifacts(artifacts) if artifacts else None
@@ -61,7 +61,7 @@ def result(api: Api, job: JSON) -> Result:
     return Result(figures, _report(report), insight(report, job["dataset_id"]), shown)
 
 
-def _figures(metrics: JSON) -> Node:
+def _figures(metrics: dict[str, float]) -> Node:
     keys = [key for key in FIRST if key in metrics] + sorted(metrics.keys() - ELSEWHERE - set(FIRST))
     tiles = [
         html.Div(
@@ -78,7 +78,7 @@ def _figures(metrics: JSON) -> Node:
     )
 
 
-def _verdict(metrics: JSON) -> Node:
+def _verdict(metrics: dict[str, float]) -> Node:
     accuracy, majority = metrics.get("accuracy"), metrics.get("majority_rate")
     if accuracy is None or majority is None:
         return None
@@ -126,7 +126,7 @@ def _score(share: float) -> Node:
     return html.Span([bar, html.Span(wording.percent(share))], className="score")
 
 
-def _artifacts(artifacts: list[JSON]) -> Node:
+def _artifacts(artifacts: list[Artifact]) -> Node:
     rows = [
         [
             # a plain link: the browser downloads, Dash must not take it for a page
@@ -154,13 +154,13 @@ def _artifacts(artifacts: list[JSON]) -> Node:
     )
 
 
-def timeline(job: JSON) -> Node:
+def timeline(job: JobDetail) -> Node:
     """Show the states a job went through."""
-    steps = job.get("history") or []
+    steps = job["history"]
     items = [
         dmc.TimelineItem(
             [
-                html.Div(step["reason"], className="quiet", dir="auto") if step.get("reason") else None,
+                html.Div(step["reason"], className="quiet", dir="auto") if step["reason"] else None,
                 html.Time(_clock(step["at"]), dateTime=step["at"], title=step["at"], className="quiet"),
             ],
             title=_step_title(step, steps),
@@ -179,7 +179,7 @@ def timeline(job: JSON) -> Node:
     )
 
 
-def _step_title(step: JSON, steps: list[JSON]) -> str:
+def _step_title(step: Step, steps: list[Step]) -> str:
     word = wording.state(step["state"]).capitalize()
     return f"{word} (attempt {step['attempt']})" if steps[-1]["attempt"] > 1 else word
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ui.api import JSON
+    from client.types import JobDetail
 
 LISTED = ("feature_columns", "column_types")  # too long for a line
 
 
-def flat_settings(job: JSON) -> dict[str, Any]:
+def flat_settings(job: JobDetail) -> dict[str, Any]:
     """Give the settings that have a value, those of the model and of the machine among them, and what is trained on what."""
     settings = {key: value for key, value in job["settings"].items() if key not in {"params", "resources"}}
     inner = {**(job["settings"].get("params") or {}), **(job["settings"].get("resources") or {})}

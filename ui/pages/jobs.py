@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 import dash_mantine_components as dmc
 from dash import ClientsideFunction, Dash, Input, Output, ctx, dcc, html
 
+from client import Api, ApiError
 from ui import wording
-from ui.api import Api, ApiError
 from ui.pages.lists import jobs_table, page_count, pages
 from ui.parts import Node, attributes, card, empty, failure, heading, link_button, name
 

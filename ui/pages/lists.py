@@ -8,18 +8,18 @@ import dash_mantine_components as dmc
 from dash import html
 
 from ui import wording
-from ui.parts import Node, attributes, name, state_badge, table, when
+from ui.parts import JSON, Node, attributes, name, state_badge, table, when
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ui.api import JSON
+    from client.types import DatasetSummary, JobSummary
 
 # A browser opens six connections to one origin; each followed job keeps one
 FOLLOWED = 3
 
 
-def jobs_table(jobs: Sequence[JSON]) -> Node:
+def jobs_table(jobs: Sequence[JobSummary]) -> Node:
     """List jobs; live_list.js follows the first active ones."""
     header = ("Job", "State", "Predicts", "Accuracy", "Macro F1", "Took", "Created")
     active = [job["id"] for job in jobs if job["state"] in wording.ACTIVE][:FOLLOWED]
@@ -27,10 +27,10 @@ def jobs_table(jobs: Sequence[JSON]) -> Node:
     return table(header, rows, "Jobs", numeric=(3, 4, 5), stacked=True)
 
 
-def _job_row(job: JSON, *, followed: bool) -> list[Node]:
-    metrics = job.get("metrics") or {}
+def _job_row(job: JobSummary, *, followed: bool) -> list[Node]:
+    metrics = job["metrics"]
     state: list[Node] = [state_badge(job["state"])]
-    if job.get("reason") and job["state"] in {"failed", "timed_out"}:
+    if job["reason"] and job["state"] in {"failed", "timed_out"}:
         state.append(html.Div(job["reason"], className="cell-note", title=job["reason"], dir="auto"))
     return [
         html.Div(
@@ -49,11 +49,11 @@ def _job_row(job: JSON, *, followed: bool) -> list[Node]:
     ]
 
 
-def _followed(job: JSON) -> JSON:
+def _followed(job: JobSummary) -> JSON:
     return attributes(data_follow_job=job["id"], data_state=job["state"])
 
 
-def running_card(job: JSON, *, followed: bool) -> Node:
+def running_card(job: JobSummary, *, followed: bool) -> Node:
     """Show a job that runs now; live_list.js moves its bar."""
     return html.Div(
         [
@@ -80,7 +80,7 @@ def _waits_for(state: str) -> str:
     return "Waiting for a free place" if state == "queued" else "Waiting for its first sign of life…"
 
 
-def datasets_table(datasets: Sequence[JSON]) -> Node:
+def datasets_table(datasets: Sequence[DatasetSummary]) -> Node:
     """List data sets."""
     rows = [
         [
@@ -101,7 +101,7 @@ def datasets_table(datasets: Sequence[JSON]) -> Node:
     return table(header, rows, "Data sets", numeric=(2, 3, 4, 5), stacked=True)
 
 
-def _dataset_state(dataset: JSON) -> Node:
+def _dataset_state(dataset: DatasetSummary) -> Node:
     if dataset["state"] not in {"uploaded", "uploading"}:
         return state_badge(dataset["state"])
     tracks = f"columns {dataset['schema_state']}, files {dataset['staging_state']}"

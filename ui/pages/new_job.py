@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import dash_mantine_components as dmc
 from dash import ALL, ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
 
+from client import Api, ApiError, Refused
 from ui import findings
-from ui.api import Api, ApiError, ApiProblem
 from ui.pages import (
     new_job_columns,
     new_job_pick,
@@ -17,11 +17,11 @@ from ui.pages import (
     new_job_settings,
     new_job_steps,
 )
-from ui.pages.new_job_request import Form
-from ui.parts import Node, failure, heading, message, name
+from ui.pages.new_job_request import Column, Form
+from ui.parts import JSON, Node, failure, heading, message, name
 
 if TYPE_CHECKING:
-    from ui.api import JSON
+    from client.types import DatasetDetail, JobWish, Model
     from ui.routing import Query
 
 DEFAULT_MODEL = "multimodal"  # as in POST /api/training_jobs/
@@ -35,7 +35,7 @@ def layout(api: Api, query: Query) -> Node:
         return new_job_pick.pick(api)
     dataset, schema = api.dataset(dataset_id), api.schema(dataset_id)
     # a baseline must not be what a newcomer trains by not choosing
-    models = sorted(api.models(), key=lambda model: model["name"] != DEFAULT_MODEL)
+    models = sorted(api.models()["items"], key=lambda model: model["name"] != DEFAULT_MODEL)
     about = ["from ", dmc.Anchor(name(dataset["name"]), href=f"/datasets/{dataset_id}")]
     if former:
         about += [", as in ", dmc.Anchor(name(former["name"]), href=f"/jobs/{former['id']}")]
@@ -81,11 +81,11 @@ def _start_bar() -> Node:
     )
 
 
-def _not_ready(dataset: JSON) -> Node:
+def _not_ready(dataset: DatasetDetail) -> Node:
     if dataset["state"] == "ready":
         return None
     if dataset["state"] == "rejected":
-        return message("error", "This data set cannot be used", dataset.get("reason"))
+        return message("error", "This data set cannot be used", dataset["reason"])
     text = "Its files are still being stored. You can start now; the job waits until they are."
     return message("info", "The data set is not ready yet", text)
 
@@ -142,13 +142,13 @@ def register(app: Dash, api: Api) -> None:
         _check: int | None,
         _anyway: list[int | None],
         dataset_id: str,
-        models: list[JSON],
+        models: list[Model],
         model: str,
         title: str | None,
         target: str | None,
         features: list[bool],
         types: list[str],
-        columns: list[JSON],
+        columns: list[Column],
         controls: list[JSON],
         values: list[Any],
         checked: list[Any],
@@ -169,7 +169,7 @@ def register(app: Dash, api: Api) -> None:
                 return address, shown, reviewed, [None] * len(controls), None
             except ApiError as refused:
                 problem = refused
-                errors = refused.errors if isinstance(refused, ApiProblem) else {}
+                errors = refused.errors if isinstance(refused, Refused) else {}
         beside = [
             errors.get(new_job_request.path(control["form"], control["field"], model)) for control in controls
         ]
@@ -178,15 +178,15 @@ def register(app: Dash, api: Api) -> None:
         return no_update, told, None, beside, errors.get("target")
 
 
-def _send(api: Api, body: JSON, pressed: Any) -> tuple[Any, Node]:
+def _send(api: Api, body: JobWish, pressed: Any) -> tuple[Any, Node]:
     """Check or start the job; gives the address to go to and what to show."""
     if pressed == "job-check":
-        return no_update, findings.checked(api.check_job(body))
+        return no_update, findings.checked(api.check_job(body)["findings"])
     if isinstance(pressed, dict):
         body = {**body, "ignore": pressed["codes"].split(",")}
     try:
         return f"/jobs/{api.create_job(body)['id']}", None
-    except ApiProblem as refused:
+    except Refused as refused:
         if not refused.findings:
             raise
         return no_update, findings.refused(refused.findings)

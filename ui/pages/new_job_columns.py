@@ -12,16 +12,17 @@ from ui import wording
 from ui.parts import Node, attributes, card, name
 
 if TYPE_CHECKING:
-    from ui.api import JSON
+    from client.types import DatasetColumns, EffectiveColumn, JobDetail
+    from ui.pages.new_job_request import Column
 
 # Controls for more columns would make the page slow; their roles are set on the data set's page
 MAX_CONTROLS = 200
 TYPES = [kind.value for kind in ColumnType]
 
 
-def section(schema: JSON, former: JSON | None = None) -> Node:
+def section(schema: DatasetColumns, former: JobDetail | None = None) -> Node:
     """Give the card, as the schema has it, or as a former job on the same data had it."""
-    columns = [{"name": column["name"], "type": column["type"]} for column in schema["columns"]]
+    columns: list[Column] = [{"name": column["name"], "type": column["type"]} for column in schema["columns"]]
     target = former["target"] if former else schema["target"]
     settings = former["settings"] if former else {}
     used_before = set(settings.get("feature_columns") or ())
@@ -74,7 +75,7 @@ def section(schema: JSON, former: JSON | None = None) -> Node:
     )
 
 
-def _feature(used: bool, kind: str, column: JSON, target: str | None) -> Node:  # noqa: FBT001 - one call
+def _feature(used: bool, kind: str, column: EffectiveColumn, target: str | None) -> Node:  # noqa: FBT001 - one call
     index, title = column["position"], column["name"]
     return html.Li(
         [
@@ -108,7 +109,7 @@ def register(app: Dash) -> None:
         Input({"part": "feature", "index": ALL}, "checked"),
         State("job-columns", "data"),
     )
-    def _mark(target: str | None, features: list[bool], columns: list[JSON]) -> tuple[list[str], str]:
+    def _mark(target: str | None, features: list[bool], columns: list[Column]) -> tuple[list[str], str]:
         classes = ["feature target-row" if column["name"] == target else "feature" for column in columns]
         used = sum(
             bool(checked) and column["name"] != target

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import dash_mantine_components as dmc
 from dash import Dash, Input, Output, ctx, html
 
+from client import Api, ApiError
 from ui import wording
-from ui.api import Api, ApiError
 from ui.pages.lists import page_count, pages
 from ui.parts import Node, attributes, card, empty, failure, heading, link_button, name, state_badge
 
 if TYPE_CHECKING:
-    from ui.api import JSON
+    from client.types import DatasetPage, DatasetSummary
 
 PAGE_SIZE = 25
 
@@ -64,13 +64,13 @@ def register(app: Dash, api: Api) -> None:
         return _list(found, search or ""), page_count(found["total"], PAGE_SIZE), wanted
 
 
-def _list(found: JSON, search: str) -> Node:
+def _list(found: DatasetPage, search: str) -> Node:
     if not found["items"]:
         return html.P(f"No name holds “{wording.isolated(search)}”.", className="quiet")
     return html.Ul([_item(dataset) for dataset in found["items"]], className="pick-list")
 
 
-def _item(dataset: JSON) -> Node:
+def _item(dataset: DatasetSummary) -> Node:
     size = f"{wording.plural(dataset['rows'], 'row')}, {wording.plural(dataset['n_columns'], 'column')}"
     rejected = dataset["state"] == "rejected"
     # a rejected one leads to the page that says why

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from contracts.job import JobSpec
 from ui import schema_form
 from ui.schema_form import Field, NotAllowed
 
 if TYPE_CHECKING:
-    from ui.api import JSON
+    from client.types import ColumnType, JobWish, Model
+    from ui.parts import JSON
 
 BASIC = ("epochs", "learning_rate", "batch_size", "time_budget", "validation_split")
 # As services/api takes them; unset, the launcher's defaults count
@@ -60,16 +61,23 @@ RESOURCES = (
 ADVANCED = ("seed", "eval_steps", "split_column", "pretrained")
 
 
+class Column(TypedDict):
+    """A column of the form, as its data set has it."""
+
+    name: str
+    type: ColumnType
+
+
 @dataclass(frozen=True)
 class Form:
     """Everything that stands in the form."""
 
     dataset_id: str
     model: str
-    models: list[JSON]
+    models: list[Model]
     name: str | None
     target: str | None
-    columns: list[JSON]
+    columns: list[Column]
     features: list[bool]
     types: list[str]
     values: dict[tuple[str, str], Any]
@@ -88,7 +96,7 @@ def path(group: str, field: str, model: str) -> str:
     return f"params.{field}" if group == f"param:{model}" else f"{group}.{field}"
 
 
-def build(form: Form) -> tuple[JSON, dict[str, str]]:
+def build(form: Form) -> tuple[JobWish, dict[str, str]]:
     """Make the body.
 
     Returns:
@@ -113,7 +121,8 @@ def build(form: Form) -> tuple[JSON, dict[str, str]]:
         body["params"] = _values(
             form, f"param:{form.model}", schema_form.fields_of(model["params_schema"]), errors
         )
-    return body, errors
+    # Which settings there are, JobSpec and the model say; the platform checks them
+    return cast("JobWish", body), errors
 
 
 def _columns(form: Form, errors: dict[str, str]) -> JSON:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from dash import html
 
+from client import Refused
 from ui import wording
-from ui.api import ApiProblem
 from ui.pages.new_job_request import ADVANCED, BASIC, RESOURCES, settings_fields
 from ui.parts import Node, card, facts, name
 from ui.schema_form import fields_of
@@ -15,13 +15,14 @@ from ui.schema_form import fields_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ui.api import JSON, Api
+    from client import Api
+    from client.types import JobWish, Model, Price
 
 LOOKED_AT = 20  # jobs before this one
 LEAST_BILLED = 60  # seconds of a Fargate task
 
 
-def review(api: Api, body: JSON, models: Sequence[JSON]) -> Node:
+def review(api: Api, body: JobWish, models: Sequence[Model]) -> Node:
     """Show a body of POST /api/training_jobs/ in words."""
     model = next(model for model in models if model["name"] == body["model"])
     columns = body.get("feature_columns")
@@ -43,22 +44,24 @@ def review(api: Api, body: JSON, models: Sequence[JSON]) -> Node:
     return card(facts(pairs), title="This job")
 
 
-def _changed(body: JSON, model: JSON) -> list[str]:
+def _changed(body: JobWish, model: Model) -> list[str]:
     given: dict[str, Any] = {}
+    resources = body.get("resources", {})
     for field in settings_fields((*BASIC, *ADVANCED)):
-        if body.get(field.name) not in (None, field.default):
-            given[field.title] = body[field.name]
+        value = body.get(field.name)
+        if value not in (None, field.default):
+            given[field.title] = value
     for field in fields_of(model["params_schema"]):
         if body["params"].get(field.name) not in (None, field.default):
             given[field.title] = body["params"][field.name]
     for field in RESOURCES:
-        if field.name in body.get("resources", {}):
-            given[field.title] = body["resources"][field.name]
+        if field.name in resources:
+            given[field.title] = resources.get(field.name)
     given |= {f"Type of {column}": kind for column, kind in body.get("column_types", {}).items()}
     return [f"{title}: {value}" for title, value in given.items()]
 
 
-def _former(api: Api, body: JSON) -> list[float]:
+def _former(api: Api, body: JobWish) -> list[float]:
     """Give how many seconds such jobs took, least first: the same model on the same data, whatever the settings were."""
     jobs = api.jobs(dataset_id=body["dataset_id"], state="succeeded", page_size=LOOKED_AT)["items"]
     return sorted(
@@ -76,12 +79,12 @@ def _duration(took: Sequence[float]) -> str:
     return f"about {wording.duration(took[0])} to {wording.duration(took[-1])}, as the {len(took)} before did"
 
 
-def _machine(api: Api, body: JSON, took: Sequence[float]) -> Node:
+def _machine(api: Api, body: JobWish, took: Sequence[float]) -> Node:
     """Say what it runs on, and where that is paid for, about how much it will cost."""
     resources = body.get("resources", {})
     try:
-        machine = api.machine(resources)
-    except ApiProblem as refused:
+        machine = api.machine(cpus=resources.get("cpus"), memory_mb=resources.get("memory_mb"))
+    except Refused as refused:
         # there is no machine of this size: said here, where it can still be changed
         return html.Span([html.Strong("Too large: "), str(refused)], className="warn")
     size = f"{wording.number(machine['cpus'])} CPUs, {wording.number(machine['memory_mb'] / 1024)} GB"
@@ -94,7 +97,7 @@ def _machine(api: Api, body: JSON, took: Sequence[float]) -> Node:
     )
 
 
-def _cost(price: JSON, took: Sequence[float], longest: float) -> str:
+def _cost(price: Price, took: Sequence[float], longest: float) -> str:
     def cost(seconds: float) -> str:
         return wording.money(price["per_hour"] * max(LEAST_BILLED, seconds) / wording.HOUR, price["currency"])
 

@@ -10,13 +10,13 @@ from dash import html
 from ui import schema_form
 from ui.pages import new_job_request
 from ui.pages.new_job_request import ADVANCED, BASIC
-from ui.parts import Node, card, message
+from ui.parts import JSON, Node, card, message
 
 if TYPE_CHECKING:
-    from ui.api import JSON
+    from client.types import JobDetail, Model
 
 
-def model_card(models: list[JSON], former: JSON | None) -> Node:
+def model_card(models: list[Model], former: JobDetail | None) -> Node:
     """Give the choice of a model, with every model's own settings; a former job's are filled in."""
     if not models:
         return message("error", "There is no model to train", "The platform lists none at /api/models/.")
@@ -51,7 +51,7 @@ def model_card(models: list[JSON], former: JSON | None) -> Node:
     )
 
 
-def _params(model: JSON, values: JSON | None) -> Node:
+def _params(model: Model, values: JSON | None) -> Node:
     # every model's controls stay on the page, so that looking at another model loses nothing
     fields = schema_form.fields_of(model["params_schema"])
     given = values or {}
@@ -66,7 +66,7 @@ def _params(model: JSON, values: JSON | None) -> Node:
     )
 
 
-def training_card(former: JSON | None) -> Node:
+def training_card(former: JobDetail | None) -> Node:
     """Give the settings that every model has, and what the trainer may use of the machine."""
     given = former["settings"] if former else {}
     basic, advanced = (

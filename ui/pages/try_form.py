@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import dash_mantine_components as dmc
@@ -14,14 +15,15 @@ from ui.parts import Node, attributes, name
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ui.api import JSON
+    from client.types import DatasetColumns, EffectiveColumn, JobDetail, Statistics
 
+Row = Mapping[str, str | None]  # by column: cells, addresses of pictures, what was chosen
 MAX_FIELDS = 60  # columns with a field of their own; the others keep what the example row has
 MAX_IMAGE_BYTES = 20 << 20  # of one image in a form; the api's MAX_INLINE_BYTES is the limit of all together
-LISTED = {ColumnType.CATEGORICAL, ColumnType.BOOLEAN}
+LISTED = {ColumnType.CATEGORICAL.value, ColumnType.BOOLEAN.value}
 
 
-def columns_of(job: JSON, schema: JSON) -> list[JSON]:
+def columns_of(job: JobDetail, schema: DatasetColumns) -> list[EffectiveColumn]:
     """Give the columns that a job's model reads, as its data set describes them, with the types the job was told."""
     types, read = job["settings"].get("column_types") or {}, set(job["settings"].get("feature_columns") or ())
     return [
@@ -31,7 +33,7 @@ def columns_of(job: JSON, schema: JSON) -> list[JSON]:
     ]
 
 
-def fields(columns: Sequence[JSON], row: JSON, pictures: JSON) -> Node:
+def fields(columns: Sequence[EffectiveColumn], row: Row, pictures: Row) -> Node:
     """Give the fields, filled in.
 
     Args:
@@ -51,7 +53,9 @@ def fields(columns: Sequence[JSON], row: JSON, pictures: JSON) -> Node:
     ]
 
 
-def row_of(columns: Sequence[JSON], example: JSON, typed: JSON, sent: JSON) -> tuple[JSON, JSON]:
+def row_of(
+    columns: Sequence[EffectiveColumn], example: Row, typed: Row, sent: Row
+) -> tuple[dict[str, str], dict[str, str]]:
     """Put together what the API is asked.
 
     Args:
@@ -64,7 +68,7 @@ def row_of(columns: Sequence[JSON], example: JSON, typed: JSON, sent: JSON) -> t
         The row, and the images by the names that it uses.
     """
     row = {column["name"]: typed.get(column["name"], example.get(column["name"])) for column in columns}
-    images = {}
+    images: dict[str, str] = {}
     for place, column in enumerate(columns):
         url = sent.get(column["name"])
         if url:
@@ -72,14 +76,14 @@ def row_of(columns: Sequence[JSON], example: JSON, typed: JSON, sent: JSON) -> t
             kind = url.partition(";")[0].rpartition("/")[2].partition("+")[0] or "png"
             file = f"{place}.{kind}"
             row[column["name"]], images[file] = file, url
-    return {key: value for key, value in row.items() if value not in (None, "")}, images
+    return {key: value for key, value in row.items() if value}, images
 
 
-def _field(column: JSON, value: str | None, picture: str | None) -> Node:
+def _field(column: EffectiveColumn, value: str | None, picture: str | None) -> Node:
     title = column["name"]
     identity = {"form": "try", "field": title}
-    statistics = column.get("statistics") or {}
-    if column["type"] == ColumnType.IMAGE:
+    statistics = column["statistics"]
+    if column["type"] == ColumnType.IMAGE.value:
         return _image(title, value, picture)
     common: dict[str, Any] = {
         "id": identity,
@@ -87,25 +91,26 @@ def _field(column: JSON, value: str | None, picture: str | None) -> Node:
         "value": value or "",
         "placeholder": "missing",
     }
-    if column["type"] == ColumnType.TEXT:
+    if column["type"] == ColumnType.TEXT.value:
         return dmc.Textarea(**common, autosize=True, minRows=2, maxRows=8, className="wide-field")
     if column["type"] in LISTED:
-        known = list(dict.fromkeys(each["value"] for each in statistics.get("top_values") or []))
+        known = list(dict.fromkeys(each["value"] for each in statistics["top_values"]))
         return dmc.Autocomplete(**common, data=known, limit=50)
     return dmc.TextInput(
         **common,
         description=_range(column, statistics),
-        inputProps={"inputMode": "decimal"} if column["type"] == ColumnType.NUMERIC else {},
+        inputProps={"inputMode": "decimal"} if column["type"] == ColumnType.NUMERIC.value else {},
     )
 
 
-def _range(column: JSON, statistics: JSON) -> str:
-    if column["type"] == ColumnType.NUMERIC and statistics.get("minimum") is not None:
+def _range(column: EffectiveColumn, statistics: Statistics) -> str:
+    if column["type"] == ColumnType.NUMERIC.value and statistics["minimum"] is not None:
         return (
             f"in training {wording.number(statistics['minimum'])} to {wording.number(statistics['maximum'])}"
         )
-    if column["type"] == ColumnType.DATETIME and statistics.get("earliest"):
-        return f"in training {statistics['earliest'][:10]} to {statistics['latest'][:10]}"
+    earliest, latest = statistics["earliest"], statistics["latest"]
+    if column["type"] == ColumnType.DATETIME.value and earliest and latest:
+        return f"in training {earliest[:10]} to {latest[:10]}"
     return ""
 
 

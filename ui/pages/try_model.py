@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import dash_mantine_components as dmc
 from dash import ALL, MATCH, ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
 
+from client import Api, ApiError
 from ui import wording
-from ui.api import Api, ApiError
 from ui.choices import search_choices
 from ui.pages import try_form, try_result
-from ui.parts import Node, attributes, card, empty, failure, heading, link_button, name
+from ui.parts import JSON, Node, attributes, card, empty, failure, heading, link_button, name
 
 if TYPE_CHECKING:
-    from ui.api import JSON
+    from collections.abc import Mapping
+
+    from client.types import DatasetPreview, EffectiveColumn, PredictionWish
     from ui.routing import Query
 
+
+class Example(TypedDict):
+    """A row to fill the form in with."""
+
+    row: Mapping[str, str | None]
+    pictures: Mapping[str, str | None]
+
+
+NO_EXAMPLE: Example = {"row": {}, "pictures": {}}
 EXAMPLES = 20
 OFFERED = 50  # data sets to choose from at a time, newest first; a search finds the others
 EARLIER = 10
@@ -32,7 +43,7 @@ def layout(api: Api, job_id: str, query: Query) -> Node:
             heading(title),
             card(empty("There is no model yet", text, link_button("To the job", f"/jobs/{job_id}"))),
         ]
-    schema, preview = api.schema(job["dataset_id"]), api.preview(job["dataset_id"], EXAMPLES)
+    schema, preview = api.schema(job["dataset_id"]), api.preview(job["dataset_id"], rows=EXAMPLES)
     columns = try_form.columns_of(job, schema)
     examples = _examples(preview)
     asked = query.get("prediction")
@@ -78,7 +89,7 @@ def layout(api: Api, job_id: str, query: Query) -> Node:
     )
 
 
-def _examples(preview: JSON) -> list[JSON]:
+def _examples(preview: DatasetPreview) -> list[Example]:
     """Give the first rows with the thumbnails of their images."""
     return [
         {"row": dict(zip(preview["columns"], row, strict=True)), "pictures": pictures}
@@ -86,8 +97,8 @@ def _examples(preview: JSON) -> list[JSON]:
     ]
 
 
-def _form(columns: list[JSON], examples: list[JSON]) -> Node:
-    first = examples[0] if examples else {"row": {}, "pictures": {}}
+def _form(columns: list[EffectiveColumn], examples: list[Example]) -> Node:
+    first = examples[0] if examples else NO_EXAMPLE
     choices = [{"value": str(place), "label": f"row {place}"} for place in range(len(examples))]
     return card(
         html.Div(try_form.fields(columns, first["row"], first["pictures"]), id="try-fields"),
@@ -153,7 +164,7 @@ def _nothing() -> Node:
 
 
 def _earlier(api: Api, job_id: str) -> Node:
-    return try_result.earlier(api.predictions(job_id, page_size=EARLIER), job_id)
+    return try_result.earlier(api.predictions(job=job_id, page_size=EARLIER)["items"], job_id)
 
 
 def register(app: Dash, api: Api) -> None:
@@ -171,8 +182,8 @@ def _register_questions(app: Dash, api: Api) -> None:
         State("try-examples", "data"),
         prevent_initial_call=True,
     )
-    def _fill(place: str, columns: list[JSON], examples: list[JSON]) -> Node:
-        example = examples[int(place)] if place else {"row": {}, "pictures": {}}
+    def _fill(place: str, columns: list[EffectiveColumn], examples: list[Example]) -> Node:
+        example = examples[int(place)] if place else NO_EXAMPLE
         return try_form.fields(columns, example["row"], example["pictures"])
 
     @app.callback(
@@ -193,8 +204,8 @@ def _register_questions(app: Dash, api: Api) -> None:
         _typed: list[str],
         _sent: list[str],
         place: str,
-        columns: list[JSON],
-        examples: list[JSON],
+        columns: list[EffectiveColumn],
+        examples: list[Example],
         job_id: str,
     ) -> tuple[Any, Node]:
         if not clicks:
@@ -202,9 +213,9 @@ def _register_questions(app: Dash, api: Api) -> None:
         typed, sent = (
             {each["id"]["field"]: each.get("value") for each in some} for some in ctx.states_list[:2]
         )
-        example = examples[int(place)]["row"] if place else {}
+        example = (examples[int(place)] if place else NO_EXAMPLE)["row"]
         row, images = try_form.row_of(columns, example, typed, sent)
-        return _asked(api, job_id, {"rows": [row], "images": images, "contributions": True})
+        return _asked(api, {"job_id": job_id, "rows": [row], "images": images, "contributions": True})
 
     @app.callback(
         Output("try-asked", "data", allow_duplicate=True),
@@ -223,7 +234,7 @@ def _register_questions(app: Dash, api: Api) -> None:
             return no_update, no_update
         if not dataset_id:
             return no_update, html.P("Choose a data set first.", className="field-error", role="alert")
-        return _asked(api, job_id, {"dataset_id": dataset_id, "contributions": bool(contributions)})
+        return _asked(api, {"job_id": job_id, "dataset_id": dataset_id, "contributions": bool(contributions)})
 
     app.clientside_callback(  # type: ignore[no-untyped-call]
         ClientsideFunction("triptych", "showPicture"),
@@ -234,10 +245,10 @@ def _register_questions(app: Dash, api: Api) -> None:
     )
 
 
-def _asked(api: Api, job_id: str, wish: JSON) -> tuple[Any, Node]:
+def _asked(api: Api, wish: PredictionWish) -> tuple[Any, Node]:
     """Ask for a prediction; give what to watch, and what went wrong."""
     try:
-        return {"id": api.predict(job_id, wish)["id"]}, None
+        return {"id": api.predict(wish)["id"]}, None
     except ApiError as error:
         return no_update, failure(error)
 
@@ -255,7 +266,7 @@ def _register_answer(app: Dash, api: Api) -> None:
             prediction = api.prediction(prediction_id)
             found = None
             if prediction["state"] == "succeeded":
-                found = api.predicted_rows(prediction_id, try_result.SHOWN_ROWS)
+                found = api.predicted_rows(prediction_id, limit=try_result.SHOWN_ROWS)
             return try_result.result(prediction, found), _earlier(api, job_id)
         except ApiError as error:
             return failure(error), no_update

@@ -12,7 +12,7 @@ from ui.parts import Node, attributes, card, message, name, table, when
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ui.api import JSON
+    from client.types import PredictedRows, Prediction
 
 SHOWN_CLASSES = 8
 SHOWN_ROWS = 100
@@ -20,7 +20,7 @@ SHOWN_COLUMNS = 12
 _CLASS, _PART = ("p(", ")"), ("contribution(", ")")
 
 
-def result(prediction: JSON, found: JSON | None) -> Node:
+def result(prediction: Prediction, found: PredictedRows | None) -> Node:
     """Give the card of a prediction that has ended.
 
     Args:
@@ -99,7 +99,7 @@ def _contributions(parts: dict[str, float], predicted: str) -> Node:
     )
 
 
-def _several(prediction: JSON, columns: Sequence[str], rows: list[dict[str, str]]) -> list[Node]:
+def _several(prediction: Prediction, columns: Sequence[str], rows: list[dict[str, str]]) -> list[Node]:
     shown = [column for column in columns if column != "row"][:SHOWN_COLUMNS]
     cells = [[row["row"], *(_cell(column, row[column]) for column in shown)] for row in rows]
     shares = [place for place, column in enumerate(shown, start=1) if not column.startswith("prediction")]
@@ -124,7 +124,7 @@ def _cell(column: str, text: str) -> Node:
     )
 
 
-def earlier(predictions: Sequence[JSON], job_id: str) -> Node:
+def earlier(predictions: Sequence[Prediction], job_id: str) -> Node:
     """List a job's predictions."""
     rows = [
         [

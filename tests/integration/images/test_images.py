@@ -78,7 +78,7 @@ def build(tmp_path_factory):
 @pytest.fixture(scope="module")
 def graph():
     return grimp.build_graph(
-        "contracts", "runtime", "services", "tabular", "trainer", "ui", "cli", cache_dir=None
+        "contracts", "runtime", "services", "tabular", "trainer", "client", "ui", "cli", cache_dir=None
     )
 
 

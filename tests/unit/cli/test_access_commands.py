@@ -9,8 +9,8 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from cli.client import Client
 from cli.main import app
+from client import Client
 
 KEY = {
     "id": "k1",

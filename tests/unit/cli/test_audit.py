@@ -8,8 +8,8 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from cli.client import Client
 from cli.main import app
+from client import Client
 
 ENTRY = {
     "id": 1, "at": "2026-03-01T08:00:00+00:00", "who": "ann", "request_id": "r-1", "method": "POST",

@@ -8,8 +8,8 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from cli.client import Client
 from cli.main import app
+from client import Client
 
 LETTER = {
     "id": 7,

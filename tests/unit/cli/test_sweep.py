@@ -8,9 +8,9 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from cli.client import Client
 from cli.errors import CommandFailed
 from cli.main import app
+from client import Client
 
 SCORES = {"0.1": 0.5, "0.01": 0.9, "0.001": 0.7}
 

@@ -38,7 +38,7 @@ STAGES = [
 @pytest.fixture(scope="module")
 def graph():
     return grimp.build_graph(
-        "contracts", "runtime", "services", "tabular", "trainer", "ui", "cli", cache_dir=None
+        "contracts", "runtime", "services", "tabular", "trainer", "client", "ui", "cli", cache_dir=None
     )
 
 

@@ -192,7 +192,7 @@ def test_every_variable_is_one_that_something_reads(page):
 @cache
 def _source():
     """Give the text of all code, its strings joined that are written over several lines, without formatting."""
-    folders = ("cli", "contracts", "runtime", "services", "tabular", "trainer", "ui")
+    folders = ("cli", "client", "contracts", "runtime", "services", "tabular", "trainer", "ui")
     files = [
         ROOT / "Makefile",
         *(path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in {".py", ".js"}),

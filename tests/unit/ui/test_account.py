@@ -13,8 +13,8 @@ from browser.fake_routes import create_api
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.wrappers import Response
 
+from client import Api, Away, Refused
 from ui import routing
-from ui.api import Api, ApiAway, ApiProblem
 from ui.pages import account_keys
 from ui.parts import failure
 
@@ -111,9 +111,9 @@ def test_what_is_wrong_is_told_beside_its_field(given, wrong):
 @pytest.mark.parametrize(
     ("error", "title", "leads"),
     [
-        (ApiProblem(401, "Unauthorized", "Sign in."), "You are signed out", True),
-        (ApiProblem(403, "Forbidden", "This needs the scope 'write'."), "Not allowed", False),
-        (ApiAway("The API took too long to answer."), "The platform does not answer", False),
+        (Refused(401, {"detail": "Sign in."}), "You are signed out", True),
+        (Refused(403, {"detail": "This needs the scope 'write'."}), "Not allowed", False),
+        (Away("The API took too long to answer."), "The platform does not answer", False),
     ],
 )
 def test_a_refusal_says_whether_to_sign_in(error, title, leads):

@@ -14,8 +14,8 @@ from dash import dcc, html
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.wrappers import Response
 
+from client import Api
 from ui import routing, shell
-from ui.api import Api
 from ui.app import create_app
 from ui.first_paint import written
 from ui.settings import UiSettings

@@ -14,8 +14,8 @@ from browser.one_origin import furnish
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.wrappers import Response
 
+from client import Api
 from ui import routing
-from ui.api import Api
 from ui.app import create_app
 from ui.pages import job
 from ui.settings import UiSettings

@@ -12,8 +12,8 @@ from browser.fake_routes import create_api
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.wrappers import Response
 
+from client import Api
 from ui import access, bundles, sign_in
-from ui.api import Api
 from ui.app import create_app
 from ui.settings import UiSettings
 

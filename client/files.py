@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from cli.errors import CommandFailed
+from client.errors import Unusable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +56,7 @@ class Stream:
         """Read a part.
 
         Raises:
-            CommandFailed: A file was cut or is gone.
+            Unusable: A file was cut or is gone.
         """
         end = min(begin + size, self.length)
         parts = []
@@ -69,9 +69,9 @@ class Stream:
                     file.seek(begin - start)
                     parts.append(file.read(last - begin))
             except OSError as error:
-                raise CommandFailed(f"{source.path} cannot be read: {error.strerror}") from None
+                raise Unusable(f"{source.path} cannot be read: {error.strerror}") from None
             if len(parts[-1]) < last - begin:
-                raise CommandFailed(f"{source.path} was cut while it was being uploaded.")
+                raise Unusable(f"{source.path} was cut while it was being uploaded.")
             begin = last
             number += 1
         return b"".join(parts)
@@ -85,19 +85,19 @@ def sources(table: Path, images: Path | None) -> list[Source]:
         images: A folder, whose images are found at any depth, or a zip; None for a table without images.
 
     Raises:
-        CommandFailed: One of them is not what it should be.
+        Unusable: One of them is not what it should be.
     """
     if not table.is_file():
-        raise CommandFailed(f"{table} is not a file.")
+        raise Unusable(f"{table} is not a file.")
     found = [("file", table.name, table)]
     if images is not None and images.is_dir():
         files = find_images(images)
         if not files:
-            raise CommandFailed(f"{images} holds no image files.")
+            raise Unusable(f"{images} holds no image files.")
         found += [("images", path.relative_to(images).as_posix(), path) for path in files]
     elif images is not None:
         if not zipfile.is_zipfile(images):
-            raise CommandFailed(f"{images} is neither a folder nor a zip.")
+            raise Unusable(f"{images} is neither a folder nor a zip.")
         found.append(("archive", images.name, images))
     return [_source(*one) for one in found]
 

@@ -1,4 +1,4 @@
-"""Uploads from the terminal: every byte arrives, through breaks, a lost answer, a second command."""
+"""Uploads: every byte arrives, through breaks, a lost answer, a second command."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cli.client import Client
-from cli.errors import ApiError, CommandFailed, Unreachable
+from client import Client, HalfSent, Refused, Unusable
+from client.files import find_images, sources
 
 
 class Server:
@@ -42,7 +42,13 @@ class Server:
         if not path:
             wish = json.loads(request.content)
             self.bytes.clear()
-            upload = {"id": f"u{len(self.uploads)}", "offset": 0, "chunk_bytes": self.chunk, **wish}
+            upload = {
+                "id": f"u{len(self.uploads)}",
+                "offset": 0,
+                "chunk_bytes": self.chunk,
+                "way": "spool",
+                **wish,
+            }
             self.uploads[upload["id"]] = upload
             return httpx.Response(201, json=upload)
         if path.endswith("complete/"):
@@ -178,7 +184,7 @@ def test_a_store_out_of_reach_sends_everything_through_the_platform(files, fault
 
 def test_parts_that_are_there_are_not_sent_again(files):
     store = Store([None, None, *["away"] * 8])
-    with pytest.raises(Unreachable, match=r"2000 of .* bytes are there"):
+    with pytest.raises(HalfSent, match=r"2000 of .* bytes are there"):
         upload(store, files)
     store.uploads["u0"]["offset"] = 2000  # as the platform counts them
     sent = dict(store.parts)
@@ -207,10 +213,9 @@ def test_a_break_is_waited_out_and_nothing_is_sent_twice(server, files, case):
 
 def test_given_up_it_says_how_to_go_on_and_the_same_command_does(server, files):
     server.faults = [None, None, *["before"] * 8]
-    with pytest.raises(
-        Unreachable, match=r"2000 of \d+ bytes are there\. Give the same command again to go on"
-    ):
+    with pytest.raises(HalfSent, match=r"2000 of \d+ bytes are there\.") as half:
         upload(server, files)
+    assert (half.value.sent, half.value.length) == (2000, len(whole(files)))
     server.chunks = 0
     assert upload(server, files)[2] == len(whole(files))
     assert (bytes(server.bytes), server.completed) == (whole(files), 1)
@@ -219,17 +224,17 @@ def test_given_up_it_says_how_to_go_on_and_the_same_command_does(server, files):
 
 def test_where_there_is_no_room_it_waits_as_long_as_it_is_told_and_says_so(server, files):
     server.full, said = [30, 60], []
-    dataset, pauses, sent = upload(server, files, say=said.append)
+    dataset, pauses, sent = upload(server, files, waits=said.append)
     assert (dataset, pauses, sent) == ({"id": "d1"}, [30, 60], len(whole(files)))
-    assert said == [
-        f"2 uploads are under way. (HTTP 429) Trying again in {seconds} s …" for seconds in (30, 60)
+    assert [(str(one), one.retry_after) for one in said] == [
+        ("2 uploads are under way.", seconds) for seconds in (30, 60)
     ]
 
 
 @pytest.mark.parametrize("full", [[3600], [None], [600, 600]])
 def test_it_does_not_wait_for_long_nor_for_what_nobody_knows(server, files, full):
     server.full = list(full)
-    with pytest.raises(ApiError, match="2 uploads are under way") as refused:
+    with pytest.raises(Refused, match="2 uploads are under way") as refused:
         upload(server, files)
     assert refused.value.retry_after == full[-1]
     assert server.full == []
@@ -238,7 +243,7 @@ def test_it_does_not_wait_for_long_nor_for_what_nobody_knows(server, files, full
 @pytest.mark.parametrize("change", ["content", "name", "no resume"])
 def test_anything_else_begins_anew(server, files, change):
     server.faults = [None, None, 422]
-    with pytest.raises(ApiError, match="no"):
+    with pytest.raises(Refused, match="no"):
         upload(server, files)
     if change == "content":
         files[0].write_bytes(b"c,d\n" * 800)
@@ -269,5 +274,52 @@ def test_a_zip_goes_as_one_file(server, tmp_path):
 
 def test_a_file_that_is_cut_meanwhile_is_named(server, files):
     client = Client("http://platform", transport=httpx.MockTransport(server))
-    with pytest.raises(CommandFailed, match=r"t\.csv was cut while it was being uploaded"):
+    with pytest.raises(Unusable, match=r"t\.csv was cut while it was being uploaded"):
         client.upload(*files, begin=lambda _total: files[0].write_bytes(b"a"))
+
+
+def test_only_images_of_a_folder_are_sent(tmp_path):
+    for name in ("b.JPG", "sub/a.png", "notes.txt", ".hidden.png", ".thumbs/x.png", "c.webp"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x")
+    assert [path.relative_to(tmp_path).as_posix() for path in find_images(tmp_path)] == [
+        "b.JPG",
+        "c.webp",
+        "sub/a.png",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("table", "images", "words"),
+    [
+        ("absent.csv", None, "absent.csv is not a file."),
+        ("t.csv", "empty", "empty holds no image files."),
+        ("t.csv", "t.csv", "t.csv is neither a folder nor a zip."),
+        ("t.csv", "absent", "absent is neither a folder nor a zip."),
+    ],
+)
+def test_wrong_files_are_named(tmp_path, table, images, words):
+    (tmp_path / "t.csv").write_text("a\n1\n")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(Unusable) as caught:
+        sources(tmp_path / table, images and tmp_path / images)
+    assert str(caught.value).endswith(words)
+
+
+def test_every_call_is_one_of_the_document(files, operation):
+    asked = []
+
+    def recorded(serve):
+        def answer(request):
+            if request.url.host == "platform":
+                asked.append(request)
+            return serve(request)
+
+        return answer
+
+    upload(recorded(Store()), files)
+    upload(recorded(Store(["away"])), files)
+    for request in asked:
+        operation(request)
+    assert {request.method for request in asked} == {"GET", "POST", "PATCH", "DELETE"}
