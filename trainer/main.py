@@ -77,13 +77,14 @@ def main(arguments: list[str] | None = None) -> int:
         objects.use(lent)
     trace = tracing.begin(spec, settings)
     reporter = _reporter(spec, settings, trace)
+    code = EXIT_CANCELLED  # unless the attempt gives its own
     try:
         code = _attempt(spec, settings, reporter, trace)
     finally:
         # the largest of what lies in WORKDIR; unsent reports and artifacts that could not be uploaded stay
         for leftover in ("inputs", "cache"):
             shutil.rmtree(_workdir(spec, settings) / leftover, ignore_errors=True)
-        reporter.close()
+        _tell_the_rest(reporter, settings, code)
     trace.close("" if code == EXIT_OK else f"exit {code}")
     return code
 
@@ -113,6 +114,20 @@ def _remove_spec(uri: str) -> None:
         log.warning("the job's settings stay where they were read: %s", error)
 
 
+def _tell_the_rest(reporter: HttpReporter | SilentReporter, settings: Settings, code: int) -> None:
+    """Wait for unsent reports: long, for the last one alone says where the model is, unless a stop allows seconds only."""
+
+    def hurry(_number: int, _frame: object) -> None:
+        reporter.hurry(settings.flush_seconds)
+
+    if code in {EXIT_CANCELLED, EXIT_INTERRUPTED}:
+        reporter.close(settings.flush_seconds)
+        return
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, hurry)
+    reporter.close(settings.final_flush_seconds)
+
+
 def _reporter(spec: JobSpec, settings: Settings, trace: Trace) -> HttpReporter | SilentReporter:
     from trainer.delivery import Delivery  # noqa: PLC0415 - httpx, after the spec is known to be right
     from trainer.reporter import HttpReporter, SilentReporter  # noqa: PLC0415
@@ -125,7 +140,6 @@ def _reporter(spec: JobSpec, settings: Settings, trace: Trace) -> HttpReporter |
         Delivery(spec, trace=trace),
         attempt=spec.attempt,
         heartbeat_seconds=settings.heartbeat_seconds,
-        flush_seconds=settings.flush_seconds,
     )
 
 

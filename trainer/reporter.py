@@ -99,7 +99,10 @@ class SilentReporter:
     ) -> None:
         """Do nothing."""
 
-    def close(self) -> None:
+    def close(self, seconds: float) -> None:
+        """Do nothing."""
+
+    def hurry(self, seconds: float) -> None:
         """Do nothing."""
 
 
@@ -113,7 +116,6 @@ class HttpReporter:
         *,
         attempt: int,
         heartbeat_seconds: float,
-        flush_seconds: float,
     ) -> None:
         """Start reporting.
 
@@ -122,13 +124,11 @@ class HttpReporter:
             delivery: Signs and sends one body.
             attempt: The job's attempt.
             heartbeat_seconds: Between signs of life and samples of this process's use of the machine.
-            flush_seconds: How long ``close`` waits for the service to take what is left.
         """
         self._spool = spool
         self._delivery = delivery
         self._attempt = attempt
         self._heartbeat_seconds = heartbeat_seconds
-        self._flush_seconds = flush_seconds
         self._now: tuple[Phase, float, float | None, str] = (Phase.DOWNLOADING, 0.0, None, "")
         self._at = (0, 0.0)  # step and epoch of the last point
         self._seq_lock = threading.Lock()
@@ -180,15 +180,20 @@ class HttpReporter:
         if not self._spool.append(f'{{"final":{final.model_dump_json()}}}', always=True):
             self._unspooled = final
 
-    def close(self) -> None:
-        """Wait until everything is sent, or FLUSH_SECONDS are over."""
-        self._give_up_at = time.monotonic() + self._flush_seconds
+    def close(self, seconds: float) -> None:
+        """Wait until everything is sent, or some seconds are over."""
+        self._give_up_at = time.monotonic() + seconds
         self._closing.set()
-        self._thread.join(self._flush_seconds)
+        while self._thread.is_alive() and (left := self._give_up_at - time.monotonic()) > 0:
+            self._thread.join(min(left, 0.5))  # a signal may have cut the time
         if not self._thread.is_alive():  # else it is still in the middle of a report
             self._delivery.close()
         if self._spool.waiting:
             log.warning("ended with %d bytes of reports unsent", self._spool.waiting)
+
+    def hurry(self, seconds: float) -> None:
+        """Wait some seconds more at most; for a signal's handler, while `close` waits."""
+        self._give_up_at = min(self._give_up_at, time.monotonic() + seconds)
 
     def _append(self, kind: type[Wire], values: dict[str, Any]) -> None:
         key = "evaluation" if kind is Evaluation else "point"

@@ -57,7 +57,13 @@ class Settings(BaseModel):
     )
     heartbeat_seconds: float = Field(default=5, gt=0, le=300, description="between signs of life")
     flush_seconds: float = Field(
-        default=20, ge=0, le=600, description="how long the end waits for unsent reports"
+        default=20, ge=0, le=600, description="how long a stop (SIGTERM) waits for unsent reports"
+    )
+    final_flush_seconds: float = Field(
+        default=900,
+        ge=0,
+        le=86_400,
+        description="how long an end of its own waits for them; a SIGTERM makes it FLUSH_SECONDS",
     )
     spool_max_mb: float = Field(
         default=256, gt=0, description="unsent reports kept on disk; further points are dropped"

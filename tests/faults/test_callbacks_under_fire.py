@@ -187,10 +187,9 @@ def reporting(service: Service, folder, *, timeout: float = 10.0):
         Delivery(spec, timeout=timeout),
         attempt=1,
         heartbeat_seconds=1.0,
-        flush_seconds=120.0,
     )
     yield reporter
-    reporter.close()
+    reporter.close(120.0)
 
 
 def train(reporter: HttpReporter, first: int, seconds: float) -> tuple[int, float]:

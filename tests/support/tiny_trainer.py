@@ -79,7 +79,6 @@ def main() -> int:
         NotingDelivery(spec, ledger),
         attempt=spec.attempt,
         heartbeat_seconds=5,
-        flush_seconds=FLUSH_SECONDS,
     )
     outcome, reason = Outcome.SUCCEEDED, ""
     try:
@@ -93,7 +92,7 @@ def main() -> int:
         ledger.note("stop")
         os._exit(SILENT_EXIT)
     reporter.final(outcome, reason, {"accuracy": 0.5} if outcome is Outcome.SUCCEEDED else None)
-    reporter.close()
+    reporter.close(FLUSH_SECONDS)
     ledger.note("stop")
     return 0 if outcome is Outcome.SUCCEEDED else 1
 

@@ -132,7 +132,7 @@ def test_the_root_secret_is_nowhere_a_whole_job_leaves_anything(database, tmp_pa
     )
     launcher = Launcher(database, tmp_path, backend)
     data = tiny_dataset(tmp_path / "data", rows=30)
-    spec = {**job_env(data, FLUSH_SECONDS="0", EXPLAIN_SHARE="0"), "LOG_LEVEL": "DEBUG"}
+    spec = {**job_env(data, FINAL_FLUSH_SECONDS="0", EXPLAIN_SHARE="0"), "LOG_LEVEL": "DEBUG"}
     launcher.ask("canary", {name: value for name, value in spec.items() if name not in {"JOB_ID", "WORKDIR"}})
     run = launcher.until_state("canary", "ended")
     launcher.reap()

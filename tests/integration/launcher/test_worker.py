@@ -87,7 +87,7 @@ class Platform:
             epochs=3,
             model_params={"seconds_per_epoch": seconds_per_epoch},
         )
-        env = {**spec.to_env(), "FLUSH_SECONDS": "0"}
+        env = {**spec.to_env(), "FLUSH_SECONDS": "0", "FINAL_FLUSH_SECONDS": "0"}
         self.emit(JobLaunchRequested(job_id="job1", attempt=1, spec=env))
 
     def running_trainer(self):

@@ -28,20 +28,24 @@ CONTENTS = {"model.pt", "model.safetensors", "id2label.json", "preprocessing.jso
 
 @pytest.fixture
 def reports():
-    """A service that takes every report; ``.url`` and ``.bodies``."""
+    """A service that takes every report, unless it is ``.away``; ``.url`` and ``.bodies``."""
     bodies = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_PATCH(self):
-            bodies.append(from_json(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(202)
+            body = from_json(self.rfile.read(int(self.headers["Content-Length"])))
+            if server.away:
+                self.send_response(503)
+            else:
+                bodies.append(body)
+                self.send_response(202)
             self.end_headers()
 
         def log_message(self, *_):
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.bodies = bodies
+    server.bodies, server.away = bodies, False
     server.url = f"http://127.0.0.1:{server.server_port}"
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield server
@@ -170,6 +174,26 @@ def test_a_stop_in_the_midst_of_training_is_reported_at_once(tmp_path, reports, 
     assert (code, err) == (143, "")
     assert [body.final.outcome for body in reports.bodies if body.final] == [Outcome.CANCELLED]
     assert not (folder / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "stopped", [False, True], ids=["until it is heard", "or for seconds, where it is stopped"]
+)
+def test_the_last_report_waits(tmp_path, reports, trainer, stopped):
+    folder = tiny_dataset(tmp_path)
+    reports.away = True
+    process = trainer(job_env(folder, API_BASE=reports.url, CALLBACK_SECRET="secret", FLUSH_SECONDS="0"))
+    assert next(line for line in process.stdout if "succeeded: " in line)
+    if stopped:
+        # before it listens again, it does not
+        until(
+            lambda: process.send_signal(signal.SIGTERM) or process.poll() is not None, "its end", seconds=60
+        )
+    else:
+        reports.away = False
+    assert finished(process)[0] == 0
+    finals = [body.final for body in reports.bodies if body.final]
+    assert [final.outcome for final in finals] == ([] if stopped else [Outcome.SUCCEEDED])
 
 
 def multimodal(folder, **changes):

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import math
+import os
 import resource
+import signal
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -86,19 +88,17 @@ def start(tmp_path):
     """Start a reporter to a URL; those still open at the end are closed."""
     started = []
 
-    def make(url, *, flush_seconds=20.0, heartbeat_seconds=60.0, max_bytes=1_000_000):
+    def make(url, *, heartbeat_seconds=60.0, max_bytes=1_000_000):
         spec = JobSpec.from_env(job_env(tmp_path, API_BASE=url, CALLBACK_SECRET=SECRET))
         spool = Spool(tmp_path / "spool", max_bytes)
         delivery = Delivery(spec, first_wait=0.01)
-        reporter = HttpReporter(
-            spool, delivery, attempt=1, heartbeat_seconds=heartbeat_seconds, flush_seconds=flush_seconds
-        )
+        reporter = HttpReporter(spool, delivery, attempt=1, heartbeat_seconds=heartbeat_seconds)
         started.append(reporter)
         return reporter
 
     yield make
     for reporter in started:
-        reporter.close()
+        reporter.close(0)
 
 
 def tell(reporter, steps):
@@ -112,7 +112,7 @@ def test_points_arrive_once_in_order_and_in_full_batches(start):
     until(lambda: reporter._delivery._failures >= 1, "an attempt that fails")
     tell(reporter, range(1200))  # all of them wait in the spool when the service comes
     service = MetricsService(port)
-    reporter.close()
+    reporter.close(20)
     service.stop()
     assert service.steps == list(range(1200))
     sizes = [len(body.points) for body in service.bodies if body.points]
@@ -129,7 +129,7 @@ def test_nothing_is_lost_while_the_service_is_away_and_order_is_kept(start):
     tell(reporter, range(50, 100))
     service = MetricsService(port)
     reporter.final(Outcome.SUCCEEDED)
-    reporter.close()
+    reporter.close(20)
     service.stop()
     assert service.steps == list(range(100))
     assert service.bodies[-1].final.outcome is Outcome.SUCCEEDED
@@ -141,7 +141,7 @@ def test_a_passing_refusal_is_tried_again(service, start, status):
     reporter = start(service.url)
     until(lambda: service.bodies, "the first heartbeat")
     tell(reporter, range(3))
-    reporter.close()
+    reporter.close(20)
     assert service.steps == [0, 1, 2]
     assert len(service.refused) == 2
 
@@ -154,26 +154,38 @@ def test_a_lasting_refusal_drops_the_batch_and_goes_on(service, start, status, c
     tell(reporter, [1])
     until(lambda: service.refused, "the refusal")
     tell(reporter, [2])
-    reporter.close()
+    reporter.close(20)
     assert service.steps == [2]
     assert f"refused and dropped: HTTP {status}" in caplog.text
 
 
 def test_the_spool_outlives_the_process(service, start):
-    nowhere = start(f"http://127.0.0.1:{free_port()}", flush_seconds=0)
+    nowhere = start(f"http://127.0.0.1:{free_port()}")
     tell(nowhere, range(5))
-    nowhere.close()
+    nowhere.close(0)
     until(lambda: not nowhere._thread.is_alive(), "the first one's end")
     later = start(service.url)  # the next process on the same WORKDIR
     tell(later, range(5, 8))
-    later.close()
+    later.close(20)
     assert service.steps == list(range(8))
 
 
 def test_the_end_waits_no_longer_than_it_may(start, caplog):
-    reporter = start(f"http://127.0.0.1:{free_port()}", flush_seconds=0)
+    reporter = start(f"http://127.0.0.1:{free_port()}")
     tell(reporter, [1])
-    reporter.close()
+    reporter.close(0)
+    assert "bytes of reports unsent" in caplog.text
+
+
+def test_a_signal_cuts_the_end_short(start, caplog):
+    reporter = start(f"http://127.0.0.1:{free_port()}")
+    tell(reporter, [1])
+    before = signal.signal(signal.SIGUSR1, lambda *_: reporter.hurry(0))
+    try:
+        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGUSR1)).start()
+        reporter.close(600)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
     assert "bytes of reports unsent" in caplog.text
 
 
@@ -194,7 +206,7 @@ def test_evaluation_and_final_carry_their_figures(service, start):
     reporter.evaluation(7, 1.0, ["a", "b"], [[3, 1], [0, 4]], best=True)
     info = ArtifactInfo(name="model.pt", uri="s3://b/model.pt", size=3, sha256="0" * 64)
     reporter.final(Outcome.SUCCEEDED, metrics={"accuracy": 0.875, "loss": float("nan")}, artifacts=[info])
-    reporter.close()
+    reporter.close(20)
     (evaluation,) = [each for body in service.bodies for each in body.evaluations]
     final = service.bodies[-1].final
     assert evaluation.matrix == [[3, 1], [0, 4]]
@@ -206,7 +218,7 @@ def test_values_that_are_not_finite_are_left_out(service, start):
     reporter = start(service.url)
     reporter.point("train", 1, 0.1, {"loss": float("nan"), "accuracy": 0.5})
     reporter.point("train", 2, 0.2, {"loss": float("inf")})
-    reporter.close()
+    reporter.close(20)
     points = [point for body in service.bodies for point in body.points if point.split == "train"]
     assert [point.values for point in points] == [{"accuracy": 0.5}]
 
@@ -247,7 +259,7 @@ def test_a_full_disk_costs_points_and_never_the_training_nor_its_last_word(start
         tell(reporter, range(5, 10))  # the first of them fits in half
         service = MetricsService(port)
         reporter.final(Outcome.FAILED, "No space left on device")
-        reporter.close()
+        reporter.close(20)
     service.stop()
     assert service.steps == list(range(5))
     assert service.bodies[-1].final.reason == "No space left on device"
