@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
+from runtime.db import now
 from runtime.outbox import HANDLED, PENDING, Delivery, EventRow
+from runtime.storage.files import FileStore
 from services.api.models import Dataset as DatasetRow
 from services.api.models import Job as JobRow
 from services.api.models import JobStep
@@ -78,6 +80,8 @@ def look(deployment: Deployment, accepted: Accepted, *, dead: int = 0) -> Kept:
         dead: Deliveries that were made to end dead.
     """
     kept = Kept()
+    # What the cleaner does after UNFINISHED_HOURS: a process that was killed amid a write has left half a file
+    FileStore(deployment.data.objects).drop_unfinished(now())
     with deployment.db.read() as session:
         _deliveries(session, kept, dead)
         for dataset in accepted.datasets:
