@@ -40,7 +40,7 @@ IMAGES = {
 _SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "usr", "etc", "opt", "dev", "sys")
 _BASE_PATH = "/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Instructions that say something of running an image, or of nothing but labels
-_OF_RUNNING = {"CMD", "ENTRYPOINT", "EXPOSE", "HEALTHCHECK", "LABEL", "USER"}
+_OF_RUNNING = {"CMD", "ENTRYPOINT", "EXPOSE", "HEALTHCHECK", "LABEL", "USER", "VOLUME"}
 # What lets pip find packages where it does on this machine
 _PASSED_ON = ("PIP_", "SSL_CERT_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 # The Python at /usr/local, where the base image has it, and where it believes to be itself
