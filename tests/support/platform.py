@@ -25,9 +25,10 @@ FINAL = {"succeeded", "failed", "cancelled", "timed_out"}
 class Api:
     """Whoever uses a platform by its API."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, key: str = "") -> None:
         self.url = url
-        self.client = httpx.Client(base_url=url, timeout=60)
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self.client = httpx.Client(base_url=url, timeout=60, headers=headers)
 
     def get(self, path: str, **query: Any) -> Any:
         response = self.client.get(path, params=query)

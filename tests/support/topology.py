@@ -39,7 +39,8 @@ class Topology:
     def __init__(self, folder: Path, database_url: str, objects: str) -> None:
         """Take a folder, an empty PostgreSQL database, and host:port of an S3 server, whose bucket is to be made."""
         example = compose.env_file(ROOT / ".env.example")
-        environ = {name: "s" * 48 if value == "change-me" else value for name, value in example.items()}
+        environ = {name: value.replace("change-me", "s" * 48) for name, value in example.items()}
+        self.key = environ["FIRST_KEY"]
         services = compose.load(ROOT / "compose.yaml", environ)["services"]
         self.services = {name: each for name, each in services.items() if "profiles" not in each}
         self.parts: dict[str, Part] = {}

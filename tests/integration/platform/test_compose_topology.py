@@ -31,7 +31,7 @@ def topology(_postgres, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def api(topology):
-    made = Api(topology.url)
+    made = Api(topology.url, topology.key)
     yield made
     made.client.close()
 
