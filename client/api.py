@@ -115,7 +115,7 @@ class Client(Api):
     def download(
         self, url: str, target: Path, advance: Callable[[int], object] = lambda _bytes: None
     ) -> None:
-        """Fetch a file.
+        """Fetch a file; the key is told to the platform's own origin alone.
 
         Args:
             url: Absolute, or relative to the origin, as an artifact's `download_url` is.
@@ -123,10 +123,12 @@ class Client(Api):
             advance: Told the bytes of each write.
         """
         draft = target.with_name(target.name + ".part")
-        place = httpx.URL(self.url).join(url)
+        own = httpx.URL(self.url)
+        place = own.join(url)
+        http = self._http if _origin(place) == _origin(own) else self._outside
         with (
             explained(self.url),
-            self._http.stream("GET", place, follow_redirects=True) as answer,
+            http.stream("GET", place, follow_redirects=True) as answer,
         ):
             refuse(answer, self.url)
             with draft.open("wb") as file:
@@ -179,6 +181,10 @@ class Client(Api):
         if not answer.is_success:
             text = f"{place} refused a part of the upload (HTTP {answer.status_code})."
             raise StoreAway(text, url=place, cause=answer.reason_phrase, status=answer.status_code)
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
 
 
 @contextmanager

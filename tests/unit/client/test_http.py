@@ -248,3 +248,23 @@ def test_a_download_that_is_refused_leaves_nothing(tmp_path):
     with pytest.raises(Refused, match="no artifact"):
         client_of(problem(404, detail="There is no artifact.")).download("/api/artifacts/j/x", tmp_path / "x")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "key"),
+    [
+        ("/api/artifacts/j/x", "Bearer trp_1"),
+        ("http://platform/api/artifacts/j/x", "Bearer trp_1"),
+        ("http://store/x?signature=1", None),
+        ("http://platform:9000/x?signature=1", None),
+    ],
+)
+def test_a_download_from_elsewhere_is_not_told_the_key(tmp_path, url, key):
+    told = []
+
+    def answer(request):
+        told.append(request.headers.get("Authorization"))
+        return httpx.Response(200, content=b"whole")
+
+    Client("http://platform", "trp_1", httpx.MockTransport(answer)).download(url, tmp_path / "x")
+    assert told == [key]
