@@ -21,6 +21,7 @@ from runtime.db import now
 from runtime.errors import NotFound
 from runtime.web import PROBES
 from services.api.app import NEEDS, create_app
+from services.api.models import IdempotentRequest
 from support.access import KEY
 
 WEBHOOK = {"url": "https://hooks.example/", "name": "h", "events": ["job.failed"]}
@@ -226,6 +227,15 @@ class TestKeys:
         assert listed[0]["hint"] == made["key"][-4:]
         with platform.database.read() as session:
             assert made["key"] not in str([vars(row) for row in session.query(Key)])
+
+    def test_a_key_is_not_kept_for_a_request_that_comes_again(self, platform):
+        wish, once = {"name": "k", "scopes": [READ]}, {"Idempotency-Key": "k-1"}
+        made = platform.client.post("/api/keys/", json=wish, headers=once)
+        with platform.database.read() as session:
+            assert made.json["key"] not in str([vars(row) for row in session.query(IdempotentRequest)])
+        again = platform.client.post("/api/keys/", json=wish, headers=once)
+        assert (again.status_code, "was carried out" in again.json["detail"]) == (409, True)
+        assert len(platform.client.get("/api/keys/").json["items"]) == 2
 
     def test_a_revoked_key_is_out_at_once_and_with_it_its_browsers(self, platform, key):
         secret = key([READ])
