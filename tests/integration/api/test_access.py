@@ -212,9 +212,17 @@ def test_a_new_job_is_told_to_the_services_that_keep_no_jobs(platform, theirs, o
         owners.require(session, theirs["job_id"], "default")
         with pytest.raises(NotFound):
             owners.require(session, theirs["job_id"], other)
-    platform.client.delete(f"/api/datasets/{theirs['dataset_id']}/")
+
+
+def test_what_is_left_of_a_deleted_job_does_not_become_the_first_workspaces(platform, key, other):
+    platform.client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {key(workspace=other)}"
+    dataset = platform.upload(images=40).json["id"]
+    platform.stage(dataset)
+    wish = {"dataset_id": dataset, "model": "multimodal", "target": "label"}
+    job = platform.client.post("/api/training_jobs/", json=wish).json["id"]
+    assert platform.client.delete(f"/api/datasets/{dataset}/").status_code == 204
     with platform.database.read() as session, pytest.raises(NotFound):
-        owners.require(session, theirs["job_id"], other)
+        owners.require(session, job, "default")
 
 
 class TestKeys:
