@@ -169,8 +169,8 @@ def test_files_arrive_in_chunks(server, files):
 
 
 def test_parts_go_where_the_platform_says(files):
-    store = Store([None, 503, "away"])
-    assert upload(store, files) == ({"id": "d1"}, [1, 2], len(whole(files)))
+    store = Store([None, 503, "away", 500])
+    assert upload(store, files) == ({"id": "d1"}, [1, 2, 4], len(whole(files)))
     assert bytes(store.bytes) == whole(files)
     assert len(store.parts) == -(-len(whole(files)) // 1000)
     assert store.chunks == 0
