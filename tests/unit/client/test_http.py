@@ -79,6 +79,20 @@ def test_a_key_goes_along_and_leaves_no_trace_in_the_errors():
     assert keys == ["Bearer trp_1", None]
 
 
+def test_blanks_around_a_key_are_not_sent():
+    def answer(request):
+        return httpx.Response(200, json={"name": request.headers["Authorization"]})
+
+    assert Client("http://platform", "trp_1\n", httpx.MockTransport(answer)).who()["name"] == "Bearer trp_1"
+
+
+@pytest.mark.parametrize("key", ["“trp_1”", "trp_1\ntrp_2", "trp_\x7f1"])
+def test_a_key_that_cannot_be_sent_is_said_so_and_not_repeated(key):
+    with pytest.raises(Unusable, match="key holds characters that no API key has") as unusable:
+        Client("http://platform", key)
+    assert "trp_1" not in str(unusable.value)
+
+
 # --- refusals
 
 
