@@ -214,6 +214,43 @@ def test_what_makes_something_is_sent_once_more_under_the_same_key_where_the_con
     assert keys[0] == keys[1] != keys[2]
 
 
+def busy():
+    return httpx.Response(409, json={"detail": "It is being carried out."}, headers={"Retry-After": "1"})
+
+
+def test_what_is_still_being_carried_out_is_waited_for(monkeypatch):
+    answers, pauses = ["broken", busy(), busy(), httpx.Response(201, json={"id": "j"})], []
+    monkeypatch.setattr("client.http.time.sleep", pauses.append)
+
+    def answer(_request):
+        if (now := answers.pop(0)) == "broken":
+            raise httpx.ReadError("reset")
+        return now
+
+    assert client_of(answer).create_job({"dataset_id": "d"}) == {"id": "j"}
+    assert (answers, pauses) == ([], [1, 1])
+
+
+@pytest.mark.parametrize(
+    ("repeated", "tries"), [(busy, 12), (lambda: problem(409, detail="It is being carried out."), 2)]
+)
+def test_it_is_not_waited_for_without_end_nor_where_the_platform_does_not_say_so(
+    monkeypatch, repeated, tries
+):
+    tried = []
+    monkeypatch.setattr("client.http.time.sleep", lambda _seconds: None)
+
+    def answer(request):
+        tried.append(request.headers["Idempotency-Key"])
+        if len(tried) == 1:
+            raise httpx.ReadError("reset")
+        return repeated()
+
+    with pytest.raises(Refused, match="It is being carried out"):
+        client_of(answer).make_workspace("biology")
+    assert (len(tried), len(set(tried))) == (tries, 1)
+
+
 def test_what_never_arrived_is_not_sent_again():
     tried = []
 
