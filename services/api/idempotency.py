@@ -104,7 +104,10 @@ class Idempotency:
         try:
             with self._db.write() as session:
                 return self._claim(session, identity, fingerprint)
-        except IntegrityError:  # the same request, at the same moment, was quicker
+        except (
+            IntegrityError
+        ):  # the same request, at the same moment, was quicker: the row, and its end, are that one's
+            g.pop("idempotent")
             return _busy()
 
     def _claim(self, session: Session, identity: str, fingerprint: str) -> Response | None:
