@@ -168,7 +168,9 @@ def logs(
 def artifacts(
     context: typer.Context,
     job: str,
-    download: Annotated[Path | None, typer.Option(metavar="DIR", help="Fetch them into this folder.")] = None,
+    download: Annotated[
+        Path | None, typer.Option(metavar="DIR", file_okay=False, help="Fetch them into this folder.")
+    ] = None,
 ) -> None:
     """List a job's artifacts, or fetch them."""
     session = session_of(context)
