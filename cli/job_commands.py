@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(name="jobs", help="Training jobs.", no_args_is_help=True)
 _POLL_SECONDS = 1.0
+_MOST_LINES = 10_000  # of a log that the platform gives at a time
 _ENDED = {"failed": "failed", "cancelled": "was cancelled", "timed_out": "ran out of time"}
 
 
@@ -138,17 +139,18 @@ def finish(client: Client, output: Output, job_id: str) -> JobDetail:
 def logs(
     context: typer.Context,
     job: str,
-    tail: Annotated[int, typer.Option(min=1, max=10_000, help="Lines from the end.")] = 200,
+    tail: Annotated[int, typer.Option(min=1, max=_MOST_LINES, help="Lines from the end.")] = 200,
     *,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Until the job ends.")] = False,
 ) -> None:
     """Print the log of a job."""
     session = session_of(context)
-    answer = session.client.logs(job, tail=tail)
+    # The end of a log alone does not tell where the next answer goes on, so one that is followed is asked for whole
+    answer = session.client.logs(job, tail=_MOST_LINES if follow else tail)
     if session.output.as_json and not follow:
         session.output.json(answer)
         return
-    shown: list[str] = []
+    shown = answer["lines"][:-tail] if follow else []
     while True:
         fresh = _beyond(shown, answer["lines"])
         for line in fresh:
@@ -158,7 +160,7 @@ def logs(
             return
         ended = session.client.job(job)["state"] in waiting.ENDS
         time.sleep(_POLL_SECONDS)
-        answer = session.client.logs(job, tail=10_000)
+        answer = session.client.logs(job, tail=_MOST_LINES)
         if ended and not _beyond(shown, answer["lines"]):
             return
 
@@ -166,7 +168,9 @@ def logs(
 def artifacts(
     context: typer.Context,
     job: str,
-    download: Annotated[Path | None, typer.Option(metavar="DIR", help="Fetch them into this folder.")] = None,
+    download: Annotated[
+        Path | None, typer.Option(metavar="DIR", file_okay=False, help="Fetch them into this folder.")
+    ] = None,
 ) -> None:
     """List a job's artifacts, or fetch them."""
     session = session_of(context)

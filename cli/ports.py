@@ -36,10 +36,15 @@ def require_free(host: str, port: int) -> None:
 
     Raises:
         PortTaken: It cannot.
+        CommandFailed: The host is none.
     """
-    for family, _type, _proto, _name, address in socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    ):
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except socket.gaierror as error:
+        raise CommandFailed(
+            f"--host {host!r} is no name or address of this machine: {error.strerror}"
+        ) from None
+    for family, _type, _proto, _name, address in found:
         with socket.socket(family, socket.SOCK_STREAM) as sock:
             # As asyncio listens: a port whose connections linger is free
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

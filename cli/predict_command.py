@@ -46,6 +46,8 @@ def predict(
     client, output = session.client, session.output
     if (table is None) == (dataset is None):
         raise CommandFailed("Give either a CSV or --dataset ID.")
+    if not out.parent.is_dir() or out.is_dir():  # told before the work, not after it
+        raise CommandFailed(f"--out {out} is not a file in a folder that there is.")
     client.job(job)  # a wrong id is told before the upload
     if table is not None:
         dataset = waiting.upload(client, output, table, images)["id"]

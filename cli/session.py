@@ -29,7 +29,8 @@ class Session:
         try:
             return Client(self.url, self.key)
         except Unusable as error:
-            raise CommandFailed(f"--url {error}") from None
+            # which begins with the argument's name, the option's, too
+            raise CommandFailed(f"--{error}") from None
 
 
 def session_of(context: typer.Context) -> Session:

@@ -66,8 +66,10 @@ def pair(text: str, option: str) -> tuple[str, str]:
 
 
 def value_of(text: str) -> Any:
-    """Read a value as JSON (3, 0.1, true, [..]); anything else is text."""
+    """Read a value as JSON (3, 0.1, true, [..]); anything else is text, NaN and 1e999 too, which no request can hold."""
     try:
-        return json.loads(text)
+        value = json.loads(text)
+        json.dumps(value, allow_nan=False)
     except ValueError:
         return text
+    return value

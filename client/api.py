@@ -44,21 +44,27 @@ class Client(Api):
 
         Args:
             url: The platform's origin, e.g. http://localhost:8080.
-            key: API key; "" on the machine that the platform runs on.
+            key: API key, blanks around it do no harm; "" on the machine that the platform runs on.
             transport: Replaces the network in tests.
 
         Raises:
-            Unusable: The URL is none.
+            Unusable: The URL is none, or the key.
         """
         # Uploads and streams take as long as they take; only connecting has a limit
         timeout = httpx.Timeout(None, connect=10)
+        key = key.strip()
+        # The network's own complaint would hold the key
+        if not key.isascii() or not key.isprintable():
+            raise Unusable(
+                "key holds characters that no API key has: one is trp_ and letters, digits, - and _."
+            )
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         try:
             http = httpx.Client(base_url=url, headers=headers, timeout=timeout, transport=transport)
         except httpx.InvalidURL as error:
-            raise Unusable(f"{url!r} is not a URL: {error}") from None
+            raise Unusable(f"url {url!r} is not a URL: {error}") from None
         if http.base_url.scheme not in {"http", "https"} or not http.base_url.host:
-            raise Unusable(f"{url!r} is not an http:// or https:// URL.")
+            raise Unusable(f"url {url!r} is not an http:// or https:// URL.")
         super().__init__(http)
         self._outside = httpx.Client(timeout=timeout, transport=transport)
 
@@ -115,7 +121,7 @@ class Client(Api):
     def download(
         self, url: str, target: Path, advance: Callable[[int], object] = lambda _bytes: None
     ) -> None:
-        """Fetch a file.
+        """Fetch a file; the key is told to the platform's own origin alone.
 
         Args:
             url: Absolute, or relative to the origin, as an artifact's `download_url` is.
@@ -123,10 +129,12 @@ class Client(Api):
             advance: Told the bytes of each write.
         """
         draft = target.with_name(target.name + ".part")
-        place = httpx.URL(self.url).join(url)
+        own = httpx.URL(self.url)
+        place = own.join(url)
+        http = self._http if _origin(place) == _origin(own) else self._outside
         with (
             explained(self.url),
-            self._http.stream("GET", place, follow_redirects=True) as answer,
+            http.stream("GET", place, follow_redirects=True) as answer,
         ):
             refuse(answer, self.url)
             with draft.open("wb") as file:
@@ -179,6 +187,10 @@ class Client(Api):
         if not answer.is_success:
             text = f"{place} refused a part of the upload (HTTP {answer.status_code})."
             raise StoreAway(text, url=place, cause=answer.reason_phrase, status=answer.status_code)
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
 
 
 @contextmanager

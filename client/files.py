@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import mimetypes
+import os
 import zipfile
 from bisect import bisect_right
 from dataclasses import dataclass, field
@@ -103,6 +104,10 @@ def sources(table: Path, images: Path | None) -> list[Source]:
 
 
 def _source(which: str, name: str, path: Path) -> Source:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise Unusable(f"The file name {os.fsencode(name)!r} is not UTF-8; rename it.") from None
     status = path.stat()
     return Source(which, name, path, status.st_size, status.st_mtime_ns // 1_000_000)
 
@@ -112,7 +117,8 @@ def find_images(folder: Path) -> list[Path]:
     return sorted(
         path
         for path in folder.rglob("*")
-        if (mimetypes.guess_type(path.name)[0] or "").startswith("image/")
+        # not strict: WebP is no standard's to Python 3.11, which most machines' own tables make up for, and not all
+        if (mimetypes.guess_type(path.name, strict=False)[0] or "").startswith("image/")
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
         and path.is_file()
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 from uuid import uuid4
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _CHECK_SECONDS = 60.0  # the checks of a job's data take some seconds, more on a busy machine
+_REPETITIONS = 10  # of a request whose connection broke off, a second apart
 
 
 class Calls:
@@ -39,7 +42,7 @@ class Calls:
         return self._call("POST", path, json=body, timeout=self._patient())
 
     def _create(self, path: str, body: Mapping[str, object] | None = None, *, slow: bool = False) -> Any:
-        """POST; where the connection breaks off, once more, which makes nothing twice."""
+        """POST; where the connection breaks off, once more, which makes nothing twice and gets the first one's answer."""
         arguments: dict[str, Any] = {"headers": {"Idempotency-Key": uuid4().hex}}
         if body is not None:
             arguments["json"] = body
@@ -48,7 +51,18 @@ class Calls:
         try:
             return self._call("POST", path, **arguments)
         except BrokenOff:
-            return self._call("POST", path, **arguments)
+            return self._again(path, arguments)
+
+    def _again(self, path: str, arguments: dict[str, Any]) -> Any:
+        """POST what was sent before; while the first one is still being carried out, the platform says when to ask again."""
+        for _ in range(_REPETITIONS):
+            try:
+                return self._call("POST", path, **arguments)
+            except Refused as refused:
+                if refused.status != HTTPStatus.CONFLICT or refused.retry_after is None:
+                    raise
+                time.sleep(refused.retry_after)
+        return self._call("POST", path, **arguments)
 
     def _patch(self, path: str, body: Mapping[str, object]) -> Any:
         return self._call("PATCH", path, json=body)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _TUS = {"Tus-Resumable": "1.0.0"}
 # There was no answer, another request is at it, or the service restarts
 _PASSES = frozenset({0, 423, 502, 503, 504})
+_STORES_OWN = 500
 _TRIES = 8
 _LONGEST_PAUSE = 30.0  # seconds
 _TOO_MANY = 429
@@ -186,9 +187,14 @@ class Sending:
             try:
                 return make()
             except ApiError as error:
-                if error.status not in _PASSES or not self._begun:
+                if not (_passes(error) and self._begun):
                     raise
                 if tried == _TRIES:
                     raise HalfSent(error, self._url, self._offset, self._stream.length) from None
             self._pause(min(2.0 ** (tried - 1), _LONGEST_PAUSE))
         raise AssertionError("the last try returns or raises")
+
+
+def _passes(error: ApiError) -> bool:
+    """Tell whether the same request may succeed later. S3 says 500 now and then, and to try again; the platform's own is a defect."""
+    return error.status in _PASSES or (isinstance(error, StoreAway) and error.status == _STORES_OWN)

@@ -4,25 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete
-
 from runtime.access.models import DEFAULT, OwnedJob
 from runtime.errors import NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from sqlalchemy.orm import Session
 
 
 def own(session: Session, job_id: str, workspace_id: str) -> None:
-    """Write down whose a new job is."""
+    """Write down whose a new job is; for good, because what others keep of a job may outlive it."""
     session.add(OwnedJob(job_id=job_id, workspace_id=workspace_id))
-
-
-def forget(session: Session, job_ids: Collection[str]) -> None:
-    """Forget jobs that were deleted."""
-    session.execute(delete(OwnedJob).where(OwnedJob.job_id.in_(job_ids)))
 
 
 def require(session: Session, job_id: str, workspace_id: str) -> None:

@@ -12,7 +12,6 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import load_only
 
 from contracts.events import DatasetDeleted, DatasetUploaded
-from runtime.access import jobs as owners
 from runtime.errors import Conflict, NotFound
 from runtime.paging import Order
 from services.api import predictions
@@ -180,7 +179,6 @@ def delete(session: Session, outbox: Outbox, dataset_id: str) -> None:
     ids = [job.id for job in jobs]
     predictions.forget(session, dataset_id, ids)
     session.execute(sql_delete(JobStep).where(JobStep.job_id.in_(ids)))
-    owners.forget(session, ids)
     session.execute(sql_delete(Job).where(Job.id.in_(ids)))
     session.execute(sql_delete(Dataset).where(Dataset.id == dataset.id))
     outbox.emit(session, DatasetDeleted(dataset_id=dataset_id, job_ids=ids))

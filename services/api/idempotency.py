@@ -46,6 +46,7 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 _HEADERS = ("Content-Type", "Location", "Upload-Expires")
 _MOST_HASHED = 32 << 20  # bytes of a body; of a longer one, such as an upload, the length counts
 _MOST_KEPT = 1 << 20  # bytes of an answer
+_TOLD_ONCE = frozenset({"keys.make"})  # answers with a secret of which only a hash is kept
 _REFUSED, _DEFECT = 400, 500
 _log = logging.getLogger(__name__)
 
@@ -103,7 +104,10 @@ class Idempotency:
         try:
             with self._db.write() as session:
                 return self._claim(session, identity, fingerprint)
-        except IntegrityError:  # the same request, at the same moment, was quicker
+        except (
+            IntegrityError
+        ):  # the same request, at the same moment, was quicker: the row, and its end, are that one's
+            g.pop("idempotent")
             return _busy()
 
     def _claim(self, session: Session, identity: str, fingerprint: str) -> Response | None:
@@ -169,9 +173,9 @@ def forget(session: Session) -> None:
 
 
 def _kept(response: Response) -> dict[str, Any]:
-    """Give what is kept of an answer; nothing but that there was one where it is too long."""
+    """Give what is kept of an answer; nothing but that there was one where it is too long, or told once."""
     body = b"" if response.is_streamed else response.get_data()
-    answered = not response.is_streamed and len(body) <= _MOST_KEPT
+    answered = not response.is_streamed and len(body) <= _MOST_KEPT and request.endpoint not in _TOLD_ONCE
     return {
         "state": ANSWERED if answered else DONE,
         "status": response.status_code,

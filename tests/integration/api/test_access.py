@@ -21,6 +21,7 @@ from runtime.db import now
 from runtime.errors import NotFound
 from runtime.web import PROBES
 from services.api.app import NEEDS, create_app
+from services.api.models import IdempotentRequest
 from support.access import KEY
 
 WEBHOOK = {"url": "https://hooks.example/", "name": "h", "events": ["job.failed"]}
@@ -211,9 +212,17 @@ def test_a_new_job_is_told_to_the_services_that_keep_no_jobs(platform, theirs, o
         owners.require(session, theirs["job_id"], "default")
         with pytest.raises(NotFound):
             owners.require(session, theirs["job_id"], other)
-    platform.client.delete(f"/api/datasets/{theirs['dataset_id']}/")
+
+
+def test_what_is_left_of_a_deleted_job_does_not_become_the_first_workspaces(platform, key, other):
+    platform.client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {key(workspace=other)}"
+    dataset = platform.upload(images=40).json["id"]
+    platform.stage(dataset)
+    wish = {"dataset_id": dataset, "model": "multimodal", "target": "label"}
+    job = platform.client.post("/api/training_jobs/", json=wish).json["id"]
+    assert platform.client.delete(f"/api/datasets/{dataset}/").status_code == 204
     with platform.database.read() as session, pytest.raises(NotFound):
-        owners.require(session, theirs["job_id"], other)
+        owners.require(session, job, "default")
 
 
 class TestKeys:
@@ -226,6 +235,15 @@ class TestKeys:
         assert listed[0]["hint"] == made["key"][-4:]
         with platform.database.read() as session:
             assert made["key"] not in str([vars(row) for row in session.query(Key)])
+
+    def test_a_key_is_not_kept_for_a_request_that_comes_again(self, platform):
+        wish, once = {"name": "k", "scopes": [READ]}, {"Idempotency-Key": "k-1"}
+        made = platform.client.post("/api/keys/", json=wish, headers=once)
+        with platform.database.read() as session:
+            assert made.json["key"] not in str([vars(row) for row in session.query(IdempotentRequest)])
+        again = platform.client.post("/api/keys/", json=wish, headers=once)
+        assert (again.status_code, "was carried out" in again.json["detail"]) == (409, True)
+        assert len(platform.client.get("/api/keys/").json["items"]) == 2
 
     def test_a_revoked_key_is_out_at_once_and_with_it_its_browsers(self, platform, key):
         secret = key([READ])

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import delete, update
 
 from runtime.db import now
-from services.api.idempotency import forget
+from services.api.idempotency import Idempotency, forget
 from services.api.models import IdempotentRequest, Job, JobStep
 
 
@@ -90,6 +90,51 @@ def test_a_request_under_way_is_not_begun_again(platform, wish, monkeypatch):
     assert (meanwhile.status_code, meanwhile.headers["Retry-After"]) == (409, "1")
     assert answers[0].status_code == 201
     assert post(platform, wish).json == answers[0].json
+
+
+class Early:
+    """A session that looks for rows a moment before they are there."""
+
+    def __init__(self, session):
+        self._session = session
+
+    def __getattr__(self, name):
+        return getattr(self._session, name)
+
+    def get(self, *_arguments, **_options):
+        return None
+
+
+def test_of_two_at_the_same_moment_the_later_leaves_the_first_alone(platform, wish, monkeypatch):
+    claim, seen = Idempotency._claim, []
+
+    def claim_at_once(self, session, *arguments):
+        seen.append(session)
+        return claim(self, Early(session) if len(seen) == 2 else session, *arguments)
+
+    check = platform.app.extensions["triptych"].checks
+    run, meanwhile = type(check).run, []
+
+    def overtaken(self, *arguments):
+        if not meanwhile:
+            meanwhile.append(None)
+            # in a thread of its own, for the request at hand is this one's
+            other = threading.Thread(
+                target=lambda: meanwhile.append(
+                    platform.another_client().post(
+                        "/api/training_jobs/", json=wish, headers={"Idempotency-Key": "k-1"}
+                    )
+                )
+            )
+            other.start()
+            other.join()
+        return run(self, *arguments)
+
+    monkeypatch.setattr(Idempotency, "_claim", claim_at_once)
+    monkeypatch.setattr(type(check), "run", overtaken)
+    first = post(platform, wish)
+    assert (first.status_code, meanwhile[1].status_code, len(seen)) == (201, 409, 2)
+    assert jobs(platform) == 1
 
 
 def age(platform, **values):

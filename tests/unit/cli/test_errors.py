@@ -84,6 +84,12 @@ def test_what_is_no_url_is_said_so(end, url):
     assert line.startswith(f"--url {url!r} is not a")
 
 
+def test_a_key_that_cannot_be_sent_is_said_so(end):
+    code, line = end(httpx.Response(200, json={}), "--key", "“trp_1”")
+    assert code == 1
+    assert line.startswith("--key holds characters that no API key has")
+
+
 @pytest.mark.parametrize(
     ("last", "words"),
     [

@@ -79,6 +79,20 @@ def test_a_key_goes_along_and_leaves_no_trace_in_the_errors():
     assert keys == ["Bearer trp_1", None]
 
 
+def test_blanks_around_a_key_are_not_sent():
+    def answer(request):
+        return httpx.Response(200, json={"name": request.headers["Authorization"]})
+
+    assert Client("http://platform", "trp_1\n", httpx.MockTransport(answer)).who()["name"] == "Bearer trp_1"
+
+
+@pytest.mark.parametrize("key", ["“trp_1”", "trp_1\ntrp_2", "trp_\x7f1"])
+def test_a_key_that_cannot_be_sent_is_said_so_and_not_repeated(key):
+    with pytest.raises(Unusable, match="key holds characters that no API key has") as unusable:
+        Client("http://platform", key)
+    assert "trp_1" not in str(unusable.value)
+
+
 # --- refusals
 
 
@@ -200,6 +214,43 @@ def test_what_makes_something_is_sent_once_more_under_the_same_key_where_the_con
     assert keys[0] == keys[1] != keys[2]
 
 
+def busy():
+    return httpx.Response(409, json={"detail": "It is being carried out."}, headers={"Retry-After": "1"})
+
+
+def test_what_is_still_being_carried_out_is_waited_for(monkeypatch):
+    answers, pauses = ["broken", busy(), busy(), httpx.Response(201, json={"id": "j"})], []
+    monkeypatch.setattr("client.http.time.sleep", pauses.append)
+
+    def answer(_request):
+        if (now := answers.pop(0)) == "broken":
+            raise httpx.ReadError("reset")
+        return now
+
+    assert client_of(answer).create_job({"dataset_id": "d"}) == {"id": "j"}
+    assert (answers, pauses) == ([], [1, 1])
+
+
+@pytest.mark.parametrize(
+    ("repeated", "tries"), [(busy, 12), (lambda: problem(409, detail="It is being carried out."), 2)]
+)
+def test_it_is_not_waited_for_without_end_nor_where_the_platform_does_not_say_so(
+    monkeypatch, repeated, tries
+):
+    tried = []
+    monkeypatch.setattr("client.http.time.sleep", lambda _seconds: None)
+
+    def answer(request):
+        tried.append(request.headers["Idempotency-Key"])
+        if len(tried) == 1:
+            raise httpx.ReadError("reset")
+        return repeated()
+
+    with pytest.raises(Refused, match="It is being carried out"):
+        client_of(answer).make_workspace("biology")
+    assert (len(tried), len(set(tried))) == (tries, 1)
+
+
 def test_what_never_arrived_is_not_sent_again():
     tried = []
 
@@ -248,3 +299,23 @@ def test_a_download_that_is_refused_leaves_nothing(tmp_path):
     with pytest.raises(Refused, match="no artifact"):
         client_of(problem(404, detail="There is no artifact.")).download("/api/artifacts/j/x", tmp_path / "x")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "key"),
+    [
+        ("/api/artifacts/j/x", "Bearer trp_1"),
+        ("http://platform/api/artifacts/j/x", "Bearer trp_1"),
+        ("http://store/x?signature=1", None),
+        ("http://platform:9000/x?signature=1", None),
+    ],
+)
+def test_a_download_from_elsewhere_is_not_told_the_key(tmp_path, url, key):
+    told = []
+
+    def answer(request):
+        told.append(request.headers.get("Authorization"))
+        return httpx.Response(200, content=b"whole")
+
+    Client("http://platform", "trp_1", httpx.MockTransport(answer)).download(url, tmp_path / "x")
+    assert told == [key]

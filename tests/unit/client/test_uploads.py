@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mimetypes
+import os
 import zipfile
 import zlib
 from base64 import b64encode
@@ -167,8 +169,8 @@ def test_files_arrive_in_chunks(server, files):
 
 
 def test_parts_go_where_the_platform_says(files):
-    store = Store([None, 503, "away"])
-    assert upload(store, files) == ({"id": "d1"}, [1, 2], len(whole(files)))
+    store = Store([None, 503, "away", 500])
+    assert upload(store, files) == ({"id": "d1"}, [1, 2, 4], len(whole(files)))
     assert bytes(store.bytes) == whole(files)
     assert len(store.parts) == -(-len(whole(files)) // 1000)
     assert store.chunks == 0
@@ -288,6 +290,21 @@ def test_only_images_of_a_folder_are_sent(tmp_path):
         "c.webp",
         "sub/a.png",
     ]
+
+
+def test_webp_is_an_image_where_the_machine_has_no_table_of_types(tmp_path, monkeypatch):
+    (tmp_path / "a.webp").write_bytes(b"x")
+    monkeypatch.setattr("client.files.mimetypes.guess_type", mimetypes.MimeTypes().guess_type)
+    assert find_images(tmp_path) == [tmp_path / "a.webp"]
+
+
+def test_a_name_that_no_request_can_hold_is_said_so(tmp_path):
+    table, images = tmp_path / "t.csv", tmp_path / "images"
+    table.write_text("a\n1\n")
+    images.mkdir()
+    (images / os.fsdecode(b"caf\xe9.png")).write_bytes(b"x")
+    with pytest.raises(Unusable, match=r"b'caf\\xe9\.png' is not UTF-8; rename it"):
+        sources(table, images)
 
 
 @pytest.mark.parametrize(
