@@ -12,6 +12,8 @@ import httpx
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+_LIVED = 30.0  # seconds after which a connection that broke off was one
+
 
 @dataclass
 class Message:
@@ -55,6 +57,7 @@ def follow(
     last_id: str | None = None,
     tries: int = 8,
     pause: Callable[[float], object] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Message]:
     """Give the messages of a stream until its `end`, reconnecting as often as it breaks off.
 
@@ -62,8 +65,9 @@ def follow(
         connect: Opens the stream after an id (None: from the start) and gives its lines; raises
             `httpx.TransportError` or `Retry` when it cannot or when it breaks off.
         last_id: Where to begin.
-        tries: Connections in a row that bring nothing before it is given up.
+        tries: Connections in a row that bring nothing and soon break before it is given up.
         pause: Waits the seconds it is given.
+        clock: Seconds since some moment.
 
     Raises:
         httpx.TransportError: The stream cannot be had.
@@ -72,6 +76,7 @@ def follow(
     failures = 0
     while True:
         problem: Exception | None = None
+        began = clock()
         try:
             for message in parse(connect(last_id)):
                 failures = 0
@@ -81,7 +86,8 @@ def follow(
                 yield message
         except (httpx.TransportError, Retry) as error:
             problem = error
-        failures += 1
+        # A job that waits for long has nothing to tell, and something on the way cuts what is silent
+        failures = 1 if clock() - began > _LIVED else failures + 1
         if failures >= tries:
             raise problem or Retry("the stream ends without a message")
         pause(min(0.5 * 2 ** (failures - 1), 10.0))

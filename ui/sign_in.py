@@ -149,7 +149,7 @@ def _told(error: ApiError | None) -> str:
 
 def _by_https() -> bool:
     scheme: str = request.headers.get("X-Forwarded-Proto", request.scheme)
-    return scheme == "https"
+    return scheme.partition(",")[0] == "https"  # each proxy may add its own, the browser's comes first
 
 
 def _status(error: ApiError | None) -> int:

@@ -43,7 +43,7 @@ def _session(context: Context) -> Blueprint:
             principal = keys.principal_of(key)
             cookie = signins.begin(session, principal, key_id=key.id, hours=settings.session_hours)
         response = jsonify(_who(context, principal, signed_in=True))
-        secure = request.headers.get("X-Forwarded-Proto", request.scheme) == "https"
+        secure = request.headers.get("X-Forwarded-Proto", request.scheme).partition(",")[0] == "https"
         hand_cookie(response, cookie, hours=settings.session_hours, secure=secure)
         return response
 

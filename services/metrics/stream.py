@@ -10,7 +10,8 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from services.metrics import items
 
@@ -69,9 +70,12 @@ class EventStream:
     def __iter__(self) -> Iterator[bytes]:
         try:
             yield from self._events()
-        except OperationalError as error:
+        except (OperationalError, InterfaceError, PoolTimeout) as error:
             # The viewer comes back by itself and says what it has
-            _log.warning("a stream ends: the database does not answer", extra={"error": str(error.orig)})
+            _log.warning(
+                "a stream ends: the database does not answer",
+                extra={"error": str(getattr(error, "orig", error))},
+            )
 
     def _events(self) -> Iterator[bytes]:
         yield _RETRY

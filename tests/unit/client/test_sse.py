@@ -66,6 +66,16 @@ def test_a_stream_that_cannot_be_had_is_given_up():
     assert stream.connections == []
 
 
+def test_a_connection_that_lived_for_long_counts_as_one_although_it_brought_nothing():
+    stream = Stream(*[[httpx.ReadError("cut")]] * 6, [message("state", 1), message("end")])
+    moments = iter(range(0, 10_000, 100))
+    events = [
+        m.event
+        for m in sse.follow(stream, tries=3, pause=lambda _seconds: None, clock=lambda: float(next(moments)))
+    ]
+    assert events == ["state"]
+
+
 def test_events_that_are_refused_are_not_tried_again():
     calls = []
 

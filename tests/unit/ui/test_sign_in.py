@@ -100,7 +100,13 @@ def test_a_provider_is_offered_where_the_platform_has_one(browser, platform):
 
 
 @pytest.mark.parametrize(
-    ("headers", "secure"), [({}, False), ({"X-Forwarded-Proto": "https"}, True)], ids=["http", "https"]
+    ("headers", "secure"),
+    [
+        ({}, False),
+        ({"X-Forwarded-Proto": "https"}, True),
+        ({"X-Forwarded-Proto": "https,http"}, True),
+        ({"X-Forwarded-Proto": "http, https"}, False),
+    ],
 )
 def test_a_key_signs_the_browser_in_and_the_platforms_cookie_is_handed_on(browser, platform, headers, secure):
     answer = browser.post("/sign-in", data={"key": f" {FIRST_KEY}\n", "next": "/jobs"}, headers=headers)
