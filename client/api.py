@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from client.types import DatasetDetail
 
 _CHUNK = 1 << 20
+_SILENCE_SECONDS = 600.0  # of a platform that takes a large upload apart, at most
 _TOO_MANY = 429
 _DEFECT = 500
 
@@ -50,8 +51,8 @@ class Client(Api):
         Raises:
             Unusable: The URL is none, or the key.
         """
-        # Uploads and streams take as long as they take; only connecting has a limit
-        timeout = httpx.Timeout(None, connect=10)
+        # Uploads take as long as they take; but from a connection that died while this machine slept nothing ever comes
+        timeout = httpx.Timeout(None, connect=10, read=_SILENCE_SECONDS)
         key = key.strip()
         # The network's own complaint would hold the key
         if not key.isascii() or not key.isprintable():
