@@ -13,7 +13,7 @@ from client.access import AccessCalls
 from client.datasets import DatasetCalls
 from client.errors import BrokenOff, StoreAway, Unusable
 from client.files import Stream, sources
-from client.http import explained, refuse, segment
+from client.http import explained, origin, refuse, segment
 from client.jobs import JobCalls
 from client.operations import OperatorCalls
 from client.predictions import PredictionCalls
@@ -132,7 +132,7 @@ class Client(Api):
         draft = target.with_name(target.name + ".part")
         own = httpx.URL(self.url)
         place = own.join(url)
-        http = self._http if _origin(place) == _origin(own) else self._outside
+        http = self._http if origin(place) == origin(own) else self._outside
         with (
             explained(self.url),
             http.stream("GET", place, follow_redirects=True) as answer,
@@ -188,10 +188,6 @@ class Client(Api):
         if not answer.is_success:
             text = f"{place} refused a part of the upload (HTTP {answer.status_code})."
             raise StoreAway(text, url=place, cause=answer.reason_phrase, status=answer.status_code)
-
-
-def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
-    return url.scheme, url.host, url.port
 
 
 @contextmanager

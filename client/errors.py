@@ -45,7 +45,7 @@ class BrokenOff(Away):
 
 
 class StoreAway(Away):
-    """The object store, to which parts of an upload go straight, does not answer or does not take one."""
+    """The object store, to which parts of an upload go straight and from which files may come, does not answer or says no."""
 
 
 class HalfSent(Away):

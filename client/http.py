@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import httpx
 
-from client.errors import ApiError, Away, BrokenOff, Refused
+from client.errors import ApiError, Away, BrokenOff, Refused, StoreAway
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -120,17 +120,26 @@ def explained(url: str) -> Iterator[None]:
     """Say of what the network does that the platform at a URL is away."""
     try:
         yield
-    except httpx.TimeoutException as error:
-        cause = str(error) or type(error).__name__
-        raise Away("The API took too long to answer.", url=url, cause=cause) from None
-    except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError) as error:
-        raise BrokenOff(_unreachable(error), url=url, cause=str(error) or type(error).__name__) from None
-    except httpx.HTTPError as error:
-        raise Away(_unreachable(error), url=url, cause=str(error) or type(error).__name__) from None
+    except httpx.RequestError as error:
+        raise _silence(error, url) from None
 
 
-def _unreachable(error: httpx.HTTPError) -> str:
-    return f"The API cannot be reached ({type(error).__name__})."
+def _silence(error: httpx.RequestError, url: str) -> Away:
+    cause = str(error) or type(error).__name__
+    place = error.request.url
+    if origin(place) != origin(httpx.URL(url)):  # a redirect led there
+        text = f"The object store at {place.host} does not answer: {cause}."
+        return StoreAway(text, url=place.host, cause=cause)
+    if isinstance(error, httpx.TimeoutException):
+        return Away("The API took too long to answer.", url=url, cause=cause)
+    broke_off = isinstance(error, httpx.RemoteProtocolError | httpx.ReadError | httpx.WriteError)
+    kind = BrokenOff if broke_off else Away
+    return kind(f"The API cannot be reached ({type(error).__name__}).", url=url, cause=cause)
+
+
+def origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    """Give what two URLs have in common that lead to the same server."""
+    return url.scheme, url.host, url.port
 
 
 def refuse(answer: httpx.Response, url: str) -> None:
@@ -153,6 +162,10 @@ def refuse(answer: httpx.Response, url: str) -> None:
 def _refusal(answer: httpx.Response, url: str) -> ApiError:
     problem = _object(answer)
     if problem is None or not problem.keys() & {"title", "detail"}:
+        place = answer.url
+        if origin(place) != origin(httpx.URL(url)):
+            text = f"The object store at {place.host} does not give it (HTTP {answer.status_code})."
+            return StoreAway(text, url=place.host, cause=answer.reason_phrase, status=answer.status_code)
         text = f"The API is not available (HTTP {answer.status_code})."
         return Away(text, url=url, cause=answer.reason_phrase, status=answer.status_code)
     # As a date it would need our clock to agree with the platform's, which sends seconds only

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from client import Api, Away, BrokenOff, Client, Refused, Unusable
+from client import Api, Away, BrokenOff, Client, Refused, StoreAway, Unusable
 
 
 def client_of(answer) -> Client:
@@ -319,3 +319,26 @@ def test_a_download_from_elsewhere_is_not_told_the_key(tmp_path, url, key):
 
     Client("http://platform", "trp_1", httpx.MockTransport(answer)).download(url, tmp_path / "x")
     assert told == [key]
+
+
+@pytest.mark.parametrize(
+    ("store", "says"),
+    [
+        (httpx.ConnectError("refused"), "store.example does not answer: refused"),
+        (httpx.Response(403, text="<Error>"), r"store.example does not give it \(HTTP 403\)"),
+    ],
+)
+def test_a_store_that_gives_no_file_is_not_taken_for_the_platform(tmp_path, store, says):
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.host == "platform":
+            return httpx.Response(302, headers={"Location": "https://store.example/model.pt?signed"})
+        if isinstance(store, Exception):
+            raise store
+        return store
+
+    client = Client("http://platform", transport=httpx.MockTransport(answer))
+    with pytest.raises(StoreAway, match=says):
+        client.download("/api/artifacts/j/model.pt", tmp_path / "model.pt")
+    with pytest.raises(StoreAway, match=says):
+        client.report("j")
+    assert not (tmp_path / "model.pt").exists()
