@@ -32,12 +32,13 @@ CORRECTIONS: SchemaChange = {
 }
 
 
-def demo(data: DataDir, port: int, output: Output) -> None:
+def demo(data: DataDir, port: int, key: str, output: Output) -> None:
     """Run the demo on the platform that runs on a data folder, or on one that is started for it and stopped after it.
 
     Args:
         data: The data folder.
         port: Where a platform that is started listens, if the port is free; else some free port.
+        key: API key, for a running platform that lets nobody in without.
         output: Where to write.
 
     Raises:
@@ -61,7 +62,8 @@ def demo(data: DataDir, port: int, output: Output) -> None:
                 f"{running} It is just starting or stopping; try again in a moment."
             ) from None
         output.say(f"Using the Triptych that runs at {running.url}")
-        show(Client(running.url), data, output)
+        with Client(running.url, key) as client:
+            show(client, data, output)
         return
     if job is None:
         output.err.show_cursor()  # the abandoned progress bar has hidden it

@@ -86,7 +86,8 @@ def up(
 @app.command()
 def demo(context: typer.Context, port: PortOption = 8080, data_dir: DataDirOption = Path("var")) -> None:
     """Train a model on real data, on a platform started for it if none runs."""
-    run_demo(DataDir(data_dir), port, session_of(context).output)
+    session = session_of(context)
+    run_demo(DataDir(data_dir), port, session.key, session.output)
 
 
 @app.command()
