@@ -67,11 +67,13 @@ class Broken:
         self.client = Client(deployment.url, self.accepted)
         self.rng = random.Random(seed)
         self.dead = 0  # deliveries that were made to end so
+        self._users: list[User] = []
 
     @contextmanager
     def users(self, count: int = 3) -> Iterator[None]:
         """Have people use it; their errors are the test's."""
         users = [User(self.deployment.url, self.accepted, self.rng.randrange(10**9)) for _ in range(count)]
+        self._users = users
         for user in users:
             user.start()
         try:
@@ -81,7 +83,10 @@ class Broken:
                 user.leave()
             for user in users:
                 user.join()
-        for user in users:
+        self._users_are_well()
+
+    def _users_are_well(self) -> None:
+        for user in self._users:
             if user.error:
                 raise AssertionError(f"FAULT_SEED={self.seed}") from user.error
 
@@ -96,6 +101,7 @@ class Broken:
         waiting, last = self.accepted.outstanding(), since
         deadline = time.monotonic() + seconds
         while waiting:
+            self._users_are_well()  # whoever gave up sees nothing end
             assert time.monotonic() < deadline, f"{len(waiting)} have not ended, such as {waiting[0]}"
             time.sleep(0.05)
             last = max([last, *(thing.ended_at for thing in waiting if thing.ended_at)])

@@ -19,7 +19,7 @@ from contracts.callback import CallbackBody, Final, Outcome, Point
 from contracts.events import DatasetStaged
 from contracts.topology import API, LAUNCHER, METRICS
 from runtime.bus import Consumer
-from runtime.db import Database
+from runtime.db import Database, now
 from runtime.errors import Conflict, Transient
 from runtime.outbox import HANDLED, PENDING, Delivery, Outbox, claim
 from runtime.storage import open_store
@@ -37,6 +37,7 @@ from services.launcher.verdicts import Limits
 from services.metrics.auth import Sender
 from services.metrics.handlers import Handlers as MetricsHandlers
 from services.metrics.intake import Intake
+from services.metrics.silence import SilenceWatch
 from support.launcher import ROOT_SECRET
 
 if TYPE_CHECKING:
@@ -135,6 +136,8 @@ class World:
         self._consumers = {
             queue: Consumer(self.db, self.outbox, queue, table) for queue, table in handlers.items()
         }
+        self._clock = now()
+        self._watch = SilenceWatch(self.db, self.outbox, seconds=10, clock=lambda: self._clock)
         self._intake = Intake(self.db, self.outbox, Silence(), grace_seconds=300, most_items=0)
         with self.db.write() as session:
             session.add(
@@ -265,6 +268,9 @@ class World:
         self.stage()
         for _ in range(50):
             self.pass_time()
+            # What its provider does not know is lost only once it is not heard either
+            self._clock += timedelta(seconds=5)
+            self._watch.look()
             while pending := self._deliverable():
                 for delivery_id in pending:
                     self.deliver(delivery_id)

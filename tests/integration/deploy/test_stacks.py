@@ -129,7 +129,7 @@ def test_a_prefix_stands_before_everything_that_roles_may_reach(account):
     bucket = f"arn:aws:s3:::{made['BucketName']}"
     # As text: moto gives a managed policy's as Python would write it
     named = set(re.findall(rf"{bucket}[^'\"]*", str(documents)))
-    folders = ("*", "datasets/*", "jobs/*", "jobs/*/log.txt", "jobs/*/predictions/*", "specs/*")
+    folders = ("*", "datasets/*", "datasets/*/upload", "jobs/*", "jobs/*/log.txt", "jobs/*/predictions/*", "specs/*")  # fmt: skip
     assert named == {bucket, f"{bucket}/pretrained/*", *(f"{bucket}/team/{folder}" for folder in folders)}
 
 
