@@ -102,8 +102,13 @@ def get(session: Session, dataset_id: str, *, lock: bool = False) -> Dataset:
     Raises:
         NotFound: There is none by that id.
     """
-    # Not the key: jobs of it may be added meanwhile, and two that were would else wait for each other for ever
-    dataset = session.get(Dataset, dataset_id, with_for_update={"key_share": True} if lock else None)
+    dataset = session.get(
+        Dataset,
+        dataset_id,
+        # Not the key: jobs of it may be added meanwhile, and two that were would else wait for each other for ever
+        with_for_update={"key_share": True} if lock else None,
+        populate_existing=lock,  # else one that this transaction has read before would stay as it was then
+    )
     if dataset is None:
         raise NotFound(f"There is no data set {dataset_id!r}.")
     return dataset

@@ -8,6 +8,7 @@ from contracts.callback import ArtifactInfo, Outcome
 from contracts.events import DatasetSchemaFailed, JobFinished, JobLaunched, JobLost, JobStarted, WorkAbandoned
 from contracts.job import JobSpec
 from runtime.outbox import EventRow
+from services.api import jobs
 
 
 @pytest.fixture
@@ -47,6 +48,20 @@ def launches(platform):
         for event, queue in platform.emitted()
         if (event, queue) == ("job.launch_requested.v1", "launcher")
     ]
+
+
+@pytest.mark.parametrize("migrated_url", ["postgresql"], indirect=True)  # SQLite has one writer at a time
+def test_a_job_that_is_made_as_its_data_set_becomes_ready_is_launched(platform, dataset, monkeypatch):
+    make = jobs.create
+
+    def too_late(session, row, **wish):
+        assert row.state == "uploaded"
+        platform.stage(dataset)
+        return make(session, row, **wish)
+
+    monkeypatch.setattr(jobs, "create", too_late)
+    assert create(platform, dataset, start=True).status_code == 201
+    assert len(launches(platform)) == 1
 
 
 def test_a_job_is_created_with_defaults_from_the_schema(platform, ready):
