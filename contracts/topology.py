@@ -18,7 +18,7 @@ TOPOLOGY: Final[dict[str, tuple[str, ...]]] = {
     "dataset.staging_progressed.v1": (API,),
     "dataset.staged.v1": (API,),
     "dataset.staging_failed.v1": (API,),
-    "dataset.deleted.v1": (STAGING, METRICS),
+    "dataset.deleted.v1": (STAGING,),
     "job.launch_requested.v1": (LAUNCHER, METRICS),
     "job.cancel_requested.v1": (LAUNCHER,),
     "job.launched.v1": (API, METRICS),

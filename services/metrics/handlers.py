@@ -8,7 +8,6 @@ from contracts import topology
 from contracts.callback import Outcome
 from contracts.events import (
     PASSING,
-    DatasetDeleted,
     JobEnded,
     JobFinished,
     JobLaunched,
@@ -46,7 +45,6 @@ class Handlers:
             JobFinished.NAME: self.finished,
             JobLost.NAME: self.lost,
             JobEnded.NAME: self.ended,
-            DatasetDeleted.NAME: self.deleted,
             WorkAbandoned.NAME: self.abandoned,
         }
 
@@ -96,11 +94,6 @@ class Handlers:
             job.launched = True
             new = _end(session, job, event.attempt, event.outcome.value, event.reason)
         self._tell(job, new)
-
-    def deleted(self, event: DatasetDeleted, work: Work) -> None:
-        """Forget the jobs that went with their data set."""
-        with work.finish() as session:
-            jobs.forget(session, event.job_ids)
 
     def abandoned(self, event: WorkAbandoned, work: Work) -> None:
         """End a job that could not be launched; other abandoned work does not stop a trainer."""

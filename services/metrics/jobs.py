@@ -79,13 +79,6 @@ _ADD = {
 }
 
 
-def forget(session: Session, job_ids: Sequence[str]) -> None:
-    """Remove jobs and all that is kept of them."""
-    for job_id in job_ids:  # one at a time: a job may have a hundred thousand items
-        session.execute(delete(Item).where(Item.job_id == job_id))
-        session.execute(delete(Job).where(Job.job_id == job_id))
-
-
 def find(session: Session, job_id: str) -> LockedJob | None:
     """Take the lock of a job that is known."""
     return _found(session, [job_id]).get(job_id)

@@ -12,7 +12,6 @@ from integration.metrics.test_callbacks import kinds, send
 from contracts import topology
 from contracts.callback import ArtifactInfo, Outcome, sign_token
 from contracts.events import (
-    DatasetDeleted,
     EndCause,
     JobEnded,
     JobFinished,
@@ -24,7 +23,7 @@ from contracts.events import (
 from runtime.bus import Consumer
 from runtime.outbox import HANDLED, Delivery, EventRow, Outbox
 from services.metrics.handlers import Handlers
-from services.metrics.models import Item, Job
+from services.metrics.models import Job
 from services.metrics.publisher import Publisher
 
 MODEL = ArtifactInfo(name="model.pt", uri="s3://b/model.pt", size=10, sha256="0" * 64)
@@ -159,12 +158,3 @@ def test_a_registered_job_takes_version_2_only(handle, client):
     handle(REQUESTED)
     assert send(client, body(), headers={"X-Callback-Token": "1.x"}).status_code == 401
     assert send(client, body()).status_code == 204
-
-
-def test_a_job_that_was_deleted_leaves_nothing_and_others_stay(handle, client, database):
-    for job_id in ("gone", "kept"):
-        handle(REQUESTED.model_copy(update={"job_id": job_id}))
-    handle(DatasetDeleted(dataset_id="d", job_ids=["gone"]))
-    with database.read() as session:
-        assert [row.job_id for row in session.query(Job)] == ["kept"]
-        assert {row.job_id for row in session.query(Item)} == {"kept"}
