@@ -6,6 +6,7 @@ import http.client
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING
@@ -128,7 +129,10 @@ def create(
     numbers = count()
 
     def work() -> None:
-        connection = http.client.HTTPConnection(urlsplit(origin).netloc, timeout=120)
+        with closing(http.client.HTTPConnection(urlsplit(origin).netloc, timeout=120)) as connection:
+            send(connection)
+
+    def send(connection: http.client.HTTPConnection) -> None:
         while (number := next(numbers)) < load.jobs and time.time() < deadline:
             wish = {
                 "name": f"job {number}",
