@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Self
 
 import httpx
@@ -13,7 +14,7 @@ from client.access import AccessCalls
 from client.datasets import DatasetCalls
 from client.errors import BrokenOff, StoreAway, Unusable
 from client.files import Stream, sources
-from client.http import explained, origin, refuse, segment
+from client.http import explained, origin, refuse, segment, store_silence
 from client.jobs import JobCalls
 from client.operations import OperatorCalls
 from client.predictions import PredictionCalls
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 20
 _SILENCE_SECONDS = 600.0  # of a platform that takes a large upload apart, at most
-_TOO_MANY = 429
-_DEFECT = 500
 
 
 class Api(DatasetCalls, JobCalls, PredictionCalls, AccessCalls, OperatorCalls):
@@ -168,7 +167,7 @@ class Client(Api):
             timeout = httpx.Timeout(None, connect=10, read=60)
             path = f"/api/training_jobs/{segment(job_id)}/events/"
             with self._http.stream("GET", path, headers=headers, timeout=timeout) as answer:
-                if answer.status_code >= _DEFECT or answer.status_code == _TOO_MANY:
+                if answer.is_server_error or answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
                     raise sse.Retry(f"the event stream answers {answer.status_code}")
                 refuse(answer, self.url)
                 yield from answer.iter_lines()
@@ -178,14 +177,12 @@ class Client(Api):
 
     def _put(self, url: str, content: bytes, headers: dict[str, str]) -> None:
         """PUT bytes to an address outside the platform, which gets nothing that is meant for the platform."""
-        place = httpx.URL(url).host
         try:
             answer = self._outside.put(url, content=content, headers=headers)
         except httpx.TransportError as error:
-            cause = str(error) or type(error).__name__
-            text = f"The object store at {place} does not answer: {cause}."
-            raise StoreAway(text, url=place, cause=cause) from None
+            raise store_silence(error) from None
         if not answer.is_success:
+            place = answer.url.host
             text = f"{place} refused a part of the upload (HTTP {answer.status_code})."
             raise StoreAway(text, url=place, cause=answer.reason_phrase, status=answer.status_code)
 

@@ -128,13 +128,18 @@ def _silence(error: httpx.RequestError, url: str) -> Away:
     cause = str(error) or type(error).__name__
     place = error.request.url
     if origin(place) != origin(httpx.URL(url)):  # a redirect led there
-        text = f"The object store at {place.host} does not answer: {cause}."
-        return StoreAway(text, url=place.host, cause=cause)
+        return store_silence(error)
     if isinstance(error, httpx.TimeoutException):
         return Away("The API took too long to answer.", url=url, cause=cause)
     broke_off = isinstance(error, httpx.RemoteProtocolError | httpx.ReadError | httpx.WriteError)
     kind = BrokenOff if broke_off else Away
     return kind(f"The API cannot be reached ({type(error).__name__}).", url=url, cause=cause)
+
+
+def store_silence(error: httpx.RequestError) -> StoreAway:
+    """Say of what the network does that the object store is away."""
+    place, cause = error.request.url.host, str(error) or type(error).__name__
+    return StoreAway(f"The object store at {place} does not answer: {cause}.", url=place, cause=cause)
 
 
 def origin(url: httpx.URL) -> tuple[str, str, int | None]:

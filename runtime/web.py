@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 
     from runtime.telemetry import Telemetry
 
-PROBES = frozenset(
-    {"healthz", "readyz", "prometheus"}
-)  # endpoints that an orchestrator asks, without a key or a count
+# Endpoints that an orchestrator asks, without a key or a count
+PROBES = frozenset({"healthz", "readyz", "prometheus"})
 _STATUS: dict[type[DomainError], int] = {NotFound: 404, Conflict: 409, Invalid: 422}
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _RETRY_AFTER = 5  # seconds: a database is back after a restart or a failover, not after a moment

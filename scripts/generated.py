@@ -1,4 +1,4 @@
-"""Keeps the part of a page between two markers equal to what code says."""
+"""Keeps files, and the parts of pages between two markers, equal to what code says."""
 
 from __future__ import annotations
 
@@ -18,13 +18,18 @@ def keep(page: str, begin: str, end: str, text: str) -> None:
         end: What follows it.
         text: The part as it should be.
     """
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--write", action="store_true", help=f"rewrite {page} instead of checking it")
-    write = parser.parse_args().write
     path = ROOT / page
     before, rest = path.read_text("utf-8").split(begin)
-    current, after = rest.split(end)
-    if write:
-        path.write_text(before + begin + text + end + after, "utf-8")
-    elif current != text:
+    _, after = rest.split(end)
+    keep_file(path, before + begin + text + end + after)
+
+
+def keep_file(path: Path, text: str) -> None:
+    """Check a file, or with --write rewrite it."""
+    page = path.relative_to(ROOT)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--write", action="store_true", help=f"rewrite {page} instead of checking it")
+    if parser.parse_args().write:
+        path.write_text(text, "utf-8")
+    elif not path.exists() or path.read_text("utf-8") != text:
         sys.exit(f"{page} is out of date; run `make docs`")

@@ -140,9 +140,8 @@ def create_app(settings: ApiSettings) -> Flask:
         "spool": _writable(settings),
     }
     web.install(app, checks, Telemetry.of("api", settings))
-    context.guard.install(
-        app
-    )  # after what gives a request its id, before what counts or keeps for each caller
+    # After what gives a request its id, before what counts or keeps for each caller
+    context.guard.install(app)
     _limit_bodies(app, settings)
     conditional.install(app)
     hardening.install(app, settings, free={"uploads.append", "uploads.offset"})

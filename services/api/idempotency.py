@@ -104,9 +104,8 @@ class Idempotency:
         try:
             with self._db.write() as session:
                 return self._claim(session, identity, fingerprint)
-        except (
-            IntegrityError
-        ):  # the same request, at the same moment, was quicker: the row, and its end, are that one's
+        except IntegrityError:
+            # The same request, at the same moment, was quicker: the row, and its end, are that one's
             g.pop("idempotent")
             return _busy()
 
