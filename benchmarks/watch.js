@@ -53,7 +53,7 @@
         if (chart.data.some(function (trace) { return trace.x.length; })) requestAnimationFrame(function () { seen.lastDraw = performance.now(); });
       });
     }
-  }).observe(document, { childList: true, subtree: true, attributes: true, attributeFilter: ["class"] });
+  }).observe(document, { childList: true, subtree: true, attributes: true, attributeFilter: ["class", "d"] });
 
   new PerformanceObserver(function (list) {
     for (const task of list.getEntries()) seen.longest = Math.max(seen.longest, task.duration);

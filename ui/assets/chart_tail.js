@@ -24,31 +24,46 @@ window.triptych = window.triptych || {};
     return places.length ? "M" + places.join("L") : "";
   }
 
-  /* Draws behind the last points of a chart's traces. `waiting` is {x: {trace: […]}, y: {trace: […]}}. Gives whether it could: if
-     not, Plotly must draw, because a trace has no points yet or one lies outside of the axes. */
-  triptych.drawTail = function (element, waiting) {
-    triptych.removeTail(element);
-    const layout = element._fullLayout;
-    const layer = element.querySelector(".scatterlayer");
-    if (!layout || !layer) return false;
-    const lines = [];
+  /* Gives what draws each trace's line, or null where one cannot be drawn. */
+  function pathsOf(element, waiting) {
+    if (!element._fullLayout) return null;
+    const paths = {};
     for (const i of Object.keys(waiting.x)) {
       const trace = element._fullData[i];
       const last = trace.x.length - 1;
-      if (last < 0) return false;
-      if (trace.visible !== true) continue;  // switched off in the legend
-      const d = path(layout, [trace.x[last], ...waiting.x[i]], [trace.y[last], ...waiting.y[i]]);
-      if (d === null) return false;
-      const line = document.createElementNS(SVG, "path");
-      line.setAttribute("class", "tail");
-      line.setAttribute("d", d);
-      line.dataset.trace = i;
-      line.style.cssText = "fill: none; stroke: " + trace.line.color + "; stroke-width: " + trace.line.width + "px; opacity: " + trace.opacity;
-      lines.push(line);
+      if (last < 0) return null;
+      const shown = trace.visible === true;  // or switched off in the legend
+      paths[i] = shown ? path(element._fullLayout, [trace.x[last], ...waiting.x[i]], [trace.y[last], ...waiting.y[i]]) : "";
+      if (paths[i] === null) return null;
     }
-    layer.parentNode.append(...lines);  // which is moved and clipped as the lines in it
+    return paths;
+  }
+
+  /* Draws behind the last points of a chart's traces. `waiting` is {x: {trace: […]}, y: {trace: […]}}. Gives whether it could: if
+     not, nothing is drawn and Plotly must, because a trace has no points yet or one lies outside of the axes. */
+  triptych.drawTail = function (element, waiting) {
+    const layer = element.querySelector(".scatterlayer");
+    const paths = layer && pathsOf(element, waiting);
+    if (!paths) {
+      triptych.removeTail(element);
+      return false;
+    }
+    for (const [i, d] of Object.entries(paths)) lineOf(layer.parentNode, i, element._fullData[i]).setAttribute("d", d);
     return true;
   };
+
+  /* Gives a trace's line in a plot, which moves and clips it as the others. A line that is there stays: to put another in its place
+     would have the browser look for styles anew in all that stands beside it. */
+  function lineOf(plot, i, trace) {
+    let line = plot.querySelector("path.tail[data-trace='" + i + "']");
+    if (line) return line;
+    line = document.createElementNS(SVG, "path");
+    line.setAttribute("class", "tail");
+    line.dataset.trace = i;
+    line.style.cssText = "fill: none; stroke: " + trace.line.color + "; stroke-width: " + trace.line.width + "px; opacity: " + trace.opacity;
+    plot.append(line);
+    return line;
+  }
 
   triptych.removeTail = function (element) {
     for (const line of element.querySelectorAll("path.tail")) line.remove();

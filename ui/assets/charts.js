@@ -10,7 +10,7 @@ window.triptych = window.triptych || {};
   const REMEMBERED = 0.9;  // of a running mean, at each point
   const FAINT = 0.35;
   const MARKED = 150;  // points with a mark each; every mark costs Plotly as much as 100 points of a line
-  const QUIET = 1000;  // ms without a point, after which Plotly gets those that wait
+  const QUIET = 2500;  // ms without a point, after which Plotly gets those that wait
   const LONGEST = 8000;  // ms that a point waits at most; both with half as much again, so that no two charts take the same frame
   const AHEAD = 12000;  // ms of growth that the epochs' axis has room for, so that a point seldom needs new axes
 
@@ -105,6 +105,7 @@ window.triptych = window.triptych || {};
     let scheduled = false;
     let closed = false;
     let hovering = false;
+    let pointed = null;  // the chart under the pointer; to ask for :hover would have the browser lay the page out
     let more = null;
     const refining = {};
     const closers = [];
@@ -174,7 +175,11 @@ window.triptych = window.triptych || {};
         schedule();
       });
       // only what Plotly has is shown under the pointer
-      element.addEventListener("pointerenter", function () { settle(key); });
+      element.addEventListener("pointerenter", function () {
+        pointed = key;
+        settle(key);
+      });
+      element.addEventListener("pointerleave", function () { pointed = null; });
       fresh.add(key);
       schedule();
     }
@@ -212,7 +217,7 @@ window.triptych = window.triptych || {};
         const element = drawn(key);
         if (!element || !waiting[key]) continue;  // it comes later
         triptych.setText("chart-" + key + "-now", waiting[key].now);
-        if (element.matches(":hover") || !triptych.drawTail(element, waiting[key])) settle(key);
+        if (key === pointed || !triptych.drawTail(element, waiting[key])) settle(key);
         else settleLater(key);
       }
       fresh.clear();
@@ -296,6 +301,7 @@ window.triptych = window.triptych || {};
       for (const key of keys) {
         const element = drawn(key);
         if (!element) continue;
+        settle(key);  // its tail has the old colours
         const layout = triptych.chartLayout();
         plotly.restyle(element, { "line.color": CHARTS[key].map(function (series) { return colour(series.colour); }) });
         plotly.relayout(element, {

@@ -23,6 +23,7 @@ window.triptych = window.triptych || {};
     const element = byId("live-connection");
     if (!element) return;
     element.dataset.state = state;
+    byId("job-page").dataset.connection = state;  // for the charts' words: a :has() would be looked at anew with every point
     triptych.setText("live-connection", WORDS[state]);
   }
 

@@ -56,7 +56,11 @@ window.triptych = window.triptych || {};
 
   triptych.setText = function (id, text) {
     const element = document.getElementById(id);
-    if (element && element.textContent !== text) element.textContent = text;
+    if (!element || element.textContent === text) return;
+    const held = element.firstChild;
+    // Another text in the same node costs no search for the styles of what stands beside it
+    if (held && held.nodeType === Node.TEXT_NODE && !held.nextSibling) held.data = text;
+    else element.textContent = text;
   };
 
   /* The page that the server sent has no move of the focus: that is the browser's. Taken from the address and not from the first call

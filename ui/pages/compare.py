@@ -226,6 +226,7 @@ def _charts(parallel: bool) -> list[Node]:  # noqa: FBT001 - it is the only argu
                 html.Div(id="compare-parallel", className="chart parallel", role="group",
                          **attributes(aria_label="Settings and figures of each job as a line")),
                 title="Settings and figures",
+                className="wide-chart",
             )
         )  # fmt: skip
     return drawn
