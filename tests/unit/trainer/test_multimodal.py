@@ -20,13 +20,13 @@ from trainer.checkpoint import Checkpoints
 from trainer.cleaning import clean
 from trainer.columns import Column
 from trainer.data import Data
-from trainer.errors import DataError
+from trainer.errors import DataError, ModelError
 from trainer.features.saved import below
 from trainer.inputs import LooseFiles
 from trainer.models import catalogue
 from trainer.models.multimodal import predict
 from trainer.models.multimodal.backbones import TORCHVISION, build_backbone, import_torchvision
-from trainer.models.multimodal.batches import gather
+from trainer.models.multimodal.batches import Shuffle, gather
 from trainer.models.multimodal.companions import blend, choose_weights
 from trainer.models.multimodal.export import export
 from trainer.models.multimodal.features import Features
@@ -51,7 +51,7 @@ def column(name, kind):
     return Column(name=name, type=kind, modality=modality)
 
 
-def fit(folder, frame, columns, target, *, images=None, epochs=2, params=(), **spec):
+def fit(folder, frame, columns, target, *, images=None, epochs=2, params=(), kept=Checkpoints, **spec):
     """Train on a typed frame, every fourth row held out, and give the report, artifacts and what was trained on."""
     rows = np.arange(len(frame))
     split = Split(rows[rows % 4 != 0], rows[rows % 4 == 0])
@@ -61,7 +61,7 @@ def fit(folder, frame, columns, target, *, images=None, epochs=2, params=(), **s
     job = JobSpec.from_env(job_env(folder, EPOCHS=str(epochs), **spec))
     model = catalogue.find("multimodal")
     settings = model.params({**QUICK, **dict(params)})
-    checkpoints = Checkpoints(folder, [], "", save_seconds=60, store_seconds=math.inf)
+    checkpoints = kept(folder, [], "", save_seconds=60, store_seconds=math.inf)
     trained = TrainParams(job, settings, data, SilentReporter(), folder, checkpoints, math.inf)
     return *model.load_train()(trained), data
 
@@ -428,3 +428,57 @@ def test_companions_join_in_and_another_process_blends_the_same(tmp_path, pictur
     assert np.array_equal(artifacts.predict(frame), predicted(artifacts, frame, pictures))
     with pytest.raises(DataError, match='"companions": false'):
         export(artifacts.preprocessing, artifacts.state_dict)
+
+
+class Stopped(Exception):
+    """The machine is taken away."""
+
+
+def stopped_after(saves):
+    """Make checkpoints that are kept after every step, and whose training ends with the given one."""
+
+    class Kept(Checkpoints):
+        left = saves
+
+        def due(self):
+            return True
+
+        def save(self, state, fingerprint):
+            super().save(state, fingerprint)
+            Kept.left -= 1
+            if not Kept.left:
+                raise Stopped
+
+    return Kept
+
+
+@pytest.mark.parametrize(
+    "saves", [2, 3, 4, 13], ids=["within an epoch", "at its end", "between two", "in the second network"]
+)
+def test_a_training_stopped_anywhere_goes_on_with_the_same_curve(tmp_path, saves):
+    frame = pl.DataFrame({"x": np.arange(32.0), "words": ["red dot", "green dot", "blue dot", "grey"] * 8})
+    columns = [column("x", "numeric"), column("words", "text")]
+    settings = {"params": {"networks": 2, "steps_per_epoch": 3, "text_dropout": 0.1}, "epochs": 3}
+    (tmp_path / "whole").mkdir()
+    whole, artifacts, _ = fit(tmp_path / "whole", frame, columns, TARGET, **settings)
+    with pytest.raises(ModelError, match="Stopped"):
+        fit(tmp_path, frame, columns, TARGET, **settings, kept=stopped_after(saves))
+    resumed, again, _ = fit(tmp_path, frame, columns, TARGET, **settings)
+    untimed = {"seconds"}
+    assert [record.model_dump(exclude=untimed) for record in resumed.history] == [
+        record.model_dump(exclude=untimed) for record in whole.history
+    ]
+    assert all(np.array_equal(again.state_dict[name], value) for name, value in artifacts.state_dict.items())
+
+
+def test_what_is_left_of_an_epoch_is_what_had_not_been_taken():
+    first = Shuffle(np.arange(10), 3, seed=7)
+    begun = first.epoch()
+    taken = [next(begun), next(begun)]
+    second = Shuffle(np.arange(10), 3, seed=8)
+    second.load_state_dict(copy.deepcopy(first.state_dict()))
+    left = list(second.epoch())
+    assert sorted(np.concatenate([*taken, *left])) == list(range(10))
+    assert len(left) == 2
+    assert [list(rows) for rows in begun] == [list(rows) for rows in left]
+    assert [list(rows) for rows in first.epoch()] == [list(rows) for rows in second.epoch()]

@@ -111,9 +111,33 @@ def to_pixels(raw: torch.Tensor) -> torch.Tensor:
     return raw.permute(0, 3, 1, 2).to(torch.float32).mul_(2 / 255).sub_(1)
 
 
-def shuffled(rows: NDArray[np.int64], size: int, random: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-    """Give all rows in random order in batches of nearly equal size, at most ``size``."""
-    yield from np.array_split(random.permutation(rows), math.ceil(len(rows) / size))
+class Shuffle:
+    """All rows in random order, anew for each epoch; a state of it taken within an epoch leads to the batches that are left."""
+
+    def __init__(self, rows: NDArray[np.int64], size: int, seed: int) -> None:
+        """Hand out rows in batches of nearly equal size, at most ``size``."""
+        self._rows = rows
+        self.steps = math.ceil(len(rows) / size)  # in an epoch
+        self._random = np.random.default_rng(seed)
+        self._before = self._random.bit_generator.state  # as the epoch was begun
+        self._taken = 0  # batches of this epoch
+
+    def epoch(self) -> Iterator[NDArray[np.int64]]:
+        """Give an epoch's batches, or what is left of them."""
+        self._before = self._random.bit_generator.state
+        for batch in np.array_split(self._random.permutation(self._rows), self.steps)[self._taken :]:
+            self._taken += 1
+            yield batch
+        self._before, self._taken = self._random.bit_generator.state, 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give what ``load_state_dict`` takes."""
+        return {"random": self._before, "taken": self._taken}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+        self._random.bit_generator.state = self._before = state["random"]
+        self._taken = state["taken"]
 
 
 def in_order(rows: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:

@@ -14,10 +14,10 @@ import torch
 from trainer.results import EpochRecord
 
 if TYPE_CHECKING:
-    import numpy as np
     from torch.optim.swa_utils import AveragedModel
 
     from trainer.checkpoint import Checkpoints
+    from trainer.models.multimodal.batches import Shuffle
     from trainer.models.multimodal.network import Network
     from trainer.models.multimodal.optimization import Schedule
     from trainer.models.multimodal.params import Params
@@ -38,7 +38,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class Running:
-    """Everything of the network in training that the next epoch depends on."""
+    """Everything of the network in training that the next step depends on."""
 
     network: Network
     average: AveragedModel
@@ -46,13 +46,12 @@ class Running:
     scheduler: Schedule
     meter: Meter
     best: Best
-    random: np.random.Generator
+    shuffle: Shuffle
 
     def state_dict(self) -> dict[str, Any]:
         """Give what ``load_state_dict`` takes."""
         return {
             **{name: getattr(self, name).state_dict() for name in _STATEFUL},
-            "random": self.random.bit_generator.state,
             "torch": torch.get_rng_state(),
             "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         }
@@ -61,13 +60,12 @@ class Running:
         """Go on from a state."""
         for name in _STATEFUL:
             getattr(self, name).load_state_dict(state[name])
-        self.random.bit_generator.state = state["random"]
         torch.set_rng_state(state["torch"])
         if state["cuda"]:
             torch.cuda.set_rng_state_all(state["cuda"])
 
 
-_STATEFUL = ("network", "average", "optimizer", "scheduler", "meter", "best")
+_STATEFUL = ("network", "average", "optimizer", "scheduler", "meter", "best", "shuffle")
 
 
 @dataclass
@@ -109,7 +107,7 @@ class Progress:
         return math.isfinite(self.deadline) and self.ranks.any(time.monotonic() >= self.deadline)
 
     def keep(self, running: Running, epoch: int) -> None:
-        """Put everything that decides the next epochs into the checkpoint."""
+        """Put everything that decides the next steps into the checkpoint, the first of which is one of this epoch."""
         if not self.checkpoints.due():
             return
         state = {
@@ -125,7 +123,7 @@ class Progress:
         if state is None:
             return 1
         running.load_state_dict(state)
-        return int(state["epoch"]) + 1
+        return int(state["epoch"])
 
 
 def _fingerprint(params: TrainParams[Params], settings: Settings, foreign: str) -> str:

@@ -59,21 +59,31 @@ class Meter:
         self._epochs_before, self._steps_before = (history[-1].epoch, history[-1].step) if history else (0, 0)
         self._begun, self._begun_at = time.monotonic(), 0
         self._step = 0
+        self._forget()
 
-    def state_dict(self) -> dict[str, int]:
+    def state_dict(self) -> dict[str, Any]:
         """Give what ``load_state_dict`` takes."""
-        return {"step": self._step, "epochs_before": self._epochs_before, "steps_before": self._steps_before}
+        return {
+            "step": self._step,
+            "epochs_before": self._epochs_before,
+            "steps_before": self._steps_before,
+            "sums": self._sums.cpu(),  # of several processes the first one's: their share is like the others'
+            "reported": self._reported,
+        }
 
-    def load_state_dict(self, state: dict[str, int]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a state."""
         self._step = self._begun_at = state["step"]
         self._epochs_before, self._steps_before = state["epochs_before"], state["steps_before"]
+        self._sums, self._reported = state["sums"].to(self._device), state["reported"]
 
     def start_epoch(self) -> None:
-        """Forget the epoch before."""
+        """Look at the clock."""
+        self._epoch_begun = self._since = time.monotonic()
+
+    def _forget(self) -> None:
         self._sums = torch.zeros(3, device=self._device)  # loss, hits, rows
         self._reported = (0.0, 0.0, 0.0)
-        self._epoch_begun = self._since = time.monotonic()
 
     def add(
         self, loss: torch.Tensor, logits: torch.Tensor, truth: torch.Tensor, learning_rate: float
@@ -87,8 +97,9 @@ class Meter:
             self._report(learning_rate)
 
     def record(self, epoch: int, learning_rate: float) -> EpochRecord:
-        """Sum up an epoch of this network."""
+        """Sum up an epoch of this network, and begin the next."""
         loss, hits, rows = self._ranks.total(self._sums).tolist()
+        self._forget()
         return EpochRecord(
             epoch=self._epochs_before + epoch,
             step=self._steps_before + self._step,

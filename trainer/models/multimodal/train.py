@@ -6,13 +6,12 @@ import logging
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch.optim.swa_utils import AveragedModel
 
 from contracts.callback import Phase
 from trainer.models.multimodal.augmentation import Augmentation
-from trainer.models.multimodal.batches import gather, put, shuffled
+from trainer.models.multimodal.batches import Shuffle, gather, put
 from trainer.models.multimodal.evaluation import choose_device, predict_together, use_bfloat16
 from trainer.models.multimodal.network import Network
 from trainer.models.multimodal.optimization import (
@@ -70,9 +69,8 @@ def train_one(
     train_rows, val_rows = data.split.train, data.split.val
     target, classes = torch.tensor(data.target), len(data.labels)
     torch.manual_seed(spec.seed + number)
-    random = np.random.default_rng(spec.seed + number)
     batch_size = choose_batch_size(len(train_rows), settings.batch_size, settings.steps_per_epoch)
-    steps_per_epoch = math.ceil(len(train_rows) / batch_size)
+    shuffle = Shuffle(train_rows, batch_size, spec.seed + number)
 
     network = Network(prepared.shapes, prepared.architecture, classes)
     prepared.initialise(network, train_rows)
@@ -81,19 +79,18 @@ def train_one(
     average = AveragedModel(network, multi_avg_fn=warm_average(settings.averaged_steps), use_buffers=True)
     averaged: Network = average.module  # type: ignore[assignment]
     optimizer = AdamWithSharedScale(network, settings.learning_rate, settings.weight_decay)
-    scheduler = Schedule(settings.scheduler, optimizer, settings.epochs * steps_per_epoch)
+    scheduler = Schedule(settings.scheduler, optimizer, settings.epochs * shuffle.steps)
     loss_of = Loss.of(settings, data.target[train_rows], classes, device)
     half = use_bfloat16(settings.precision, device)
     augment = Augmentation(settings.horizontal_flip) if settings.augment else None
 
-    meter = Meter(params.reporter, settings, number, steps_per_epoch, progress.history, device, ranks)
+    meter = Meter(params.reporter, settings, number, shuffle.steps, progress.history, device, ranks)
     best = Best(data.labels, params.reporter)
-    everything = Running(network, average, optimizer, scheduler, meter, best, random)
-    begin = progress.restore(everything)
-    for epoch in range(begin, settings.epochs + 1):
+    everything = Running(network, average, optimizer, scheduler, meter, best, shuffle)
+    for epoch in range(progress.restore(everything), settings.epochs + 1):
         network.train()
         meter.start_epoch()
-        for rows in shuffled(train_rows, batch_size, random):
+        for rows in shuffle.epoch():
             own = ranks.share(rows)
             batch, truth = gather(prepared.encoded, own, device, augment), put(data.target[own], device)
             with torch.autocast(device.type, torch.bfloat16, enabled=half):
@@ -106,9 +103,11 @@ def train_one(
             average.update_parameters(network)
             meter.add(loss, logits, truth, scheduler.learning_rate)
             scheduler.after_step()
-            if out_of_time := progress.out_of_time():
+            if progress.out_of_time():
                 break
+            progress.keep(everything, epoch)  # an epoch may take longer than a machine is lent for
 
+        out_of_time = progress.out_of_time()
         record = meter.record(epoch, scheduler.learning_rate)
         progress.history.append(record)
         if not math.isfinite(record.train_loss):
@@ -121,5 +120,5 @@ def train_one(
         log.info("epoch %d of %d", epoch, settings.epochs, extra=record.model_dump(exclude={"epoch"}))
         if out_of_time or (settings.scheduler == "plateau" and 0 < settings.patience <= best.stale):
             break
-        progress.keep(everything, epoch)
+        progress.keep(everything, epoch + 1)
     return best.trained()
