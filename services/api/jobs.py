@@ -205,9 +205,23 @@ def launch_if_ready(
     session: Session, outbox: Outbox, job: Job, dataset: Dataset, *, delay_seconds: float = 0.0
 ) -> None:
     """Ask for the launch of a queued job, once its data set is ready; the launcher does it after the delay."""
-    if dataset.state != "ready" or job.state != "queued" or job.launch_requested:
+    if dataset.state != "ready":
         return
-    job.launch_requested = True
+    # By what the row is now: it may have been cancelled since it was read
+    asked = session.execute(
+        update(Job)
+        .where(
+            Job.id == job.id,
+            Job.attempt == job.attempt,
+            Job.state == "queued",
+            Job.launch_requested.is_(False),
+        )
+        .values(launch_requested=True)
+        .returning(Job.id)
+    ).first()
+    if asked is None:
+        return
+    session.refresh(job)
     resources = job.settings["resources"]
     outbox.emit(
         session,

@@ -64,6 +64,22 @@ def test_a_job_that_is_made_as_its_data_set_becomes_ready_is_launched(platform, 
     assert len(launches(platform)) == 1
 
 
+@pytest.mark.parametrize("migrated_url", ["postgresql"], indirect=True)  # as above
+def test_a_job_that_is_cancelled_as_its_data_set_becomes_ready_is_not_launched(platform, dataset, monkeypatch):
+    job = create(platform, dataset, start=True).json["id"]
+    launch = jobs.launch_if_ready
+
+    def too_late(session, outbox, row, dataset):
+        assert row.state == "queued"
+        assert act(platform, job, "cancel").json["state"] == "cancelled"
+        launch(session, outbox, row, dataset)
+
+    monkeypatch.setattr(jobs, "launch_if_ready", too_late)
+    platform.stage(dataset)
+    assert show(platform, job)["state"] == "cancelled"
+    assert launches(platform) == []
+
+
 def test_a_job_is_created_with_defaults_from_the_schema(platform, ready):
     response = create(platform, ready, epochs=3)
     assert response.status_code == 201, response.text
