@@ -101,6 +101,12 @@ def _parser() -> argparse.ArgumentParser:
         help="ours: of MODEL_PARAMS",
     )
     parser.add_argument(
+        "--pretrained",
+        type=Path,
+        metavar="FOLDER",
+        help="ours: weights that trainers may use, PRETRAINED_URI",
+    )
+    parser.add_argument(
         "--only",
         nargs="+",
         choices=["majority", "ref", "lightgbm", *OURS],
@@ -141,7 +147,8 @@ def _contenders(options: argparse.Namespace) -> list[Contender]:
     for preset in [name for name in OURS if name in asked]:
         params = dict(options.set) | ({"preset": preset} if preset != "default" else {})
         words = [options.model, preset, *(f"{name}={value}" for name, value in options.set)]
-        found.append(Ours(" ".join(words), options.model, params))
+        words += [f"pretrained={options.pretrained.name}"] if options.pretrained else []
+        found.append(Ours(" ".join(words), options.model, params, options.pretrained))
     return found
 
 

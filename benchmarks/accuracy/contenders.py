@@ -128,15 +128,19 @@ class Reference:
 class Ours:
     """A model of this project, trained and asked as a person would: ``python -m trainer``, ``python -m trainer.predict``."""
 
-    def __init__(self, name: str, model: str, params: Mapping[str, Any]) -> None:
+    def __init__(
+        self, name: str, model: str, params: Mapping[str, Any], pretrained: Path | None = None
+    ) -> None:
         self.name = name
         self._model = model
         self._params = dict(params)
+        self._pretrained = pretrained.resolve() if pretrained else None
 
     @property
     def setup(self) -> dict[str, Any]:
-        """Model and parameters."""
-        return {"model": self._model, "params": self._params}
+        """Model, parameters, and the folder of weights, if any."""
+        weights = {"pretrained": str(self._pretrained)} if self._pretrained else {}
+        return {"model": self._model, "params": self._params, **weights}
 
     def run(self, task: Task, folder: Path) -> Outcome:
         """Train and predict."""
@@ -157,6 +161,7 @@ class Ours:
                 "column_types": task.data.types if task.true_types else {},
                 "model_params": self._params,
                 "seed": task.seed,
+                "pretrained_uri": self._pretrained.as_uri() if self._pretrained else "",
             }
         ).to_env()
         wall, cpu = timed([sys.executable, "-m", "trainer"], env, folder / "fit.log")

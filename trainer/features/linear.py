@@ -39,7 +39,7 @@ class LinearFeatures:
     """Turns rows into a matrix in which every block of features has about the same length.
 
     Texts as TF-IDF, levels one-hot with the rare ones pooled, numbers scaled by their quartiles, moments as a day and as
-    points on circles, images as centred descriptors; and an indicator for whatever training rows lacked.
+    points on circles, images as centred descriptors, vectors centred; and an indicator for whatever training rows lacked.
     """
 
     def __init__(
@@ -49,14 +49,15 @@ class LinearFeatures:
         scales: Mapping[str, Scale],
         texts: Mapping[str, TextFeatures],
         images: Mapping[str, NDArray[np.float32]],
+        vectors: Mapping[str, NDArray[np.float32]],
     ) -> None:
         self._columns = list(columns)
         self._tabular = tabular
         self._scales = dict(scales)
         self._texts = dict(texts)
-        self._images = dict(
-            images
-        )  # for each image column, center and scale of its descriptors, shape (2, 688)
+        # for each column, center and scale of its descriptors, shape (2, 688), or its vectors, shape (2, f)
+        self._images = dict(images)
+        self._vectors = dict(vectors)
 
     @classmethod
     def fit(
@@ -77,8 +78,17 @@ class LinearFeatures:
             for c in columns
             if c.modality == "text"
         }
-        centers = {c.name: _fit_center(images.of(frame[c.name])) for c in columns if c.modality == "image"}
-        return cls(columns, tabular, scales, texts, centers)
+        centers = {
+            c.name: _fit_center(images.of(frame[c.name]), DESCRIPTOR_PARTS)
+            for c in columns
+            if c.modality == "image"
+        }
+        vectors = {
+            c.name: _fit_center(frame[c.name].to_numpy(), (slice(None),))
+            for c in columns
+            if c.modality == "vector"
+        }
+        return cls(columns, tabular, scales, texts, centers, vectors)
 
     def transform(self, frame: pl.DataFrame, images: ImageDescriptors) -> Any:
         """Give a matrix of float64, shape (rows, features): CSR where there are texts, dense where there are none."""
@@ -92,9 +102,9 @@ class LinearFeatures:
             blocks.append(codes[:, None] == np.arange(len(self._tabular.levels[name].names) + 1))
             blocks.append((codes < 0)[:, None])
         for name, fitted in self._images.items():
-            descriptors = images.of(frame[name])
-            gone = np.isnan(descriptors[:, :1])
-            blocks += [np.where(gone, 0.0, (descriptors - fitted[0]) * fitted[1]), gone]
+            blocks += _centred(images.of(frame[name]), fitted)
+        for name, fitted in self._vectors.items():
+            blocks += _centred(frame[name].to_numpy(), fitted)
         blocks += [frame[name].is_null().to_numpy()[:, None] for name in self._texts]
         dense = np.concatenate(blocks, axis=1, dtype=np.float64)
         if not self._texts:
@@ -115,19 +125,22 @@ class LinearFeatures:
         arrays: dict[str, NDArray[Any]] = {}
         for number, text in enumerate(self._texts.values()):
             arrays |= prefixed(f"text/{number}", text.arrays())
-        return arrays | {f"image/{number}": fitted for number, fitted in enumerate(self._images.values())}
+        for part, columns in (("image", self._images), ("vector", self._vectors)):
+            arrays |= {f"{part}/{number}": fitted for number, fitted in enumerate(columns.values())}
+        return arrays
 
     @classmethod
     def from_saved(cls, saved: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Make it again from what ``to_json`` and ``arrays`` gave."""
         columns = [Column.model_validate(column) for column in saved["columns"]]
-        names = {m: [c.name for c in columns if c.modality == m] for m in ("image", "text")}
+        names = {m: [c.name for c in columns if c.modality == m] for m in ("image", "text", "vector")}
         return cls(
             columns,
             TabularFeatures.from_json([c for c in columns if c.modality == "tabular"], saved["levels"]),
             {name: Scale(**scale) for name, scale in saved["scales"].items()},
             {name: TextFeatures(below(f"text/{n}", arrays)) for n, name in enumerate(names["text"])},
             {name: arrays[f"image/{n}"] for n, name in enumerate(names["image"])},
+            {name: arrays[f"vector/{n}"] for n, name in enumerate(names["vector"])},
         )
 
 
@@ -153,13 +166,18 @@ def _scaled(real: Real, scale: Scale) -> list[NDArray[Any]]:
     return [np.where(gone, 0.0, feature)[:, None] for feature in features] + [gone[:, None]] * scale.missing
 
 
-def _fit_center(descriptors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give center and scale of each number: scales are such that every part of a descriptor has length 1 on average."""
+def _centred(rows: NDArray[np.float32], fitted: NDArray[np.float32]) -> list[NDArray[Any]]:
+    gone = np.isnan(rows[:, :1])
+    return [np.where(gone, 0.0, (rows - fitted[0]) * fitted[1]), gone]
+
+
+def _fit_center(descriptors: NDArray[np.float32], parts: Sequence[slice]) -> NDArray[np.float32]:
+    """Give center and scale of each number: scales are such that every part of a row has length 1 on average."""
     known = descriptors[~np.isnan(descriptors[:, 0])]
     center, scale = np.zeros(descriptors.shape[1]), np.ones(descriptors.shape[1])
     if len(known):
         center = known.mean(axis=0, dtype=np.float64)
-        for part in DESCRIPTOR_PARTS:
+        for part in parts:
             length = np.sqrt(((known[:, part] - center[part]) ** 2).sum(axis=1).mean())
             scale[part] = 1 / max(length, 1e-3)
     return np.stack([center, scale]).astype(np.float32)

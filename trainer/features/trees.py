@@ -27,7 +27,7 @@ class TreeFeatures:
     """Turns rows into numbers with NaN for missing: codes of levels first, then all that has an order.
 
     Texts as the singular vectors of their TF-IDF and their length, images as the principal components of their descriptors,
-    moments as day, month, weekday and hour. Features that were the same in all training rows are left out.
+    vectors as theirs, moments as day, month, weekday and hour. Features that were the same in all training rows are left out.
     """
 
     def __init__(
@@ -36,12 +36,14 @@ class TreeFeatures:
         tabular: TabularFeatures,
         texts: Mapping[str, tuple[TextFeatures, Projection]],
         images: Mapping[str, Projection],
+        vectors: Mapping[str, Projection],
         varying: Sequence[int] | None = None,
     ) -> None:
         self._columns = list(columns)
         self._tabular = tabular
         self._texts = dict(texts)
         self._images = dict(images)
+        self._vectors = dict(vectors)
         self._varying = varying  # positions of the features kept; None: all
 
     @classmethod
@@ -67,7 +69,7 @@ class TreeFeatures:
             max_text_features: Most n-grams counted in each text column.
             seed: Of the randomised decompositions.
         """
-        texts, projections = {}, {}
+        texts, projections, vectors = {}, {}, {}
         for column in columns:
             if column.modality == "text":
                 text = TextFeatures.fit(frame[column.name], max_text_features)
@@ -76,13 +78,16 @@ class TreeFeatures:
             elif column.modality == "image":
                 descriptors = images.of(frame[column.name])
                 projections[column.name] = Projection.fit_dense(descriptors, image_components, seed)
+            elif column.modality == "vector":
+                rows = frame[column.name].to_numpy()
+                vectors[column.name] = Projection.fit_dense(rows, text_components, seed)
         tabular = TabularFeatures.fit(frame, [c for c in columns if c.modality == "tabular"], MAX_LEVELS)
-        matrix = cls(columns, tabular, texts, projections).transform(frame, images)
+        matrix = cls(columns, tabular, texts, projections, vectors).transform(frame, images)
         varying = [
             n for n, values in enumerate(matrix.T) if len(np.unique(values)) > 1
         ]  # NaN counts as one value
         # one feature must be left to grow trees on, though none can be grown on a constant
-        return cls(columns, tabular, texts, projections, varying or [matrix.shape[1] - 1])
+        return cls(columns, tabular, texts, projections, vectors, varying or [matrix.shape[1] - 1])
 
     @property
     def categorical(self) -> list[bool]:
@@ -102,6 +107,7 @@ class TreeFeatures:
             length = frame[name].str.len_chars().cast(pl.Float64).fill_null(float("nan"))
             blocks += [projection(text.matrix(frame[name])), length.to_numpy()[:, None]]
         blocks += [projection(images.of(frame[name])) for name, projection in self._images.items()]
+        blocks += [projection(frame[name].to_numpy()) for name, projection in self._vectors.items()]
         blocks.append(np.zeros((len(frame), 1)))
         matrix = np.concatenate(blocks, axis=1)
         return matrix if self._varying is None else matrix[:, self._varying]
@@ -119,19 +125,23 @@ class TreeFeatures:
         arrays: dict[str, NDArray[Any]] = {}
         for number, (text, projection) in enumerate(self._texts.values()):
             arrays |= prefixed(f"text/{number}", text.arrays() | projection.arrays())
-        for number, projection in enumerate(self._images.values()):
-            arrays |= prefixed(f"image/{number}", projection.arrays())
+        for part, columns in (("image", self._images), ("vector", self._vectors)):
+            for number, projection in enumerate(columns.values()):
+                arrays |= prefixed(f"{part}/{number}", projection.arrays())
         return arrays
 
     @classmethod
     def from_saved(cls, saved: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Make it again from what ``to_json`` and ``arrays`` gave."""
         columns = [Column.model_validate(column) for column in saved["columns"]]
-        names = {m: [c.name for c in columns if c.modality == m] for m in ("image", "text")}
+        names = {m: [c.name for c in columns if c.modality == m] for m in ("image", "text", "vector")}
         texts = {}
         for number, name in enumerate(names["text"]):
             own = below(f"text/{number}", arrays)
             texts[name] = (TextFeatures(own), Projection(own))
-        images = {name: Projection(below(f"image/{n}", arrays)) for n, name in enumerate(names["image"])}
+        images, vectors = (
+            {name: Projection(below(f"{part}/{n}", arrays)) for n, name in enumerate(names[part])}
+            for part in ("image", "vector")
+        )
         tabular = TabularFeatures.from_json([c for c in columns if c.modality == "tabular"], saved["levels"])
-        return cls(columns, tabular, texts, images, saved["varying"])
+        return cls(columns, tabular, texts, images, vectors, saved["varying"])

@@ -26,6 +26,7 @@ KINDS = {
     "kind": (ColumnType.CATEGORICAL, "tabular", pl.String),
     "fresh": (ColumnType.BOOLEAN, "tabular", pl.String),
     "day": (ColumnType.DATETIME, "tabular", pl.Datetime),
+    "sense": (ColumnType.TEXT, "vector", pl.Array(pl.Float32, 3)),
 }
 ALL = [Column(name=name, type=kind, modality=modality) for name, (kind, modality, _) in KINDS.items()]
 VALUES = {
@@ -35,6 +36,7 @@ VALUES = {
     "kind": ["a", "b", None, "a"],
     "fresh": ["yes", "no", None, "yes"],
     "day": [datetime(2024, 1, 31, 23), datetime(1999, 7, 1), None, datetime(2024, 6, 15)],  # noqa: DTZ001
+    "sense": [[1.0, 0.0, 2.0], [-1.0, 0.5, 2.0], None, [0.0, 0.1, 2.0]],
 }
 
 
@@ -176,3 +178,14 @@ def test_a_gap_stays_a_gap_for_trees(images):
     matrix = trees(TRAIN, ALL, images).transform(table(words=["red"]), images)
     texts = np.isfinite(matrix[0])
     assert 0 < texts.sum() < matrix.shape[1]
+
+
+def test_vectors_are_as_long_as_a_text_for_a_line_and_lie_along_where_they_differ_for_trees(images):
+    columns = [ALL[6]]
+    rows = dense(linear(TRAIN, columns, images).transform(TRAIN, images))
+    known = ~TRAIN["sense"].is_null().to_numpy()
+    assert np.square(rows[known, 1:4]).sum(axis=1).mean() == pytest.approx(1, abs=1e-5)
+    assert rows[~known, 1:4].tolist() == [[0, 0, 0]] * 5
+    assert np.array_equal(rows[:, 4], ~known)
+    first = trees(TRAIN, columns, images).transform(TRAIN, images)[known][:, 0]
+    assert first[0] - first[1] == pytest.approx(np.hypot(2, 0.5), abs=0.1)

@@ -17,36 +17,26 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from support.encoders import PLACES, change_json, tiny_encoder
+from support.encoders import PLACES, again, change_json, tiny_encoder, tiny_static, vectors_of
 from support.trainer_jobs import train
 from trainer.checkpoint import Checkpoints
 from trainer.errors import DataError, ModelError
 from trainer.features.saved import below
-from trainer.models.multimodal import predict
+from trainer.models.multimodal import companions, predict
 from trainer.models.multimodal.batches import gather
+from trainer.models.multimodal.encoders import read_encoder
 from trainer.models.multimodal.export import export
 from trainer.models.multimodal.features import Features
-from trainer.models.multimodal.huggingface import ARCHITECTURES
 from trainer.models.multimodal.pretrained import find_encoder
-from trainer.models.multimodal.sentences import LENGTHS, SentenceEncoder
 from trainer.models.multimodal.state import Running
 from trainer.models.multimodal.texts import build_text_cache
+from trainer.models.multimodal.transformer import LENGTHS
+from trainer.models.multimodal.transformer_network import ARCHITECTURES
 from trainer.reporter import SilentReporter
 
 CPU = torch.device("cpu")
 WORDS = ["red", "green", "blue", "thing", "of", "colour"]
 QUICK = {"width": 16, "steps_per_epoch": 4, "text_features": 200, "companions": False}
-
-
-def vectors_of(encoder, texts):
-    found = np.full((len(texts), encoder.features), np.nan, np.float32)
-    for numbers, vectors in encoder.describe(texts, CPU):
-        found[numbers] = vectors
-    return found
-
-
-def again(encoder):
-    return SentenceEncoder.from_saved(json.loads(json.dumps(encoder.to_json())), encoder.arrays())
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +46,16 @@ def made(tmp_path_factory):
 
 @pytest.fixture
 def folder(made, tmp_path):
-    """A tiny encoder to spoil, alone in its folder."""
+    """A tiny transformer to spoil, alone in its folder."""
     return shutil.copytree(made, tmp_path / "pretrained" / "tiny")
+
+
+@pytest.fixture(params=["transformer", "static"])
+def either(request, tmp_path):
+    """An encoder of each kind in turn, alone in its folder."""
+    if request.param == "static":
+        return tiny_static(tmp_path / "pretrained" / "tiny", WORDS)
+    return request.getfixturevalue("folder")
 
 
 @pytest.fixture
@@ -71,7 +69,7 @@ def no_network(monkeypatch):
 
 @pytest.mark.parametrize("model_type", ARCHITECTURES)
 def test_every_architecture_is_read_and_made_again_without_the_network(tmp_path, no_network, model_type):
-    encoder = SentenceEncoder.load(tiny_encoder(tmp_path / model_type, WORDS, model_type))
+    encoder = read_encoder(tiny_encoder(tmp_path / model_type, WORDS, model_type))
     texts = ["red thing", "", "a word that is not known", "blue " * 100]
     found = vectors_of(encoder, texts)
     assert np.square(found).mean(axis=1) == pytest.approx(np.ones(4), abs=1e-5)
@@ -83,7 +81,7 @@ def test_every_architecture_is_read_and_made_again_without_the_network(tmp_path,
 def test_a_texts_vector_is_the_mean_of_its_own_tokens_alone(folder):
     from transformers import AutoModel
 
-    encoder, text = SentenceEncoder.load(folder), "red thing of colour"
+    encoder, text = read_encoder(folder), "red thing of colour"
     tokens = torch.tensor([encoder._tokenizer.encode(text).ids])
     network = AutoModel.from_pretrained(folder, local_files_only=True).eval()
     with torch.inference_mode():
@@ -91,13 +89,14 @@ def test_a_texts_vector_is_the_mean_of_its_own_tokens_alone(folder):
     for kind, pooled in (("mean", own.mean(dim=1)), ("cls", own[:, 0])):
         change_json(folder / "1_Pooling" / "config.json", pooling_mode_cls_token=kind == "cls")
         expected = torch.nn.functional.normalize(pooled).numpy() * 4
-        assert vectors_of(SentenceEncoder.load(folder), [text]) == pytest.approx(expected, abs=1e-5)
+        assert vectors_of(read_encoder(folder), [text]) == pytest.approx(expected, abs=1e-5)
 
 
-def test_a_texts_vector_is_the_same_bits_in_any_company(made):
-    chance, encoder = random.Random(1), SentenceEncoder.load(made)
+def test_a_texts_vector_is_the_same_bits_in_any_company(either):
+    chance, encoder = random.Random(1), read_encoder(either)
     texts = [" ".join(chance.choices(WORDS, k=chance.randrange(1, PLACES))) for _ in range(300)]
     together = vectors_of(encoder, texts)
+    assert np.array_equal(vectors_of(again(encoder), texts), together)
     chance.shuffle(order := list(range(300)))
     assert np.array_equal(vectors_of(encoder, [texts[number] for number in order]), together[order])
     for number in range(20):
@@ -116,7 +115,7 @@ def test_a_texts_vector_is_the_same_bits_in_any_company(made):
 )
 def test_a_text_is_cut_to_what_the_encoder_was_made_for(folder, name, said, tokens):
     change_json(folder / name, **said)
-    encoder = SentenceEncoder.load(folder)
+    encoder = read_encoder(folder)
     fits, too_long = "red " * (tokens - 2), "red " * (tokens - 2) + "blue"
     shorter = "red " * (tokens - 3)
     found = vectors_of(encoder, [fits, too_long, shorter])
@@ -127,7 +126,7 @@ def test_a_text_is_cut_to_what_the_encoder_was_made_for(folder, name, said, toke
 def test_padding_never_exceeds_what_the_network_has_positions_for(tmp_path):
     # 40 places lie between two of the lengths that texts are padded to
     assert PLACES not in LENGTHS
-    encoder = SentenceEncoder.load(tiny_encoder(tmp_path / "tiny", WORDS))
+    encoder = read_encoder(tiny_encoder(tmp_path / "tiny", WORDS))
     assert np.isfinite(vectors_of(encoder, ["red " * 100])).all()
 
 
@@ -168,14 +167,14 @@ def written(name, content):
 def test_a_broken_encoder_is_told(folder, spoil, said):
     spoil(folder)
     with pytest.raises(DataError, match=f"PRETRAINED_URI: tiny holds.*{said}"):
-        SentenceEncoder.load(folder)
+        read_encoder(folder)
 
 
 def test_a_tokenizer_that_knows_more_tokens_than_the_network_is_told(folder, tmp_path):
     more = tiny_encoder(tmp_path / "more", [*WORDS, "another"])
     shutil.copy(more / "tokenizer.json", folder)
     with pytest.raises(DataError, match=r"tokenizer.json knows 63 tokens, model.safetensors 62"):
-        SentenceEncoder.load(folder)
+        read_encoder(folder)
 
 
 def test_code_that_comes_with_an_encoder_is_not_run(folder):
@@ -187,7 +186,7 @@ def test_code_that_comes_with_an_encoder_is_not_run(folder):
         _attn_implementation="somebody/kernels",
         use_kernels=True,
     )
-    assert vectors_of(SentenceEncoder.load(folder), ["red"]).shape == (1, 16)
+    assert vectors_of(read_encoder(folder), ["red"]).shape == (1, 16)
 
 
 @pytest.mark.parametrize(
@@ -208,20 +207,25 @@ def test_a_folder_without_an_encoder_says_why(folder, spoil, said, tmp_path):
     assert re.search(said, why)
 
 
-def test_of_an_s3_folder_only_the_encoders_files_are_fetched(folder, tmp_path, s3_url):
+def test_of_an_s3_folder_only_the_encoders_files_are_fetched(tmp_path, s3_url):
+    here = tmp_path / "pretrained"
+    tiny_encoder(here / "tiny", WORDS)
+    tiny_static(here / "table", WORDS, "nested")
     client = boto3.client("s3")
-    for name in ("config.json", "tokenizer.json", "model.safetensors"):
-        client.upload_file(str(folder / name), "test-bucket", f"p/tiny/{name}")
-    for name in ("resnet18.pth", "tiny/pytorch_model.bin", "tiny/onnx/model.onnx"):
+    wanted = sorted(str(path.relative_to(here)) for path in here.rglob("*") if path.is_file())
+    for name in wanted:
+        client.upload_file(str(here / name), "test-bucket", f"p/{name}")
+    for name in (
+        "resnet18.pth",
+        "tiny/pytorch_model.bin",
+        "tiny/onnx/model.onnx",
+        "table/0_StaticEmbedding/old.bin",
+    ):
         client.put_object(Bucket="test-bucket", Key=f"p/{name}", Body=b"big")
-    found, _ = find_encoder(f"{s3_url}/p", tmp_path / "here")
-    assert sorted(path.name for path in found.iterdir()) == [
-        "config.json",
-        "model.safetensors",
-        "tokenizer.json",
-    ]
-    assert [path.name for path in (tmp_path / "here").iterdir()] == ["tiny"]
-    assert SentenceEncoder.load(found).name == "tiny"
+    there = tmp_path / "there"
+    found, _ = find_encoder(f"{s3_url}/p", there)
+    assert sorted(str(path.relative_to(there)) for path in there.rglob("*") if path.is_file()) == wanted
+    assert {read_encoder(found).name, read_encoder(there / "tiny").name} == {"table", "tiny"}
 
 
 def write_table(folder, rows):
@@ -261,11 +265,11 @@ def colours(tmp_path):
     return write_table(tmp_path / "colours", rows)
 
 
-def test_training_tells_the_encoder_and_another_process_predicts_the_same(colours, folder, no_network):
+def test_training_tells_the_encoder_and_another_process_predicts_the_same(colours, either, no_network):
     columns = ("remark", "other", "kind")
-    data, report, artifacts = learn(colours, folder.parent, columns=columns, params={"networks": 2})
+    data, report, artifacts = learn(colours, either.parent, columns=columns, params={"networks": 2})
     assert "text: sentence encoder tiny as it is, beside n-grams" in report.notes
-    shutil.rmtree(folder)  # the artifacts are enough
+    shutil.rmtree(either)  # the artifacts are enough
     val = data.frame[data.split.val]
     fitted = json.loads(json.dumps(artifacts.preprocessing))
     assert np.array_equal(artifacts.predict(val), predict.predict(fitted, artifacts.state_dict, val, None))
@@ -274,18 +278,30 @@ def test_training_tells_the_encoder_and_another_process_predicts_the_same(colour
     assert alone == pytest.approx(artifacts.predict(one), abs=1e-6)
 
 
-def test_a_table_whose_texts_are_all_missing_is_predicted_by_the_learnt_code(colours, folder):
-    data, _, artifacts = learn(colours, folder.parent)
+def test_companions_see_the_vectors_too(colours, tmp_path, monkeypatch):
+    monkeypatch.setattr(companions, "NAMES", ("linear_baseline",))  # trees take long to grow
+    place = tiny_static(tmp_path / "pretrained" / "tiny", WORDS).parent
+    columns = ("remark", "other", "kind")
+    data, _, artifacts = learn(colours, place, columns=columns, params={"companions": True})
+    fitted = json.loads(json.dumps(artifacts.preprocessing))
+    seen = [column["name"] for column in fitted["companions"]["linear_baseline"]["features"]["columns"]]
+    assert sorted(seen) == sorted([*columns, "remark\x1fvector", "other\x1fvector"])
+    val = data.frame[data.split.val]
+    assert np.array_equal(artifacts.predict(val), predict.predict(fitted, artifacts.state_dict, val, None))
+
+
+def test_a_table_whose_texts_are_all_missing_is_predicted_by_the_learnt_code(colours, either):
+    data, _, artifacts = learn(colours, either.parent)
     nothing = data.frame.clear(5)
     found = predict.predict(artifacts.preprocessing, artifacts.state_dict, nothing, None)
     assert np.isfinite(found).all()
     assert np.ptp(found, axis=0) == pytest.approx(np.zeros(3), abs=1e-6)
 
 
-def test_a_column_without_any_text_breaks_nothing(tmp_path, folder):
+def test_a_column_without_any_text_breaks_nothing(tmp_path, either):
     rows = [{"remark": "", "size": number, "label": "ab"[number % 2]} for number in range(40)]
     data, report, artifacts = learn(
-        write_table(tmp_path / "t", rows), folder.parent, columns=("remark", "size")
+        write_table(tmp_path / "t", rows), either.parent, columns=("remark", "size")
     )
     assert np.isfinite(report.history[-1].val_loss)
     new = data.frame.with_columns(remark=data.frame["remark"].fill_null("a text after all"))
@@ -302,8 +318,9 @@ def test_texts_are_described_as_far_as_they_are_read(tmp_path, folder):
 
 
 @pytest.mark.parametrize("used", [True, False])
-def test_the_exported_program_takes_the_encoders_vectors(colours, folder, tmp_path, used):
-    data, _, artifacts = learn(colours, folder.parent if used else None, columns=("remark", "kind"))
+def test_the_exported_program_takes_the_encoders_vectors(colours, tmp_path, used):
+    place = tiny_static(tmp_path / "pretrained" / "tiny", WORDS).parent if used else None
+    data, _, artifacts = learn(colours, place, columns=("remark", "kind"))
     program = export(artifacts.preprocessing, artifacts.state_dict).module()
     saved = Features.from_saved(artifacts.preprocessing["features"], below("features", artifacts.state_dict))
     cache, _ = saved.decode(data.frame, None, tmp_path / "again")
@@ -348,18 +365,18 @@ class StopsInEpochThree(SilentReporter):
             raise OSError("stopped")
 
 
-def test_a_stopped_training_goes_on_with_the_same_encoder_alone(colours, folder, tmp_path, monkeypatch):
-    _, _, whole = learn(colours, folder.parent, EPOCHS="5")
+def test_a_stopped_training_goes_on_with_the_same_encoder_alone(colours, either, tmp_path, monkeypatch):
+    _, _, whole = learn(colours, either.parent, EPOCHS="5")
     monkeypatch.setattr(Checkpoints, "due", lambda _: True)
     restored, restore = [], Running.load_state_dict
     monkeypatch.setattr(Running, "load_state_dict", lambda *given: [restore(*given), restored.append(1)])
 
     def stop():
         with pytest.raises(ModelError, match="stopped"):
-            learn(colours, folder.parent, EPOCHS="5", reporter=StopsInEpochThree())
+            learn(colours, either.parent, EPOCHS="5", reporter=StopsInEpochThree())
 
     stop()
-    _, _, resumed = learn(colours, folder.parent, EPOCHS="5")
+    _, _, resumed = learn(colours, either.parent, EPOCHS="5")
     assert restored
     assert {name: array.tobytes() for name, array in resumed.state_dict.items()} == {
         name: array.tobytes() for name, array in whole.state_dict.items()
@@ -367,8 +384,8 @@ def test_a_stopped_training_goes_on_with_the_same_encoder_alone(colours, folder,
     (colours / "checkpoint.pt").unlink()
     stop()
     restored.clear()
-    weights(lambda state: {name: -array for name, array in state.items()})(folder)
-    learn(colours, folder.parent, EPOCHS="5")
+    weights(lambda state: {name: -array for name, array in state.items()})(either)
+    learn(colours, either.parent, EPOCHS="5")
     learn(colours, None, EPOCHS="5")
     assert not restored
 
@@ -410,16 +427,26 @@ def test_a_job_without_texts_needs_no_encoder(colours, tmp_path):
     assert not any(note.startswith("text") for note in report.notes)
 
 
-def test_where_the_library_is_missing_a_note_or_an_error_says_what_to_install(colours, folder, monkeypatch):
-    data, _, artifacts = learn(colours, folder.parent)
-    monkeypatch.setitem(sys.modules, "transformers", None)
-    install = r"install 'triptych\[trainer-sentences\]'"
-    _, report, plain = learn(colours, folder.parent)
-    assert any("tiny needs the extra trainer-sentences" in note for note in report.notes)
+@pytest.mark.parametrize(
+    ("make", "library", "extra"),
+    [
+        (tiny_encoder, "transformers", "trainer-sentences"),
+        (tiny_static, "tokenizers", "trainer-static-embeddings"),
+    ],
+)
+def test_where_the_library_is_missing_a_note_or_an_error_says_what_to_install(
+    colours, tmp_path, monkeypatch, make, library, extra
+):
+    place = make(tmp_path / "pretrained" / "tiny", WORDS).parent
+    data, _, artifacts = learn(colours, place)
+    monkeypatch.setitem(sys.modules, library, None)
+    said = rf"the sentence encoder tiny needs the extra {extra} \(pip install 'triptych\[{extra}\]'\)"
+    _, report, plain = learn(colours, place)
+    assert any(re.search(said, note) for note in report.notes)
     assert plain.preprocessing["encoder"] is None
-    with pytest.raises(DataError, match=f"PRETRAINED is required, but the sentence encoder tiny.*{install}"):
-        learn(colours, folder.parent, PRETRAINED="required")
-    with pytest.raises(DataError, match=f"reads text by the sentence encoder tiny: .*{install}"):
+    with pytest.raises(DataError, match=f"PRETRAINED is required, but {said}"):
+        learn(colours, place, PRETRAINED="required")
+    with pytest.raises(DataError, match=said):
         predict.predict(artifacts.preprocessing, artifacts.state_dict, data.frame, None)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import polars as pl
 
+from contracts.schema import ColumnType
 from trainer.columns import Column
 from trainer.features.saved import below, prefixed
 from trainer.features.text import TextFeatures
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
     from trainer.inputs import ImageFolder
 
 NO_VECTORS = TextCache()  # where there is no sentence encoder
+
+
+def vector_column(text: str) -> Column:
+    """Name the column that holds a text column's vectors, as no table names one."""
+    return Column(name=f"{text}\x1fvector", type=ColumnType.TEXT, modality="vector")
 
 
 class Features:
@@ -113,6 +119,17 @@ class Features:
             reals,
             codes,
         )
+
+    def with_vectors(self, frame: pl.DataFrame, texts: TextCache) -> pl.DataFrame:
+        """Put beside each text column of some rows a column of its vectors, NaN where it is missing; none without an encoder."""
+        if not texts.vectors.shape[1]:
+            return frame
+        added = []
+        for name, features in self._texts.items():
+            vectors = texts.vectors[texts.numbers(features.read(frame[name]))]
+            vectors[frame[name].is_null().to_numpy()] = np.nan
+            added.append(pl.Series(vector_column(name).name, vectors))
+        return frame.with_columns(added)
 
     def shapes(self, encoded: Encoded) -> Shapes:
         """Give what decides the network's size."""

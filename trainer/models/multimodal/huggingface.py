@@ -1,138 +1,72 @@
-"""Encoders in the Hugging Face layout: which are read, by the transformers library, which is imported here alone."""
+"""The layout in which sentence encoders are published: the files that are read, and tokenizers."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import nn
-
-from trainer.models.multimodal.backbones import import_torchvision
-
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import ModuleType
 
-LIBRARY, EXTRA = "transformers", "trainer-sentences"
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
 NEEDED = (CONFIG, TOKENIZER, WEIGHTS)
-# What the sentence-transformers library writes beside them: how long a text may be, how tokens become one vector
-TOKENIZER_CONFIG, LENGTH, POOLING = (
+# What the sentence-transformers library writes: what an encoder is made of, how long a text may be, how tokens become one
+# vector; and where it may put a table of tokens' vectors
+MODULES, TOKENIZER_CONFIG, LENGTH, POOLING, STATIC = (
+    "modules.json",
     "tokenizer_config.json",
     "sentence_bert_config.json",
     "1_Pooling/config.json",
+    "0_StaticEmbedding",
 )
-FILES = (*NEEDED, TOKENIZER_CONFIG, LENGTH, POOLING)
-# Others may be no encoders of text, or bring code of their own
-ARCHITECTURES = (
-    "albert",
-    "bert",
-    "camembert",
-    "distilbert",
-    "electra",
-    "modernbert",
-    "mpnet",
-    "roberta",
-    "xlm-roberta",
+FILES = (
+    *NEEDED,
+    MODULES,
+    TOKENIZER_CONFIG,
+    LENGTH,
+    POOLING,
+    f"{STATIC}/{TOKENIZER}",
+    f"{STATIC}/{WEIGHTS}",
 )
-# What a config may say that would have the library look for code elsewhere, or weights be other than they are
-IGNORED = ("auto_map", "attn_implementation", "quantization_config", "dtype", "torch_dtype", "model_type")
 
 
-def is_installed() -> bool:
-    """Tell whether the library is there that makes encoders; it is not imported, which takes seconds."""
-    return importlib.util.find_spec(LIBRARY) is not None
+def lacking(folder: Path) -> list[str]:
+    """Name the files without which a folder holds no encoder of any kind."""
+    if (folder / STATIC).is_dir():
+        needed = [f"{STATIC}/{TOKENIZER}", f"{STATIC}/{WEIGHTS}"]
+    else:
+        # a table of vectors has nothing to configure
+        needed = [TOKENIZER, WEIGHTS] if (folder / MODULES).is_file() else [*NEEDED]
+    return [name for name in needed if not (folder / name).is_file()]
 
 
-def what_to_install() -> str:
-    """Name it for a person."""
-    return f"the extra {EXTRA} (pip install 'triptych[{EXTRA}]')"
-
-
-def read_network(folder: Path, config: dict[str, Any]) -> nn.Module:
-    """Make the network of a folder with its weights, without a layer for another task.
-
-    Args:
-        folder: Holds WEIGHTS.
-        config: What CONFIG holds.
+def read_json(file: Path) -> Any:
+    """Give what a JSON file holds, an empty object where there is none.
 
     Raises:
-        ValueError: It is no network of ARCHITECTURES, or lacks weights; the library raises others.
+        ValueError: It is not JSON.
     """
-    network, said = _transformers().AutoModel.from_pretrained(
-        folder,
-        config=_config(config),
-        dtype=torch.float32,
-        local_files_only=True,
-        trust_remote_code=False,
-        use_safetensors=True,
-        output_loading_info=True,
-    )
-    lacking = sorted(name for name in said["missing_keys"] if not name.startswith("pooler."))
-    if lacking:
-        raise ValueError(f"{WEIGHTS} lacks {len(lacking)} arrays, e.g. {lacking[0]}")
-    return _without_pooler(network)
+    if not file.is_file():
+        return {}
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{file.name}: {error}") from error
 
 
-def make_network(config: dict[str, Any]) -> nn.Module:
-    """Make a network with random weights."""
-    library = _transformers()
-    return _without_pooler(
-        library.AutoModel.from_config(_config(config), trust_remote_code=False, dtype=torch.float32)
-    )
+def make_tokenizer(tokenizer: str, most: int | None) -> Any:
+    """Make a tokenizer of what TOKENIZER holds, which does not pad.
 
-
-def make_tokenizer(tokenizer: str) -> Any:
-    """Make a tokenizer of what TOKENIZER holds, which neither pads nor cuts as yet."""
-    from tokenizers import Tokenizer  # noqa: PLC0415 - as below
+    Args:
+        tokenizer: The JSON.
+        most: Tokens after which a text is cut; None: never.
+    """
+    from tokenizers import Tokenizer  # noqa: PLC0415 - only for jobs with an encoder
 
     made = Tokenizer.from_str(tokenizer)
     made.no_padding()
-    made.no_truncation()
+    if most is None:
+        made.no_truncation()
+    else:
+        made.enable_truncation(most)
     return made
-
-
-def _config(config: dict[str, Any]) -> Any:
-    if config.get("model_type") not in ARCHITECTURES:
-        raise ValueError(
-            f"model_type {config.get('model_type')!r} in {CONFIG} is none of {', '.join(ARCHITECTURES)}"
-        )
-    plain = {n: value for n, value in config.items() if n not in IGNORED and not n.startswith("_")}
-    return _transformers().AutoConfig.for_model(config["model_type"], **plain)
-
-
-def _without_pooler(network: nn.Module) -> nn.Module:
-    # a layer over the first token, for another task: not used here, and random where the file has none
-    if hasattr(network, "pooler"):
-        network.pooler = None  # type: ignore[assignment]
-    return network
-
-
-def places(network: nn.Module) -> int:
-    """Give the most tokens that the network has positions for."""
-    most: int = network.config.max_position_embeddings  # type: ignore[union-attr, assignment]
-    for name, part in network.named_modules():
-        if name.endswith("position_embeddings") and isinstance(part, nn.Embedding):
-            # RoBERTa and its kin begin to count after the number that means padding
-            most = min(most, part.num_embeddings - (0 if part.padding_idx is None else part.padding_idx + 1))
-    return most
-
-
-def read_json(file: Path) -> dict[str, Any]:
-    """Give what a JSON file holds, nothing where there is none."""
-    if not file.is_file():
-        return {}
-    read: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return read
-
-
-def _transformers() -> ModuleType:
-    import_torchvision()  # which the library imports, without the care it takes
-    import transformers  # noqa: PLC0415 - seconds, and only for encoders
-
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    module: ModuleType = transformers
-    return module

@@ -13,13 +13,13 @@ from trainer.features.saved import below
 from trainer.models.multimodal.backbones import build_backbone
 from trainer.models.multimodal.batches import Shapes
 from trainer.models.multimodal.companions import blend, predict_companions
+from trainer.models.multimodal.encoders import encoder_from_saved
 from trainer.models.multimodal.evaluation import choose_device
 from trainer.models.multimodal.features import NO_VECTORS, Features
 from trainer.models.multimodal.network import Network
 from trainer.models.multimodal.prepare import Frozen
 from trainer.models.multimodal.presets import Architecture
 from trainer.models.multimodal.result import ensemble
-from trainer.models.multimodal.sentences import SentenceEncoder
 from trainer.models.multimodal.texts import build_text_cache
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from trainer.inputs import ImageFolder
+    from trainer.models.multimodal.sentences import SentenceEncoder
 
 
 def predict(
@@ -58,7 +59,8 @@ def predict(
         encoded = features.encode(frame, cache, texts)
         placed = [network.to(device, memory_format=torch.channels_last) for network in networks]  # type: ignore[call-overload]
         own = ensemble(placed, encoded, np.arange(len(encoded)), device)
-    others = predict_companions(fitted["companions"], below("companions", state), frame, images, own.shape[1])
+        seen = features.with_vectors(frame, texts)
+    others = predict_companions(fitted["companions"], below("companions", state), seen, images, own.shape[1])
     return blend([own, *others], fitted["weights"])
 
 
@@ -87,10 +89,10 @@ def load_encoder(fitted: Mapping[str, Any], state: Mapping[str, NDArray[Any]]) -
     """Make the sentence encoder again, where there was one.
 
     Raises:
-        DataError: The library it needs is not installed.
+        LibraryMissing: The library it needs is not installed.
     """
     saved = fitted.get("encoder")  # artifacts of before there were any lack it
-    return None if saved is None else SentenceEncoder.from_saved(saved, below("encoder", state))
+    return None if saved is None else encoder_from_saved(saved, below("encoder", state))
 
 
 def _part(state: Mapping[str, NDArray[Any]], part: str) -> dict[str, torch.Tensor]:

@@ -17,11 +17,11 @@ from trainer.errors import DataError
 from trainer.models.multimodal.backbones import TORCHVISION
 from trainer.models.multimodal.batches import put, to_pixels
 from trainer.models.multimodal.branches import Standardise
+from trainer.models.multimodal.encoders import read_encoder
 from trainer.models.multimodal.features import NO_VECTORS, Features
-from trainer.models.multimodal.huggingface import is_installed, what_to_install
 from trainer.models.multimodal.presets import Architecture
 from trainer.models.multimodal.pretrained import find_encoder, find_weights, load_pretrained
-from trainer.models.multimodal.sentences import SentenceEncoder
+from trainer.models.multimodal.sentences import LibraryMissing
 from trainer.models.multimodal.texts import build_text_cache
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from trainer.models.multimodal.network import Network
     from trainer.models.multimodal.params import Params
     from trainer.models.multimodal.presets import Settings
+    from trainer.models.multimodal.sentences import SentenceEncoder
     from trainer.models.multimodal.texts import TextCache
     from trainer.results import TrainParams
 
@@ -199,11 +200,13 @@ def _find_encoder(params: TrainParams[Params], *, has_images: bool) -> tuple[Sen
         why = "PRETRAINED_URI is not set"
     else:
         place, why = find_encoder(spec.pretrained_uri, params.workdir / "inputs" / "pretrained")
-        if place is not None and is_installed():
-            encoder = SentenceEncoder.load(place)
-            return encoder, f"text: sentence encoder {encoder.name} as it is, beside n-grams"
         if place is not None:
-            why = f"the sentence encoder {place.name} needs {what_to_install()}"
+            try:
+                encoder = read_encoder(place)
+            except LibraryMissing as missing:
+                why = str(missing)
+            else:
+                return encoder, f"text: sentence encoder {encoder.name} as it is, beside n-grams"
     if spec.pretrained == "required" and (place is not None or not has_images):
         raise DataError(f"PRETRAINED is required, but {why}")
     return None, f"{without} ({why})" if spec.pretrained_uri else without

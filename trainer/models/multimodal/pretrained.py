@@ -84,7 +84,7 @@ def find_encoder(uri: str, folder: Path) -> tuple[Path | None, str]:
     )
     why = f"{uri} holds no folder with {', '.join(huggingface.NEEDED)}"
     for place in sorted(path for path in local.iterdir() if path.is_dir()):
-        lacking = [name for name in huggingface.NEEDED if not (place / name).is_file()]
+        lacking = huggingface.lacking(place)
         if not lacking:
             return place, ""
         if huggingface.CONFIG not in lacking:

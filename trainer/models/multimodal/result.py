@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +16,7 @@ from trainer.features.saved import prefixed
 from trainer.figures import log_loss
 from trainer.models.multimodal.companions import ALONE, train_blend
 from trainer.models.multimodal.evaluation import predict_log_probabilities
+from trainer.models.multimodal.features import vector_column
 from trainer.models.multimodal.network import Network
 from trainer.results import Artifacts, EpochRecord, TrainingReport
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
+    from trainer.data import Data
     from trainer.models.multimodal.batches import Encoded
     from trainer.models.multimodal.params import Params
     from trainer.models.multimodal.prepare import Prepared
@@ -52,11 +54,13 @@ def result(
     parts, guesses = ALONE, ALONE.answer(own, data.frame[val_rows])
     if settings.companions and params.process.first and time.monotonic() < params.deadline:
         params.reporter.phase(Phase.TRAINING, "a linear model and trees beside the networks")
-        parts, guesses = train_blend(params, own, class_weights=settings.class_weights)
+        its = replace(params, data=_with_vectors(data, prepared))
+        parts, guesses = train_blend(its, own, class_weights=settings.class_weights)
 
     def predict(frame: pl.DataFrame) -> NDArray[np.float32]:
         encoded = prepared.features.encode(frame, prepared.cache, prepared.texts)
-        return parts.answer(ensemble(networks, encoded, np.arange(len(encoded)), prepared.device), frame)
+        own = ensemble(networks, encoded, np.arange(len(encoded)), prepared.device)
+        return parts.answer(own, prepared.features.with_vectors(frame, prepared.texts))
 
     notes = list(prepared.notes)
     ran = len(history)
@@ -99,6 +103,15 @@ def result(
         predict=predict,
     )
     return report, artifacts
+
+
+def _with_vectors(data: Data, prepared: Prepared) -> Data:
+    """Give what companions train on: they see the encoder's vectors as well."""
+    if prepared.encoder is None:
+        return data
+    added = [vector_column(column.name) for column in data.columns if column.modality == "text"]
+    frame = prepared.features.with_vectors(data.frame, prepared.texts)
+    return replace(data, columns=[*data.columns, *added], frame=frame)
 
 
 def _arrays(state: Mapping[str, torch.Tensor]) -> dict[str, NDArray[np.generic]]:
