@@ -434,6 +434,21 @@ def test_leaving_the_page_closes_its_stream(page: Page, platform, running):
     platform.wait_until_no_stream(running)
 
 
+def test_a_page_in_the_background_leaves_connections_to_others_and_catches_up(page: Page, platform, running):
+    platform.emit(running, *fake_data.training_items(10, LABELS))
+    page.add_init_script("Object.defineProperty(document, 'hidden', { get: () => !window.inFront })")
+    page.goto(f"/jobs/{running}")
+    wait_for_connection(page, "paused")
+    wait_for_points(page, "loss", 0, 30)
+    platform.wait_until_no_stream(running)
+    values = {"loss": 1.5, "accuracy": 0.5}
+    point = {"split": "train", "step": 9999, "epoch": 20.0, "values": values}
+    platform.emit(running, {"kind": "point", "data": point})
+    page.evaluate("window.inFront = true; document.dispatchEvent(new Event('visibilitychange'))")
+    wait_for_connection(page, "live")
+    wait_for_points(page, "loss", 0, 31)
+
+
 def test_from_one_job_to_another_nothing_is_left_over(page: Page, platform, dataset, running):
     platform.emit(running, *fake_data.training_items(10, LABELS))
     other = platform.add_job(dataset, {"model": "multimodal", "name": "the other"})

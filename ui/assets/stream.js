@@ -7,7 +7,7 @@ window.triptych = window.triptych || {};
 
   const FIRST_WAIT = 500;  // ms, doubled with every failure
   const LONGEST_WAIT = 10000;
-  const HIDDEN_WAIT = 30000;  // a browser allows six connections to one origin: tabs in the background give theirs up
+  const HIDDEN_WAIT = 3000;  // ms; a browser allows six connections to one origin: tabs in the background give theirs up
   const PRESENT = 999999999999999;  // the server takes a number that a job has not reached for its newest
   const KINDS = ["point", "evaluation", "state", "artifact"];
 
@@ -81,22 +81,25 @@ window.triptych = window.triptych || {};
       if (timer === null && !closed) timer = setTimeout(open, after);
     }
 
+    function pause() {
+      if (ended || closed) return;
+      clearTimeout(timer);
+      timer = null;
+      if (source) source.close();
+      source = null;
+      handlers.connection("paused");
+    }
+
     function visibility() {
       clearTimeout(hiddenTimer);
-      if (document.hidden) {
-        hiddenTimer = setTimeout(function () {
-          if (source && !ended) {
-            source.close();
-            source = null;
-            handlers.connection("paused");
-          }
-        }, HIDDEN_WAIT);
-      } else if (!source && timer === null && !ended && !closed) open();
+      if (document.hidden) hiddenTimer = setTimeout(pause, HIDDEN_WAIT);
+      else if (!source && timer === null && !ended && !closed) open();
     }
 
     document.addEventListener("visibilitychange", visibility);
     handlers.connection("connecting");
-    open();
+    if (document.hidden) pause();  // opened in the background: six such tabs would leave the next one no connection to load by
+    else open();
     return {
       close: function () {
         closed = true;
