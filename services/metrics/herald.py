@@ -15,7 +15,7 @@ _MOST_WAITING = (
 )
 
 
-_PAUSE_SECONDS = 0.02  # between two round trips: each costs as much Python as a third of a callback
+_PAUSE_SECONDS = 0.02  # between two round trips: one for a single callback takes the interpreter 0.1 ms
 
 
 class Tells(Protocol):
