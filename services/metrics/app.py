@@ -17,7 +17,7 @@ from runtime.db import Database
 from runtime.loop import Loop
 from runtime.outbox import Outbox
 from runtime.telemetry import Telemetry
-from services.metrics import jobs
+from services.metrics import deletion
 from services.metrics.auth import Authenticator
 from services.metrics.endpoint import CallbackEndpoint
 from services.metrics.flood import FloodGate
@@ -97,7 +97,7 @@ class Service:
         """Raise NotFound where the job is another workspace's, or was deleted."""
         with self.db.read() as session:
             owners.require(session, job_id, workspace_id)
-            jobs.require(session, job_id)
+            deletion.require(session, job_id)
 
     def end_streams(self) -> None:
         """End every open stream; its viewer comes back to another process."""

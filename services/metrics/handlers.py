@@ -17,7 +17,7 @@ from contracts.events import (
     WorkAbandoned,
 )
 from runtime.db import now
-from services.metrics import items, jobs
+from services.metrics import deletion, items, jobs
 from services.metrics.publisher import News
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class Handlers:
         left = True
         while left:
             with work.checkpoint() as session:
-                left = jobs.forget(session, event.job_id, _DELETED_AT_ONCE)
+                left = deletion.forget(session, event.job_id, _DELETED_AT_ONCE)
         with work.finish():
             pass
 

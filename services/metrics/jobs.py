@@ -17,7 +17,6 @@ from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from runtime.db import now
-from runtime.errors import NotFound
 from services.metrics import items
 from services.metrics.models import Item, Job
 
@@ -87,15 +86,6 @@ _KNOWN = select(_ITEMS.c.job_id, _ITEMS.c.identity).where(
 )
 _TAKE_BACK = delete(_ITEMS).where(_ITEMS.c.job_id == bindparam("of_job"), _ITEMS.c.seq > bindparam("last"))
 # By SQLAlchemy's name of the dialect: `insert` of all dialects has no ON CONFLICT
-_DROP = delete(_ITEMS).where(
-    _ITEMS.c.job_id == bindparam("of_job"),
-    _ITEMS.c.seq.in_(
-        select(_ITEMS.c.seq)
-        .where(_ITEMS.c.job_id == bindparam("of_job"))
-        .order_by(_ITEMS.c.seq)
-        .limit(bindparam("most"))
-    ),
-)
 _MAKE = {
     "sqlite": sqlite.insert(_JOBS).on_conflict_do_nothing(),
     "postgresql": postgresql.insert(_JOBS).on_conflict_do_nothing(),
@@ -152,33 +142,6 @@ def move(job: LockedJob, state: str, reason: str = "", metrics: Mapping[str, flo
     if state in items.TERMINAL:
         job.ended_at = at
     return items.state(job.attempt, state, at, reason, metrics)
-
-
-def forget(session: Session, job_id: str, most: int) -> bool:
-    """Mark a job as deleted and delete some of its items. Its row stays, so that what is told of it late changes nothing.
-
-    Args:
-        session: A write transaction.
-        job_id: The job; whether anything was told of it does not matter.
-        most: Items to delete in this transaction.
-
-    Returns:
-        Whether items may be left.
-    """
-    job = lock(session, job_id)
-    job.state, job.reason, job.last_seq, job.heartbeat = items.DELETED, "", 0, None
-    append(session, job, [])
-    return session.connection().execute(_DROP, {"of_job": job_id, "most": most}).rowcount == most
-
-
-def require(session: Session, job_id: str) -> None:
-    """Let a job be looked at, unless it was deleted; of one that nobody reported there is simply nothing yet.
-
-    Raises:
-        NotFound: It was deleted.
-    """
-    if session.scalar(select(Job.state).where(Job.job_id == job_id)) == items.DELETED:
-        raise NotFound(f"There is no job {job_id!r}.")
 
 
 def append(session: Session, job: LockedJob, drafts: Sequence[Draft]) -> list[Numbered]:

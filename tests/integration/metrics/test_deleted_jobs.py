@@ -10,7 +10,7 @@ from integration.metrics.test_handlers import AGAIN, ENDED, FAILED, LAUNCHED, LO
 from sqlalchemy import func, select
 
 from contracts.events import JobDeleted
-from services.metrics import handlers, items, jobs
+from services.metrics import deletion, handlers, items
 from services.metrics.app import EXTENSION
 from services.metrics.history import Page
 from services.metrics.models import Item, Job
@@ -69,7 +69,7 @@ def test_news_that_come_late_or_twice_bring_nothing_back(handle, database, befor
 def test_a_deletion_that_was_cut_off_shows_nothing_and_goes_on(handle, app, client, database, monkeypatch):
     send(client, body(points=points(*range(10))))
     with database.write() as session:
-        assert jobs.forget(session, "j", 3)
+        assert deletion.forget(session, "j", 3)
     assert kept(database) == ("deleted", 8)
     assert client.get(PATHS[0].format("j")).status_code == 404
     assert send(client, body(points=points(11))).status_code == 409
