@@ -215,6 +215,13 @@ class JobEnded(Event):
     reason: str = ""
 
 
+class JobDeleted(Event):
+    """A job is gone, after its end or before its start; what is kept of it elsewhere may go too. Its id is never used again."""
+
+    NAME = "job.deleted.v1"
+    job_id: str
+
+
 class PredictionRequested(Event):
     """Someone wants a table predicted by a job's model; both are in the object store."""
 

@@ -27,6 +27,7 @@ TOPOLOGY: Final[dict[str, tuple[str, ...]]] = {
     "job.finished.v1": (API, LAUNCHER, METRICS),
     "job.lost.v1": (API, METRICS),
     "job.ended.v1": (METRICS,),
+    "job.deleted.v1": (METRICS,),
     "prediction.requested.v1": (PREDICTOR,),
     "prediction.finished.v1": (API,),
     "work.abandoned.v1": (API, METRICS),

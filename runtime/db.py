@@ -142,7 +142,8 @@ def _postgresql(url: str, pool_size: int) -> Engine:
 
 def _sqlite(url: str) -> Engine:
     Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
+    # The connection that was used last: its page cache is warm, where another's is stale after each write and read anew
+    engine = create_engine(url, pool_use_lifo=True, connect_args={"timeout": 30, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")
     def _pragmas(connection: Any, _record: Any) -> None:

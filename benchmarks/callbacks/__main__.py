@@ -10,6 +10,7 @@ callback is answered when its transaction is committed. Servers, each a process 
   and PostgreSQL with fsync: both wait for the disk before they answer.
 - `bare`: gunicorn with the same worker class, number of workers and threads, and a WSGI function that only verifies the signature and
   answers 204. It stores nothing; what it takes is what gunicorn, Python and the client cost.
+- `bare-sqlite`: the same, which also commits the point to SQLite (synchronous=FULL) by plain statements, and nothing else.
 - `mlflow`: an MLflow tracking server (SQLite store, one worker), POST /api/2.0/mlflow/runs/log-metric, one run a sender. It checks no
   signature, and its answer comes after a commit to SQLite with MLflow's own settings (synchronous=FULL is SQLite's default).
 

@@ -52,6 +52,16 @@ def bare(folder: Path, _options: argparse.Namespace) -> Iterator[Server]:
 
 
 @contextmanager
+def bare_sqlite(folder: Path, _options: argparse.Namespace) -> Iterator[Server]:
+    (port,) = free_ports(1)
+    command = [
+        sys.executable, "-m", "benchmarks.callbacks.bare", f"127.0.0.1:{port}", str(folder / "points.db")
+    ]  # fmt: skip
+    with server(command, f"http://127.0.0.1:{port}", folder) as running:
+        yield running
+
+
+@contextmanager
 def sqlite(folder: Path, _options: argparse.Namespace) -> Iterator[Server]:
     with ours(f"sqlite:///{folder}/metrics.db", folder) as running:
         yield running
@@ -78,7 +88,15 @@ def postgresql(folder: Path, _options: argparse.Namespace) -> Iterator[Server]:
 
 
 @contextmanager
-def ours(database_url: str, folder: Path) -> Iterator[Server]:
+def version(checkout: Path, folder: Path) -> Iterator[Server]:
+    """Serve another checkout's metrics service on SQLite, whose tables are this one's."""
+    code = {"PYTHONPATH": str(checkout.resolve()), "PYTHONSAFEPATH": "1"}  # and not the working folder's
+    with ours(f"sqlite:///{folder}/metrics.db", folder, **code) as running:
+        yield running
+
+
+@contextmanager
+def ours(database_url: str, folder: Path, **environment: str) -> Iterator[Server]:
     """Serve the metrics service on a database, with a Redis."""
     db = Database(database_url)
     migrate(db)
@@ -96,7 +114,7 @@ def ours(database_url: str, folder: Path) -> Iterator[Server]:
     }
     command = [sys.executable, "-m", "services.metrics", "--bind", f"127.0.0.1:{port}"]
     try:
-        with server(command, f"http://127.0.0.1:{port}", folder, **settings) as running:
+        with server(command, f"http://127.0.0.1:{port}", folder, **settings, **environment) as running:
             yield running
     finally:
         redis.kill()
@@ -153,4 +171,10 @@ def listens(origin: str) -> bool:
     return False
 
 
-START = {"bare": bare, "sqlite": sqlite, "postgresql": postgresql, "mlflow": mlflow}
+START = {
+    "bare": bare,
+    "bare-sqlite": bare_sqlite,
+    "sqlite": sqlite,
+    "postgresql": postgresql,
+    "mlflow": mlflow,
+}

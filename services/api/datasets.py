@@ -11,7 +11,8 @@ from sqlalchemy import delete as sql_delete
 from sqlalchemy import func, select
 from sqlalchemy.orm import load_only
 
-from contracts.events import DatasetDeleted, DatasetUploaded
+from contracts.events import DatasetDeleted, DatasetUploaded, JobDeleted
+from runtime import log
 from runtime.errors import Conflict, NotFound
 from runtime.paging import Order
 from services.api import predictions
@@ -170,7 +171,7 @@ def known(session: Session, ids: Collection[str]) -> set[str]:
 
 
 def delete(session: Session, outbox: Outbox, dataset_id: str) -> None:
-    """Delete a data set with its ended jobs, and tell ingest to remove their objects.
+    """Delete a data set with its ended jobs; tell ingest to remove their objects, and the metrics service what it keeps of them.
 
     Raises:
         NotFound: There is none by that id.
@@ -186,6 +187,9 @@ def delete(session: Session, outbox: Outbox, dataset_id: str) -> None:
     session.execute(sql_delete(JobStep).where(JobStep.job_id.in_(ids)))
     session.execute(sql_delete(Job).where(Job.id.in_(ids)))
     session.execute(sql_delete(Dataset).where(Dataset.id == dataset.id))
+    for job_id in ids:
+        with log.bound(job_id=job_id):
+            outbox.emit(session, JobDeleted(job_id=job_id))
     outbox.emit(session, DatasetDeleted(dataset_id=dataset_id, job_ids=ids))
 
 

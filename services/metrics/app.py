@@ -17,6 +17,7 @@ from runtime.db import Database
 from runtime.loop import Loop
 from runtime.outbox import Outbox
 from runtime.telemetry import Telemetry
+from services.metrics import deletion
 from services.metrics.auth import Authenticator
 from services.metrics.endpoint import CallbackEndpoint
 from services.metrics.flood import FloodGate
@@ -93,9 +94,10 @@ class Service:
         )
 
     def require_job(self, job_id: str, workspace_id: str) -> None:
-        """Raise NotFound where the job is another workspace's."""
+        """Raise NotFound where the job is another workspace's, or was deleted."""
         with self.db.read() as session:
             owners.require(session, job_id, workspace_id)
+            deletion.require(session, job_id)
 
     def end_streams(self) -> None:
         """End every open stream; its viewer comes back to another process."""

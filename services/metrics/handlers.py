@@ -1,4 +1,4 @@
-"""What the queue `metrics` tells of jobs: they are launched, and they may end without a word of their trainer."""
+"""What the queue `metrics` tells of jobs: they are launched, they may end without a word of their trainer, they are deleted."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contracts import topology
 from contracts.callback import Outcome
 from contracts.events import (
     PASSING,
+    JobDeleted,
     JobEnded,
     JobFinished,
     JobLaunched,
@@ -16,7 +17,7 @@ from contracts.events import (
     WorkAbandoned,
 )
 from runtime.db import now
-from services.metrics import items, jobs
+from services.metrics import deletion, items, jobs
 from services.metrics.publisher import News
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from services.metrics.items import Draft, Numbered
     from services.metrics.jobs import LockedJob
     from services.metrics.publisher import Publisher
+
+
+_DELETED_AT_ONCE = 1000  # items; SQLite's one writer was held for 21 ms by them, on a busy machine
 
 
 class Handlers:
@@ -45,6 +49,7 @@ class Handlers:
             JobFinished.NAME: self.finished,
             JobLost.NAME: self.lost,
             JobEnded.NAME: self.ended,
+            JobDeleted.NAME: self.deleted,
             WorkAbandoned.NAME: self.abandoned,
         }
 
@@ -94,6 +99,15 @@ class Handlers:
             job.launched = True
             new = _end(session, job, event.attempt, event.outcome.value, event.reason)
         self._tell(job, new)
+
+    def deleted(self, event: JobDeleted, work: Work) -> None:
+        """Delete a job's items, in transactions that callbacks of other jobs do not wait long for."""
+        left = True
+        while left:
+            with work.checkpoint() as session:
+                left = deletion.forget(session, event.job_id, _DELETED_AT_ONCE)
+        with work.finish():
+            pass
 
     def abandoned(self, event: WorkAbandoned, work: Work) -> None:
         """End a job that could not be launched; other abandoned work does not stop a trainer."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic_core import from_json
 from sqlalchemy import select
 
-from services.metrics.items import EVALUATION, POINT, TERMINAL, Numbered
+from services.metrics.items import DELETED, EVALUATION, OVER, POINT, Numbered
 from services.metrics.models import Item, Job
 from services.metrics.thinning import Digests, Thinner
 
@@ -46,14 +46,14 @@ class History:
         """Read items in the order of their numbers.
 
         Args:
-            job_id: The job; of one nobody reported there is simply nothing yet.
+            job_id: The job; of one nobody reported there is simply nothing yet, of a deleted one nothing any more.
             after: The last number that is not wanted.
             limit: The most items read.
         """
         with self._db.read() as session:
             job = session.get(Job, job_id)
-            if job is None:
-                return Page([], 0, ended=False, heartbeat=None)
+            if job is None or job.state == DELETED:
+                return Page([], 0, ended=job is not None, heartbeat=None)
             rows = session.execute(
                 select(*NUMBERED)
                 .where(Item.job_id == job_id, Item.seq > after)
@@ -61,7 +61,7 @@ class History:
                 .limit(limit)
             )
             found = [Numbered(*row) for row in rows]
-            return Page(found, job.last_seq, job.state in TERMINAL, job.heartbeat)
+            return Page(found, job.last_seq, job.state in OVER, job.heartbeat)
 
     def thinned(self, job_id: str, wanted: int, epochs: Epochs | None = None) -> Page:
         """Read what a viewer who comes late needs, without most of the points of a long training.
@@ -90,7 +90,7 @@ class History:
             _bring_up(session, job, digest)
             # what is committed from now on comes by the stream
             found = _story(session, job, digest) if epochs is None else _zoom(session, job, digest, epochs)
-            return Page(found, job.last_seq, job.state in TERMINAL, job.heartbeat)
+            return Page(found, job.last_seq, job.state in OVER, job.heartbeat)
 
 
 def _bring_up(session: Session, job: Job, digest: Digest) -> None:

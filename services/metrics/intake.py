@@ -82,7 +82,7 @@ class Intake:
         Raises:
             Refused: The job was launched by this platform and the callback is not version 2.
             Invalid: The body names another attempt than the signature.
-            Conflict: The attempt is older than the present one, or ended too long ago.
+            Conflict: The attempt is older than the present one, or ended too long ago, or its job was deleted.
         """
         if sender.attempt is not None and sender.attempt != body.attempt:
             raise Invalid(
@@ -144,6 +144,8 @@ class Intake:
         """Let a callback in, and a newer attempt begin; a callback that is refused changes nothing."""
         if sender.attempt is None and job.launched:
             raise Refused("this platform launched the job, so only version 2 callbacks are accepted for it")
+        if job.state == items.DELETED:
+            raise Conflict("the job was deleted")
         if attempt < job.attempt:
             raise Conflict(f"attempt {attempt} is over: attempt {job.attempt} has begun")
         if (

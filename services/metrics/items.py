@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # interrupted: the attempt is over, and whether another one follows is not told yet
 QUEUED, LAUNCHING, RUNNING, INTERRUPTED = "queued", "launching", "running", "interrupted"
 TERMINAL = frozenset(outcome.value for outcome in Outcome)
+DELETED = "deleted"  # of a job's row alone, for good: no item tells it, and its items go
+OVER = TERMINAL | {DELETED}
 
 POINT, EVALUATION, STATE, ARTIFACT, HEARTBEAT = "point", "evaluation", "state", "artifact", "heartbeat"
 

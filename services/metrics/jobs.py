@@ -10,7 +10,7 @@ times as long as its statements (docs/adr/0026-group-commit.md).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, delete, select, update
@@ -46,9 +46,28 @@ class LockedJob:
     last_seen: datetime | None
     silence_told_at: datetime | None
     ended_at: datetime | None
+    _read: tuple[object, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._read = self._seldom()
+
+    def is_only_heard(self) -> bool:
+        """Tell whether nothing has changed but what each callback changes."""
+        return self._read == self._seldom()
+
+    def _seldom(self) -> tuple[object, ...]:
+        return (
+            self.attempt,
+            self.state,
+            self.reason,
+            self.launched,
+            self.silence_told_at,
+            self.ended_at,
+        )
 
 
-_COLUMNS = [column.name for column in fields(LockedJob)]
+_COLUMNS = [column.name for column in fields(LockedJob) if column.init]
+_OFTEN = ["last_seq", "heartbeat", "last_seen"]  # changed by each callback; no index holds them
 _JOBS: Table = Job.__table__  # type: ignore[assignment]  # SQLAlchemy types __table__ as FromClause
 _ITEMS: Table = Item.__table__  # type: ignore[assignment]  # as above
 _LOCK = (
@@ -57,11 +76,10 @@ _LOCK = (
     .order_by(_JOBS.c.job_id)
     .with_for_update()
 )
-_SAVE = (
-    update(_JOBS)
-    .where(_JOBS.c.job_id == bindparam("of_job"))
-    .values({name: bindparam(name) for name in _COLUMNS if name != "job_id"})
-)
+_SAVE_JOB = update(_JOBS).where(_JOBS.c.job_id == bindparam("of_job"))
+_SAVE = _SAVE_JOB.values({name: bindparam(name) for name in _COLUMNS if name != "job_id"})
+# SQLite writes the index of a column that is set, even to what it was: a page more for the disk to wait for
+_SAVE_HEARD = _SAVE_JOB.values({name: bindparam(name) for name in _OFTEN})
 _KNOWN = select(_ITEMS.c.job_id, _ITEMS.c.identity).where(
     _ITEMS.c.job_id.in_(bindparam("job_ids", expanding=True)),
     _ITEMS.c.identity.in_(bindparam("identities", expanding=True)),
@@ -102,7 +120,7 @@ def begin_attempt(job: LockedJob, attempt: int) -> bool:
     Returns:
         Whether it is newer than all before.
     """
-    if attempt <= job.attempt:
+    if attempt <= job.attempt or job.state == items.DELETED:
         return False
     job.attempt = attempt
     job.state, job.reason, job.ended_at, job.heartbeat = items.QUEUED, "", None, None
@@ -112,7 +130,7 @@ def begin_attempt(job: LockedJob, attempt: int) -> bool:
 
 def has_ended(job: LockedJob) -> bool:
     """Tell whether the present attempt is over; the first end counts."""
-    return job.state in items.TERMINAL
+    return job.state in items.OVER
 
 
 def move(job: LockedJob, state: str, reason: str = "", metrics: Mapping[str, float] | None = None) -> Draft:
@@ -155,7 +173,10 @@ def append_all(session: Session, batch: Sequence[tuple[LockedJob, Sequence[Draft
         _add(connection, batch, told)
     for (job, _), new in zip(batch, told, strict=True):
         job.last_seq += len(new)
-    connection.execute(_SAVE, [_job_row(job) for job, _ in batch])
+    heard = all(job.is_only_heard() for job, _ in batch)
+    names = _OFTEN if heard else _COLUMNS[1:]
+    rows = [{"of_job": job.job_id, **{name: getattr(job, name) for name in names}} for job, _ in batch]
+    connection.execute(_SAVE_HEARD if heard else _SAVE, rows)
     return [list(new.values()) for new in told]
 
 
@@ -210,12 +231,6 @@ def _known(
         stored = connection.execute(_KNOWN, {"job_ids": job_ids, "identities": those})
         known.update((row.job_id, row.identity) for row in stored)
     return known
-
-
-def _job_row(job: LockedJob) -> dict[str, object]:
-    row = {name: getattr(job, name) for name in _COLUMNS}
-    row["of_job"] = row.pop("job_id")
-    return row
 
 
 def _item_row(job: LockedJob, identity: str, item: Numbered) -> dict[str, object]:

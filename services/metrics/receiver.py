@@ -43,7 +43,7 @@ class Receiver:
             Refused: It is not authentic.
             TooFast: The job sends too many.
             Invalid: The body is malformed, or names another attempt than the signature.
-            Conflict: The attempt is over.
+            Conflict: The attempt is over, or its job was deleted.
         """
         with self._measures.callback():
             headers = {name: environ[key] for name, key in _WSGI_NAMES.items() if key in environ}

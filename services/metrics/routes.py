@@ -44,7 +44,9 @@ class Parts:
     history: History
     hub: Hub
     guard: Guard
-    require_job: Callable[[str, str], None]  # raises NotFound where the job is not of the workspace
+    require_job: Callable[
+        [str, str], None
+    ]  # raises NotFound where the job is not of the workspace, or deleted
 
 
 class HistoryQuery(ma.Schema):
@@ -206,7 +208,7 @@ _CALLBACK_DOC: dict[str, Any] = {
     "responses": {
         "204": {"description": "stored, or known before"},
         "401": {"description": "not authentic; the detail says which check failed"},
-        "409": {"description": "the attempt is over"},
+        "409": {"description": "the attempt is over, or its job was deleted"},
         "413": {"description": "the body is too large"},
         "422": {"description": "the body is malformed; the detail names the field"},
         "429": {"description": "the job sends too many; Retry-After says when to send this one again"},

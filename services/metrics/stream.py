@@ -112,7 +112,8 @@ class EventStream:
                 yield items.frames(page.items)
                 self._cursor = page.items[-1].seq
             if len(page.items) < self._page_items:
-                self._over = page.ended and self._cursor == page.last_seq
+                # Beyond the last where the job was deleted
+                self._over = page.ended and self._cursor >= page.last_seq
                 # The newest was not told to this viewer where it came before the subscription or while Redis is away
                 if page.heartbeat is not None:
                     yield from self._beat(items.heartbeat_frame(page.heartbeat))

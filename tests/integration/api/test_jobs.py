@@ -8,7 +8,7 @@ from contracts.callback import ArtifactInfo, Outcome
 from contracts.events import DatasetSchemaFailed, JobFinished, JobLaunched, JobLost, JobStarted, WorkAbandoned
 from contracts.job import JobSpec
 from runtime.outbox import EventRow
-from services.api import jobs
+from services.api import datasets, jobs
 
 
 @pytest.fixture
@@ -270,6 +270,24 @@ def test_a_data_set_in_use_is_not_deleted_and_one_with_ended_jobs_is(platform, r
     platform.hear(JobFinished(job_id=started, attempt=1, outcome=Outcome.FAILED, reason="x"))
     assert platform.client.delete(f"/api/datasets/{ready}/").status_code == 204
     assert platform.client.get(f"/api/training_jobs/{started}/").status_code == 404
+
+
+def test_every_job_that_goes_with_its_data_set_is_told_in_the_same_transaction(platform, ready, monkeypatch):
+    made = {create(platform, ready).json["id"] for _ in range(3)}
+
+    def deleted():
+        with platform.database.read() as session:
+            rows = [row.envelope for row in session.query(EventRow)]
+        return [row for row in rows if row["event"] == "job.deleted.v1"]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(datasets, "DatasetDeleted", None)
+        assert platform.client.delete(f"/api/datasets/{ready}/").status_code == 500
+    assert deleted() == []
+    assert platform.client.delete(f"/api/datasets/{ready}/").status_code == 204
+    assert {row["data"]["job_id"] for row in deleted()} == made
+    assert {row["correlation"]["job_id"] for row in deleted()} == made
+    assert platform.emitted().count(("job.deleted.v1", "metrics")) == 3
 
 
 def test_the_models_are_listed_with_their_parameters(platform):

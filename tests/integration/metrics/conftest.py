@@ -7,8 +7,13 @@ from contextlib import ExitStack
 import pytest
 from integration.metrics.running import ROOT, Service
 
+from contracts import topology
+from runtime.bus import Consumer
 from runtime.db import Database
+from runtime.outbox import HANDLED, Delivery, Outbox
 from services.metrics.app import EXTENSION, create_app
+from services.metrics.handlers import Handlers
+from services.metrics.publisher import Publisher
 from services.metrics.settings import MetricsSettings
 from support.access import ENVIRON, migrate
 from support.redis_server import RedisServer, redis_binary
@@ -44,6 +49,28 @@ def client_of(app):
 @pytest.fixture
 def client(app):
     return client_of(app)
+
+
+@pytest.fixture
+def handle(database):
+    """Deliver an event to the queue `metrics` and handle it."""
+    outbox = Outbox(lambda: None)
+    publisher = Publisher(NO_REDIS, timeout_seconds=0.1, pause_seconds=60)
+    consumer = Consumer(database, outbox, topology.METRICS, Handlers(publisher).table())
+
+    def deliver(event):
+        with database.write() as session:
+            outbox.emit(session, event)
+        with database.read() as session:
+            last = (
+                session.query(Delivery).filter_by(queue=topology.METRICS).order_by(Delivery.id.desc()).first()
+            )
+        consumer.receive(last.id)
+        with database.read() as session:
+            assert session.get(Delivery, last.id).state == HANDLED
+
+    yield deliver
+    publisher.close()
 
 
 @pytest.fixture

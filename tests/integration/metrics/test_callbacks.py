@@ -9,6 +9,7 @@ import threading
 import time
 from contextvars import copy_context
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from integration.metrics.running import AT, body, final, heartbeat, points, signed
@@ -101,6 +102,15 @@ def test_a_whole_run_becomes_numbered_items_and_two_events(client, database):
     assert items[5]["data"] == {"state": "succeeded", "reason": "", "metrics": {"f1": 0.5}}
     assert [name for name, _ in events(database)] == ["job.started.v1", "job.finished.v1"]
     assert events(database)[1][1]["metrics"] == {"f1": 0.5}
+
+
+@pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
+def test_a_point_writes_a_page_of_its_job_of_the_items_and_of_each_of_their_indexes(client, database):
+    log = Path(f"{database.engine.url.database}-wal")
+    send(client, body(points=points(0)))
+    before = log.stat().st_size
+    send(client, body(points=points(1), heartbeat=heartbeat()))
+    assert log.stat().st_size - before == 4 * (24 + 4096)
 
 
 @pytest.mark.parametrize("seed", range(3))

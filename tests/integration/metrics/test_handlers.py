@@ -20,8 +20,7 @@ from contracts.events import (
     JobLost,
     WorkAbandoned,
 )
-from runtime.bus import Consumer
-from runtime.outbox import HANDLED, Delivery, EventRow, Outbox
+from runtime.outbox import EventRow
 from services.metrics.handlers import Handlers
 from services.metrics.models import Job
 from services.metrics.publisher import Publisher
@@ -34,28 +33,6 @@ LOST = JobLost(job_id="j", attempt=1, reason="no sign of life")
 RECLAIMED = FAILED.model_copy(update={"cause": EndCause.RECLAIMED})
 ENDED = JobEnded(job_id="j", attempt=1, outcome="failed", reason="given up")
 AGAIN = REQUESTED.model_copy(update={"attempt": 2})
-
-
-@pytest.fixture
-def handle(database):
-    """Deliver an event to the queue `metrics` and handle it."""
-    outbox = Outbox(lambda: None)
-    publisher = Publisher(NO_REDIS, timeout_seconds=0.1, pause_seconds=60)
-    consumer = Consumer(database, outbox, topology.METRICS, Handlers(publisher).table())
-
-    def deliver(event):
-        with database.write() as session:
-            outbox.emit(session, event)
-        with database.read() as session:
-            last = (
-                session.query(Delivery).filter_by(queue=topology.METRICS).order_by(Delivery.id.desc()).first()
-            )
-        consumer.receive(last.id)
-        with database.read() as session:
-            assert session.get(Delivery, last.id).state == HANDLED
-
-    yield deliver
-    publisher.close()
 
 
 def abandoned(queue=topology.LAUNCHER, event=JobLaunchRequested.NAME, subject="j"):

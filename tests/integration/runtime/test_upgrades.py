@@ -8,8 +8,11 @@ import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData, insert, select
 
+from contracts.events import JobDeleted
+from contracts.topology import METRICS
+from runtime.access import jobs as owners
 from runtime.db import OWNERS, Database, _upgrade, alembic_config
-from runtime.outbox import Delivery
+from runtime.outbox import Delivery, claim
 from services.api.models import Chore, Job
 from services.launcher.models import Run
 from services.metrics.models import Job as Told
@@ -83,7 +86,7 @@ ROWS = {
     ],
     "api_webhooks": [
         {
-            "id": "w1", "workspace_id": None, "name": "ops", "url": "https://a.example/", "events": ["job.failed"],
+            "id": "w1", "workspace_id": "w1", "name": "ops", "url": "https://a.example/", "events": ["job.failed"],
             "secret": "whsec_AAAA", "enabled": True, "created_at": AT,
         }
     ],
@@ -253,6 +256,25 @@ def test_a_job_whose_silence_was_never_told_says_so(tmp_path):
     db = _upgraded(tmp_path, "services.metrics", "metrics_0001")
     with db.read() as session:
         assert session.get(Told, "j1").silence_told_at is None
+    db.engine.dispose()
+
+
+def test_jobs_that_were_deleted_unheard_are_told_to_the_metrics_service(tmp_path):
+    db = Database(f"sqlite:///{tmp_path}/old.db")
+    with db.engine.connect() as connection:
+        for owner, revision in (("runtime", "head"), ("services.api", "api_0012")):
+            _upgrade(connection, owner, revision)
+            connection.commit()
+    _fill(db, "services.api")
+    with db.write() as session:
+        for job_id in ("j1", "j2", "gone"):
+            owners.own(session, job_id, "default")
+    db.migrate()
+    with db.write() as session:
+        (row,) = session.scalars(select(Delivery)).all()
+        lease = claim(session, row.id, METRICS, seconds=60)
+    assert lease.envelope.decode() == JobDeleted(job_id="gone")
+    assert lease.envelope.correlation == {"job_id": "gone"}
     db.engine.dispose()
 
 

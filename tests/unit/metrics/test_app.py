@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from contracts.callback import TOKEN_HEADER, sign_token
 from services.metrics.app import EXTENSION, create_app
+from services.metrics.models import Job
 from services.metrics.settings import MetricsSettings
 from support.access import HEADERS
 
@@ -52,7 +53,9 @@ def test_a_stream_whose_history_cannot_be_read_ends_so_that_its_viewer_comes_bac
     shutil.copy(request.getfixturevalue("_sqlite_template"), tmp_path / "empty.db")
     app = create_app(settings)
     with app.extensions[EXTENSION].db.write() as session:
-        session.execute(text("DROP TABLE metrics_jobs"))
+        session.add(Job(job_id="j"))
+        session.flush()
+        session.execute(text("DROP TABLE metrics_items"))
     answer = app.test_client().get("/api/training_jobs/j/events/", headers=HEADERS)
     assert answer.data == b"retry: 2000\n\n"
     app.extensions[EXTENSION].close()

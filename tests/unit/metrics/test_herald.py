@@ -62,6 +62,18 @@ def test_closing_tells_what_waits(herald, publisher):
     assert [number for call in publisher.calls for number in call] == [1, 2]
 
 
+def test_after_the_first_news_are_told_together_and_closing_waits_for_no_pause(
+    herald, publisher, monkeypatch
+):
+    monkeypatch.setattr(module, "_PAUSE_SECONDS", 3600)
+    herald.publish(news(1))
+    until(lambda: publisher.calls, "the first to be told")
+    herald.publish(news(2))
+    herald.publish(news(3))
+    herald.close()
+    assert publisher.calls == [[1], [2, 3]]
+
+
 def test_the_oldest_are_dropped_where_too_many_wait(herald, publisher, monkeypatch):
     monkeypatch.setattr(module, "_MOST_WAITING", 2)
     publisher.held.clear()
