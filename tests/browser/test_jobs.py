@@ -506,6 +506,18 @@ def test_lists_follow_jobs(page: Page, platform, running):
     expect(page.get_by_text("91.7\u202f%")).to_be_visible()
 
 
+def test_lists_show_jobs_that_others_make(page: Page, platform, dataset):
+    page.goto("/")
+    expect(page.get_by_role("heading", name="Train your first model")).to_be_visible()
+    look_again = "document.dispatchEvent(new Event('visibilitychange'))"
+    with page.expect_response("**/api/training_jobs/?page_size=50"):
+        page.evaluate(look_again)
+    platform.start(platform.add_job(dataset, {"model": "multimodal", "name": "made elsewhere"}))
+    page.evaluate(look_again)
+    expect(page.get_by_role("link", name="made elsewhere")).to_be_visible()
+    expect(page.get_by_role("heading", name="Train your first model")).to_be_hidden()
+
+
 def test_lists_leave_the_past_of_a_job_alone(page: Page, platform, running):
     platform.emit(running, *fake_data.training_items(10, LABELS))
     platform.beat(running, "training", 0.5, 60, "epoch 5 of 10")

@@ -1,10 +1,14 @@
-/* Lists of jobs that follow the active ones: heartbeats move their bars, a new state makes Dash list them anew. */
+/* Lists of jobs that follow the active ones: heartbeats move their bars, a new state makes Dash list them anew. What no stream tells,
+   jobs that others made and those beyond the first active ones, is looked for now and then. */
 window.triptych = window.triptych || {};
 
 (function (triptych) {
   "use strict";
 
   const AWAY = "Its progress cannot be fetched now; trying again…";
+  const EVERY = 10000;  // ms between two looks
+  const NEWEST = "/api/training_jobs/?page_size=50";
+  let known = null;  // what the last look found, while a list is shown
   const streams = new Map();  // job id -> {stream, element, state}
 
   function beat(entry, heartbeat) {
@@ -63,5 +67,27 @@ window.triptych = window.triptych || {};
     for (const [id, element] of shown) if (!streams.has(id)) follow(element);
   };
 
+  /* Has Dash list anew where jobs are not what they were at the last look. */
+  async function look() {
+    const list = document.querySelector("#page [data-live-list]");
+    if (!list) known = null;
+    if (!list || document.hidden) return;
+    let found;
+    try {
+      const answer = await fetch(NEWEST);
+      if (!answer.ok) return;
+      const page = await answer.json();
+      found = page.items.map(function (job) { return job.id + " " + job.state; }).join();
+    } catch (error) {
+      return;  // the streams say it where it matters
+    }
+    if (known !== null && found !== known && list.isConnected) {
+      window.dash_clientside.set_props(list.dataset.liveList, { data: "others " + Date.now() });
+    }
+    known = found;
+  }
+
+  setInterval(look, EVERY);
+  document.addEventListener("visibilitychange", look);
   new MutationObserver(function () { triptych.followLists(); }).observe(document.documentElement, { childList: true, subtree: true });
 })(window.triptych);
