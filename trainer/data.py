@@ -96,7 +96,8 @@ def prepare(spec: JobSpec, inputs: Inputs) -> Data:
 def sort_labels(labels: Sequence[str]) -> list[str]:
     """Sort class names as a person would: whole numbers by value, else by their text."""
     if all(label.isascii() and label.isdigit() for label in labels):
-        return sorted(labels, key=lambda label: (int(label), label))
+        # by the number of digits first: int() refuses thousands of them
+        return sorted(labels, key=lambda label: (len(label.lstrip("0")), label.lstrip("0"), label))
     return sorted(labels)
 
 

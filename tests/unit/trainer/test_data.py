@@ -166,6 +166,7 @@ def test_images_that_match_no_file_are_told(dataset):
 def test_class_names_sort_by_value_where_they_are_numbers():
     assert sort_labels(["10", "9", "1"]) == ["1", "9", "10"]
     assert sort_labels(["b", "10", "a"]) == ["10", "a", "b"]
+    assert sort_labels(["10", "9" * 5000, "010", "00", "2"]) == ["00", "2", "010", "10", "9" * 5000]
 
 
 def test_the_same_seed_prepares_the_same_rows(dataset):
