@@ -24,11 +24,29 @@ _SWALLOWED_LINES = 1000
 
 @dataclass(frozen=True)
 class Batch:
-    """Some rows of a table: every column a string, never null; rows that are wholly blank are left out."""
+    """Some rows of a table: every column a string, never null.
+
+    Attributes:
+        frame: The rows, without blank ones (see `is_row`).
+        ragged: How many were cut or filled.
+        bytes_read: Bytes of the table up to here.
+        blank: How many blank ones were left out.
+    """
 
     frame: pl.DataFrame
     ragged: int
     bytes_read: int
+    blank: int = 0
+
+
+def is_row(cells: list[str], width: int, *, all_blank: bool) -> bool:
+    """Tell whether a line is a row: one with a value, or any with a delimiter where rows may be all blank.
+
+    In a table of one column, where no delimiter tells, any line that is not empty is one then.
+    """
+    if any(cell.strip() for cell in cells):
+        return True
+    return all_blank and (len(cells) > 1 or (width == 1 and bool(cells)))
 
 
 def is_ragged(cells: list[str], width: int) -> bool:
@@ -38,7 +56,9 @@ def is_ragged(cells: list[str], width: int) -> bool:
     return len(cells) < width or any(cells[width:])
 
 
-def parse_by_csv(blocks: Iterable[bytes], names: list[str], dialect: Dialect, spent: int) -> Iterator[Batch]:
+def parse_by_csv(
+    blocks: Iterable[bytes], names: list[str], dialect: Dialect, spent: int, *, all_blank: bool
+) -> Iterator[Batch]:
     """Read blocks by Python's csv module.
 
     Args:
@@ -46,6 +66,7 @@ def parse_by_csv(blocks: Iterable[bytes], names: list[str], dialect: Dialect, sp
         names: The unique names of the columns.
         dialect: How to split lines into cells.
         spent: The bytes read before these blocks.
+        all_blank: Whether a row may be all blank, see `is_row`.
 
     Raises:
         Unreadable: A quote is never closed.
@@ -66,11 +87,13 @@ def parse_by_csv(blocks: Iterable[bytes], names: list[str], dialect: Dialect, sp
     try:
         while rows := list(itertools.islice(reader, _CSV_ROWS)):
             ragged = sum(is_ragged(row, width) for row in rows)
-            filled = [
-                row[:width] + [""] * (width - len(row)) for row in rows if any(cell.strip() for cell in row)
+            kept = [
+                row[:width] + [""] * (width - len(row))
+                for row in rows
+                if is_row(row, width, all_blank=all_blank)
             ]
-            frame = pl.DataFrame(filled, schema=dict.fromkeys(names, pl.String), orient="row")
-            yield Batch(frame, ragged, lines.spent)
+            frame = pl.DataFrame(kept, schema=dict.fromkeys(names, pl.String), orient="row")
+            yield Batch(frame, ragged, lines.spent, len(rows) - len(kept))
             last = rows[-1]
     except csv.Error as error:
         raise Unreadable(f"Row near line {reader.line_num} cannot be read: {error}.") from error

@@ -12,6 +12,7 @@ import polars as pl
 from tabular.formats import Guess, guess
 from tabular.missing import tokens_among_strings, tokens_out_of_type
 from tabular.parse import parse_datetime, parse_numeric
+from tabular.statistics import mean_and_std
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -160,9 +161,7 @@ def _from_counts(tally: ColumnTally, position: int) -> Evidence:
         numbers = [(float(value), float(rows)) for value, rows in weighted]  # type: ignore[arg-type]
         facts.numbers = numbers
         facts.whole = round(sum(rows for value, rows in numbers if value.is_integer()))
-        facts.mean = math.fsum(value * rows for value, rows in numbers) / facts.parsed
-        spread = math.fsum((value - facts.mean) ** 2 * rows for value, rows in numbers)
-        facts.std = math.sqrt(spread / facts.parsed)
+        facts.mean, facts.std = mean_and_std(numbers)
     return facts
 
 
@@ -196,8 +195,8 @@ def _from_running(tally: ColumnTally, state: Running, position: int) -> Evidence
         weight = state.parsed / max(1, len(values))
         facts.numbers = [(value, weight) for value in values]
         centred = state.total / state.parsed
-        facts.mean = state.shift + centred
-        facts.std = math.sqrt(max(0.0, state.squares / state.parsed - centred * centred))
+        facts.mean = state.shift + centred * state.scale
+        facts.std = math.sqrt(max(0.0, state.squares / state.parsed - centred * centred)) * state.scale
     else:
         filled = [float(value) for value in values if value]
         facts.lengths = [(value, facts.present / max(1, len(filled))) for value in filled]

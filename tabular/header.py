@@ -148,7 +148,8 @@ def _strong_kind(below: list[str]) -> Kind | None:
 
 def _run_of_years(row: list[str]) -> bool:
     """Tell whether the numbers of a row are years in steady steps: names of columns, not their values."""
-    numbers = [int(cell) for cell in map(str.strip, row) if cell.isascii() and cell.isdigit()]
+    # int() refuses thousands of digits; five are no year any more
+    numbers = [int(cell[:5]) for cell in map(str.strip, row) if cell.isascii() and cell.isdigit()]
     if len(numbers) < 2 or any(number not in _YEARS for number in numbers):  # noqa: PLR2004  a step needs two
         return False
     return len({later - earlier for earlier, later in pairwise(numbers)}) == 1

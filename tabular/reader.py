@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tabular.blocks import BLOCK_BYTES, blocks_of
-from tabular.csvmodule import Batch, is_ragged, parse_by_csv
+from tabular.csvmodule import Batch, is_ragged, is_row, parse_by_csv
 from tabular.dialect import Format
 from tabular.header import usual_width
 
@@ -84,8 +84,16 @@ def read_header(path: Path, dialect: Dialect) -> Header:
     return header
 
 
-def scan(path: Path, dialect: Dialect, *, block_bytes: int = BLOCK_BYTES) -> Iterator[Batch]:
-    """Yield the table in batches of one block each, with the ragged rows counted.
+def scan(
+    path: Path, dialect: Dialect, *, block_bytes: int = BLOCK_BYTES, all_blank: bool = False
+) -> Iterator[Batch]:
+    """Yield the table in batches of one block each, with the ragged rows and the blank ones left out counted.
+
+    Args:
+        path: The file.
+        dialect: How to read it.
+        block_bytes: What is read at a time.
+        all_blank: Whether a row may be all blank, as in prediction, where every row wants an answer; empty lines never are.
 
     Raises:
         Unreadable: A quote is never closed.
@@ -99,7 +107,7 @@ def scan(path: Path, dialect: Dialect, *, block_bytes: int = BLOCK_BYTES) -> Ite
     if _polars_reads(dialect):
         for block in rest:
             spent += len(block)
-            batch = _parse_block(block, names, dialect, spent)
+            batch = _parse_block(block, names, dialect, spent, all_blank=all_blank)
             if batch is None:
                 rest = itertools.chain([block], rest)
                 spent -= len(block)
@@ -107,7 +115,7 @@ def scan(path: Path, dialect: Dialect, *, block_bytes: int = BLOCK_BYTES) -> Ite
             yield batch
         else:
             return
-    yield from parse_by_csv(rest, names, dialect, spent)
+    yield from parse_by_csv(rest, names, dialect, spent, all_blank=all_blank)
 
 
 def unique_names(written: Sequence[str]) -> list[str]:
@@ -195,7 +203,9 @@ def _joined(rows: list[list[str]]) -> list[str]:
     ]
 
 
-def _parse_block(block: bytes, names: list[str], dialect: Dialect, spent: int) -> Batch | None:
+def _parse_block(
+    block: bytes, names: list[str], dialect: Dialect, spent: int, *, all_blank: bool
+) -> Batch | None:
     """Parse one block by polars; None if its quoting is not well-formed."""
     fields = [*names, _EXTRA]  # a column too many shows the rows that are too long
     keys = [f"c{index}" for index in range(len(fields))]
@@ -220,7 +230,14 @@ def _parse_block(block: bytes, names: list[str], dialect: Dialect, spent: int) -
             is_ragged(record.cells, len(names))
             for record in format_of(dialect).records(block.decode("utf-8", "replace"))
         )
-    return Batch(_without_blank_rows(frame), ragged, spent)
+    kept = _with_a_value(frame)
+    if all_blank and kept.height < frame.height:  # to polars an empty line is a row as well
+        lines = format_of(dialect).records(block.decode("utf-8", "replace"))
+        rows = [is_row(line.cells, len(names), all_blank=True) for line in lines]
+        if len(rows) != frame.height:
+            return None
+        kept = frame.filter(rows)
+    return Batch(kept, ragged, spent, frame.height - kept.height)
 
 
 def _rows_fall_short(frame: pl.DataFrame, block: bytes, dialect: Dialect, extra: pl.Series) -> bool:
@@ -237,7 +254,7 @@ def _rows_fall_short(frame: pl.DataFrame, block: bytes, dialect: Dialect, extra:
     return delimiters - int((extra != "").sum()) < frame.height * (frame.width - 1)
 
 
-def _without_blank_rows(frame: pl.DataFrame) -> pl.DataFrame:
+def _with_a_value(frame: pl.DataFrame) -> pl.DataFrame:
     first = frame.to_series(0)
     if first.len() == 0 or not (first.str.strip_chars() == "").any():
         return frame  # a row with a first cell is not blank

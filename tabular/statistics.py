@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from itertools import accumulate
 from typing import TYPE_CHECKING
@@ -40,13 +41,31 @@ def statistics_of(facts: Evidence, kind: ColumnType) -> Statistics:
     return Statistics(top_values=top, **length)
 
 
+def mean_and_std(values: list[tuple[float, float]]) -> tuple[float, float]:
+    """Give mean and standard deviation of weighted values.
+
+    They are taken of values between -1 and 1, so that no sum or square is too large for a float; a power of two as the
+    scale loses no digit.
+
+    Args:
+        values: At least one; finite, each with its weight.
+    """
+    largest, exponent = math.frexp(max(abs(value) for value, _ in values))
+    scaled = [(math.ldexp(value, -exponent), weight) for value, weight in values]
+    total = math.fsum(weight for _, weight in values)
+    mean = math.fsum(value * weight for value, weight in scaled) / total
+    variance = math.fsum((value - mean) ** 2 * weight for value, weight in scaled) / total
+    mean = max(-largest, min(largest, mean))  # rounding must not lead beyond the largest float
+    return math.ldexp(mean, exponent), math.ldexp(min(largest, math.sqrt(variance)), exponent)
+
+
 def weighted_median(values: list[tuple[float, float]]) -> float | None:
     """Give the value at which half of the weight is reached; between two of equal standing, their mean."""
     ordered = sorted(values)
     half = sum(weight for _, weight in ordered) / 2
     for index, reached in enumerate(accumulate(weight for _, weight in ordered)):
         if reached == half and index + 1 < len(ordered):
-            return (ordered[index][0] + ordered[index + 1][0]) / 2
+            return ordered[index][0] / 2 + ordered[index + 1][0] / 2  # their sum may be too large for a float
         if reached > half:
             return ordered[index][0]
     return ordered[-1][0] if ordered else None
@@ -59,15 +78,15 @@ def histogram(values: list[tuple[float, float]]) -> list[Bin]:
     low, high = min(value for value, _ in values), max(value for value, _ in values)
     if low == high:
         return [Bin(low=low, high=high, count=round(sum(weight for _, weight in values)))]
-    width = (high - low) / BINS
-    if not 0 < width < float("inf"):
+    half_width = (high / 2 - low / 2) / BINS  # the whole range may be too large for a float
+    if not half_width:
         return []
     rows = [0.0] * BINS
     for value, weight in values:
-        rows[min(BINS - 1, int((value - low) / width))] += weight
+        rows[min(BINS - 1, int((value / 2 - low / 2) / half_width))] += weight
+    edges = [low * (1 - index / BINS) + high * (index / BINS) for index in range(BINS + 1)]
     return [
-        Bin(low=low + index * width, high=low + (index + 1) * width, count=round(count))
-        for index, count in enumerate(rows)
+        Bin(low=edges[index], high=edges[index + 1], count=round(count)) for index, count in enumerate(rows)
     ]
 
 

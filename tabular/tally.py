@@ -10,6 +10,7 @@ n-th row.
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,8 @@ STRINGS = 2_000
 FREQUENT = 200
 ODD_VALUES = 1_000
 COLUMNS_BUDGET = 48 << 20
+LEAST_SCALE = sys.float_info.min
+MOST_SHIFT = 1e290  # the distance of the largest float from it is still a float
 
 
 @dataclass
@@ -45,8 +48,9 @@ class Running:
     longest: int = 0
     parsed: int = 0
     whole: int = 0
-    total: float = 0.0
+    total: float = 0.0  # of (number - shift) / scale
     squares: float = 0.0
+    scale: float = LEAST_SCALE  # the largest distance from the shift: no square is too large then
     low: Any = None  # a float or a datetime, as the guess says
     high: Any = None
     odd: dict[str, int] = field(default_factory=dict)
@@ -109,7 +113,8 @@ class ColumnTally:
         )
         self.counts, self._bytes = {}, 0
         if state.guess.number is not None:
-            state.shift = frame.select(numeric(pl.col("c"), state.guess.number).mean()).item() or 0.0
+            mean = frame.select(numeric(pl.col("c"), state.guess.number).mean()).item() or 0.0
+            state.shift = mean if abs(mean) < MOST_SHIFT else 0.0
         frame = frame.with_columns(self.preparations("c"))
         self._absorb_figures(_answers(frame.select(self.expressions("c", "", weight="w"))), "")
         # The samples are to hold every n-th row: take those positions of the rows that the counts stand for.
@@ -160,6 +165,8 @@ class ColumnTally:
         typed = state.guess.number is not None or state.guess.moment is not None
         if state.guess.number is not None:
             centred = parsed - state.shift
+            asked["scale"] = scale = pl.max_horizontal(centred.abs().max(), pl.lit(LEAST_SCALE))
+            centred /= scale
             asked["whole"] = _rows(parsed == parsed.round(), weight)
             asked["total"] = _total(centred, weight)
             asked["squares"] = _total(centred * centred, weight)
@@ -200,9 +207,16 @@ class ColumnTally:
     def _absorb_figures(self, answers: dict[str, pl.Series], label: str) -> None:
         state = self.running
         assert state is not None  # noqa: S101  as in expressions
-        for key in ("blank", "characters", "parsed", "whole", "odd_rows", "total", "squares"):
+        for key in ("blank", "characters", "parsed", "whole", "odd_rows"):
             if label + key in answers:
                 setattr(state, key, getattr(state, key) + (_first(answers[label + key]) or 0))
+        if label + "scale" in answers:
+            scale, total, squares = (_first(answers[label + key]) for key in ("scale", "total", "squares"))
+            largest = max(state.scale, scale)
+            before, now = state.scale / largest, scale / largest
+            state.total = state.total * before + total * now
+            state.squares = state.squares * before**2 + squares * now**2
+            state.scale = largest
         state.longest = max(state.longest, _first(answers[label + "longest"]) or 0)
         low, high = (
             _first(answers[label + key]) if label + key in answers else None for key in ("low", "high")

@@ -7,16 +7,17 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 
 from contracts.report import Baseline
 from contracts.schema import ColumnType
 from trainer import scores
+from trainer.features.tabular import to_reals
 from trainer.figures import log_loss
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import polars as pl
     from numpy.typing import NDArray
 
     from trainer.columns import Column
@@ -168,7 +169,7 @@ def _levels(values: pl.Series) -> NDArray[np.object_]:
 def _numbers(values: pl.Series) -> NDArray[np.float64]:
     if values.dtype.is_temporal():
         values = values.dt.epoch("s")
-    return values.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    return to_reals(values)
 
 
 def _measured(

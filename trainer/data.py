@@ -13,6 +13,7 @@ from tabular.cleaning import clean_text, present
 from tabular.copies import copy_groups
 from tabular.dialect import detect_dialect
 from tabular.errors import Unreadable
+from tabular.parse import is_missing
 from tabular.profile import profile_table
 from tabular.reader import read_table
 from trainer.cleaning import clean
@@ -80,6 +81,8 @@ def prepare(spec: JobSpec, inputs: Inputs) -> Data:
     labels = sort_labels(target.unique().to_list())
     _check_classes(spec.target_col, labels, len(rows))
     codes = target.replace_strict(labels, range(len(labels)), return_dtype=pl.Int64).to_numpy()
+    columns, left_out = _without_blank_images(frame, columns)
+    notes += left_out
     features = clean(frame, columns, inputs.images)
     copies = copy_groups(features)
     groups = None if copies is None else copies.to_numpy().astype(np.int64)
@@ -96,7 +99,8 @@ def prepare(spec: JobSpec, inputs: Inputs) -> Data:
 def sort_labels(labels: Sequence[str]) -> list[str]:
     """Sort class names as a person would: whole numbers by value, else by their text."""
     if all(label.isascii() and label.isdigit() for label in labels):
-        return sorted(labels, key=lambda label: (int(label), label))
+        # by the number of digits first: int() refuses thousands of them
+        return sorted(labels, key=lambda label: (len(label.lstrip("0")), label.lstrip("0"), label))
     return sorted(labels)
 
 
@@ -147,6 +151,20 @@ def _only_trained_classes(
 def _copies_across(split: Split, groups: NDArray[np.int64] | None) -> list[str]:
     known = 0 if groups is None else int(np.isin(groups[split.val], groups[split.train]).sum())
     return [f"{known} of {len(split.val)} validation rows are copies of training rows"] if known else []
+
+
+def _without_blank_images(frame: pl.DataFrame, columns: list[Column]) -> tuple[list[Column], list[str]]:
+    """Leave out image columns without a value in any row, with notes; of other types models bear such columns."""
+    blank = [
+        column
+        for column in columns
+        if column.modality == "image" and is_missing(frame[column.name], column.missing_tokens).all()
+    ]
+    if len(blank) == len(columns):
+        names = ", ".join(repr(column.name) for column in blank)
+        raise DataError(f"no column is left to learn from; blank in every row: {names}")
+    notes = [f"image column {column.name!r} is left out: it is blank in every row" for column in blank]
+    return [column for column in columns if column not in blank], notes
 
 
 def _missing_images(frame: pl.DataFrame, columns: list[Column], images: ImageFolder | None) -> list[str]:

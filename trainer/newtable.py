@@ -11,7 +11,7 @@ from contracts.schema import ColumnType
 from tabular.dialect import detect_dialect
 from tabular.errors import Unreadable
 from tabular.parse import is_missing
-from tabular.reader import read_batches, read_header
+from tabular.reader import read_header, scan
 from trainer.errors import DataError
 
 if TYPE_CHECKING:
@@ -58,9 +58,12 @@ class NewTable:
             wanted, names = (", ".join(map(repr, some)) for some in ([c.name for c in columns], there))
             raise DataError(f"{path} has none of the model's columns {wanted}; its columns are {names}")
         self._misfits = {column.name: _Misfit(column) for column in columns if column.type in WHAT}
+        self._empty_lines = 0
 
     def batches(self, rows: int) -> Iterator[pl.DataFrame]:
         """Give its rows as strings, at least one frame, of ``rows`` rows save for the last; absent columns hold nulls.
+
+        A row of nothing but delimiters is one, all of it missing; an empty line is none.
 
         Raises:
             DataError: The table turns out to be unreadable further down.
@@ -74,16 +77,16 @@ class NewTable:
         held = [pl.DataFrame(schema={column.name: pl.String for column in self._columns})]
         size = whole_frames = 0
         try:
-            for batch in read_batches(
-                self._path, self._dialect, columns=list(self._found.values()), batch_rows=rows
-            ):
-                held.append(batch.select(wanted))
-                size += len(batch)
-                if size >= rows:
-                    whole = pl.concat(held)
-                    yield whole[:rows]
-                    held, size = [whole[rows:]], size - rows
-                    whole_frames += 1
+            for batch in scan(self._path, self._dialect, all_blank=True):
+                self._empty_lines += batch.blank
+                for some in batch.frame.select(wanted).iter_slices(rows):
+                    held.append(some)
+                    size += len(some)
+                    if size >= rows:
+                        whole = pl.concat(held)
+                        yield whole[:rows]
+                        held, size = [whole[rows:]], size - rows
+                        whole_frames += 1
         except (Unreadable, OSError) as error:
             raise DataError(f"{self._path} cannot be read: {error}") from error
         if size or not whole_frames:
@@ -98,9 +101,14 @@ class NewTable:
         for name, misfit in self._misfits.items():
             misfit.count(raw[name], typed[name])
 
-    def misfit_notes(self) -> list[str]:
-        """Tell of the values that were counted."""
-        return [note for misfit in self._misfits.values() if (note := misfit.note())]
+    def closing_notes(self) -> list[str]:
+        """Tell of what was counted while the rows were read: values that misfit, and empty lines."""
+        notes = [note for misfit in self._misfits.values() if (note := misfit.note())]
+        if self._empty_lines:
+            notes.append(
+                f"empty lines in the table: {self._empty_lines}; they are no rows, nothing is predicted for them"
+            )
+        return notes
 
 
 class _Misfit:

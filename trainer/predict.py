@@ -162,7 +162,7 @@ def predict_rows(
         done += len(frame)
     if not done:
         note("the table has no rows")
-    for text in new.misfit_notes():
+    for text in new.closing_notes():
         note(text)
     if folder and folder.broken:
         path, why = min(folder.broken.items())

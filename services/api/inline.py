@@ -6,6 +6,7 @@ import base64
 import csv
 import io
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from contracts.schema import ColumnType, Dialect
@@ -111,5 +112,6 @@ def _cell(value: Any, column: ColumnProfile) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (int, float)) and column.number_format is not None:
-        return repr(value).replace(".", column.number_format.decimal)
+        # all digits: where thousands are grouped, or a comma is the mark, an exponent is not read
+        return f"{Decimal(repr(value)):f}".replace(".", column.number_format.decimal)
     return str(value)

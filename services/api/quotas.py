@@ -167,6 +167,23 @@ class Quotas:
                 {"setting": "QUOTA_BYTES", "most": most, "used": used},
             )
 
+    def admit_created_job(self, session: Session) -> None:
+        """Let one more job be made that is not started.
+
+        Raises:
+            OverLimit: Too many wait for their start.
+        """
+        _lock(session)
+        most = self._settings.quota_created_jobs
+        if not most or (used := _created_jobs(session)) < most:
+            return
+        raise OverLimit(
+            f"{used} jobs are made and not started, and {most} is the most allowed (QUOTA_CREATED_JOBS); start or cancel "
+            "some. Waiting alone does not help.",
+            limit={"setting": "QUOTA_CREATED_JOBS", "most": most, "used": used},
+            retry_after=_LATEST,
+        )
+
     def admit_job(self, session: Session, job: Job) -> None:
         """Let one more job queue or run; one that does already passes, so that starting it again changes nothing.
 
@@ -215,6 +232,12 @@ class Quotas:
                     _active_jobs(session),
                 ),
                 Figure(
+                    "QUOTA_CREATED_JOBS",
+                    "jobs made and not started",
+                    settings.quota_created_jobs,
+                    _created_jobs(session),
+                ),
+                Figure(
                     "QUOTA_DATASETS",
                     "data sets, and uploads under way",
                     settings.quota_datasets,
@@ -252,6 +275,10 @@ def _open() -> tuple[ColumnElement[bool], ...]:
 
 def _active_jobs(session: Session) -> int:
     return _count(session, Job, Job.state.in_(ACTIVE))
+
+
+def _created_jobs(session: Session) -> int:
+    return _count(session, Job, Job.state == "created")
 
 
 def _datasets(session: Session, *others: ColumnElement[bool]) -> int:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from services.api.context import Context
     from services.api.models import Job
 
-_FULL = "Too many jobs queue or run; see Retry-After"
+_FULL = "Too many jobs queue, run or wait for their start; see Retry-After"
 _LISTED = tuple(wire.JobSummary().fields.keys() - {"dataset_name"})
 
 
@@ -64,6 +64,8 @@ def _jobs(context: Context) -> Blueprint:
         findings = [finding.model_dump(mode="json") for finding in found.findings]
         with db.write() as session:
             dataset = datasets.get(session, wish["dataset_id"])
+            if not wish["start"]:
+                context.quotas.admit_created_job(session)
             job = jobs.create(
                 session,
                 dataset,

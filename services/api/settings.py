@@ -62,6 +62,9 @@ class ApiSettings(OidcSettings):
     quota_active_jobs: int = Field(
         default=20_000, ge=0, description="most jobs of a workspace queued or running at a time; 0: no limit"
     )
+    quota_created_jobs: int = Field(
+        default=20_000, ge=0, description="most jobs of a workspace made and not started yet; 0: no limit"
+    )
     quota_datasets: int = Field(
         default=100_000,
         ge=0,

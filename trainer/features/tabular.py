@@ -80,11 +80,11 @@ class TabularFeatures:
         for column in self._columns:
             values = frame[column.name]
             if column.type is ColumnType.NUMERIC:
-                reals[column.name] = Real(_array(values))
+                reals[column.name] = Real(to_reals(values))
             elif column.type is ColumnType.DATETIME:
-                reals[f"{column.name}/days"] = Real(_array(values.dt.epoch("ms")) / MILLISECONDS_A_DAY)
+                reals[f"{column.name}/days"] = Real(to_reals(values.dt.epoch("ms")) / MILLISECONDS_A_DAY)
                 for part, period in PARTS.items():
-                    reals[f"{column.name}/{part}"] = Real(_array(getattr(values.dt, part)()), period)
+                    reals[f"{column.name}/{part}"] = Real(to_reals(getattr(values.dt, part)()), period)
         return reals
 
     def to_json(self) -> dict[str, Any]:
@@ -97,6 +97,7 @@ class TabularFeatures:
         return cls(columns, {name: Levels(**levels) for name, levels in saved.items()})
 
 
-def _array(values: pl.Series) -> NDArray[np.float64]:
+def to_reals(values: pl.Series) -> NDArray[np.float64]:
+    """Give numbers as float64, shape (rows,): NaN where missing, and none beyond 1e100, far from all that is measured."""
     reals = values.cast(pl.Float64).fill_null(float("nan")).to_numpy().astype(np.float64)
     return np.where(np.isfinite(reals), np.clip(reals, -LARGEST, LARGEST), np.nan)

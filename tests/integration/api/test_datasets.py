@@ -59,6 +59,23 @@ def test_the_preview_has_rows_thumbnails_and_statistics(platform, uploaded):
     assert (image.status_code, image.mimetype) == (200, "image/webp")
 
 
+@pytest.mark.parametrize("number", ["-1.7976931348623157e308", "9" * 400])
+def test_a_number_near_or_beyond_the_largest_float_is_taken_and_answered_in_json(platform, number):
+    rows = "".join(f"{number if n == 3 else n % 7 / 2},{'ab'[n % 2]}\n" for n in range(40))
+    dataset = platform.upload(f"size,label\n{rows}", images=0)
+    assert dataset.status_code == 201, dataset.text
+    wish = {"dataset_id": dataset.json["id"], "model": "dummy_model", "target": "label"}
+    answers = [
+        dataset,
+        platform.client.get(f"/api/datasets/{dataset.json['id']}/"),
+        platform.client.get(f"/api/datasets/{dataset.json['id']}/preview/"),
+        platform.client.post("/api/training_jobs/preflight/", json=wish),
+    ]
+    for answer in answers:
+        assert answer.status_code in {200, 201}, answer.text
+        assert not re.search(r"\b(NaN|Infinity)\b", answer.text)
+
+
 def test_thumbnails_are_read_from_the_store_once_the_spool_is_gone(platform, uploaded):
     key = f"datasets/{uploaded['id']}/images/photos/p0.png"
     path = platform.settings.spool_dir / uploaded["id"] / "files/photos/p0.png"

@@ -109,6 +109,13 @@ def test_of_many_jobs_started_at_once_as_many_pass_as_allowed(limited, database)
     assert count(database, Job, Job.state == "queued") == 3
 
 
+def test_of_many_jobs_made_at_once_as_many_pass_as_allowed(limited, database):
+    platform = limited(quota_created_jobs=3)
+    dataset = staged(platform)
+    assert race(lambda _n: created(platform, dataset), range(RACERS)) == [201] * 3 + [429] * (RACERS - 3)
+    assert count(database, Job) == 3
+
+
 def test_jobs_of_one_data_set_that_are_made_and_started_at_once_all_pass(limited, database):
     platform = limited()
     dataset = staged(platform)
@@ -144,6 +151,25 @@ def test_a_full_number_of_jobs_is_told_and_starting_one_again_changes_nothing(li
     assert start(platform, other).status_code == 202
     again = platform.client.post(f"/api/training_jobs/{running}/retry/")
     assert (again.status_code, again.headers["Retry-After"]) == (429, "3600"), "one ended in the last hour"
+
+
+def test_a_full_number_of_jobs_that_nobody_starts_is_told(limited, database):
+    platform = limited(quota_created_jobs=2)
+    dataset = staged(platform)
+    first, other = (created(platform, dataset).json["id"] for _ in range(2))
+    refused = created(platform, dataset)
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "3600")
+    assert refused.json["limit"] == {"setting": "QUOTA_CREATED_JOBS", "most": 2, "used": 2}
+    assert "start or cancel some" in refused.json["detail"]
+    assert count(database, Job) == 2, "a job that may not be made is not made"
+    assert created(platform, dataset, start=True).status_code == 201, (
+        "one that starts at once waits for nobody"
+    )
+    assert start(platform, first).status_code == 202
+    assert created(platform, dataset).status_code == 201
+    assert created(platform, dataset).status_code == 429
+    assert platform.client.post(f"/api/training_jobs/{other}/cancel/").status_code == 202
+    assert created(platform, dataset).status_code == 201
 
 
 def test_jobs_that_end_often_are_waited_for_briefly(limited, database):
@@ -232,7 +258,15 @@ def test_data_sets_are_counted_with_the_uploads_that_become_them(limited):
 
 def test_no_limit_is_zero(limited):
     nothing = dict.fromkeys(
-        ("max_open_uploads", "quota_datasets", "quota_bytes", "quota_active_jobs", "max_queued"), 0
+        (
+            "max_open_uploads",
+            "quota_datasets",
+            "quota_bytes",
+            "quota_active_jobs",
+            "quota_created_jobs",
+            "max_queued",
+        ),
+        0,
     )
     platform = limited(**nothing, min_free_bytes=0)
     assert begin(platform).status_code == 201
@@ -294,14 +328,15 @@ def test_every_limit_is_shown_as_it_stands(limited):
     begin(platform, 7)
     fresh = limited(quota_bytes=10**9)  # else a queue's length would be that of a second ago
     shown = fresh.client.get("/api/maintenance/").json
-    figures = {each["setting"]: (each["used"], each["most"]) for each in shown["limits"][:4]}
+    figures = {each["setting"]: (each["used"], each["most"]) for each in shown["limits"][:5]}
     assert figures == {
         "QUOTA_ACTIVE_JOBS": (0, 20_000),
+        "QUOTA_CREATED_JOBS": (0, 20_000),
         "QUOTA_DATASETS": (2, 100_000),
         "QUOTA_BYTES": (len(TABLE) + 7, 10**9),
         "MAX_OPEN_UPLOADS": (1, 100),
     }
-    queues = {each["counts"].split()[-1]: each["used"] for each in shown["limits"][4:]}
+    queues = {each["counts"].split()[-1]: each["used"] for each in shown["limits"][5:]}
     assert queues["ingest.schema"] == queues["ingest.staging"] == 1
     assert shown["free_bytes"] > 0
     assert (shown["removals"], shown["removals_total"]) == ([], 0)

@@ -47,7 +47,7 @@ def cell(value: str) -> Callable[[Path], str]:
         new = NewTable(table, [column], "label")
         for batch in new.batches(100):
             new.count_misfits(batch, clean(batch, [column], images))
-        assert "1 of 21 values name no image file and count as missing" in new.misfit_notes()[0]
+        assert "1 of 21 values name no image file and count as missing" in new.closing_notes()[0]
         return next(finding.message for finding in schema.findings if finding.code == "missing-images")
 
     return answer

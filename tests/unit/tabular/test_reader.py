@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from contracts.schema import Dialect
 from tabular.blocks import record_blocks, utf8_chunks
 from tabular.dialect import detect_dialect
 from tabular.errors import Unreadable
@@ -42,6 +43,35 @@ def test_rows_of_the_wrong_length_are_cut_or_filled_and_counted(table):
         ("1", "2", "3"), ("4", "5", ""), ("6", "7", "8"), ("10", "11", ""), ("12", "13", "14"),
     ]  # fmt: skip
     assert sum(batch.ragged for batch in batches) == 2
+
+
+@pytest.mark.parametrize("stray", ["", '5" disk,x\n'], ids=["polars", "csv module"])
+@pytest.mark.parametrize("all_blank", [False, True])
+@pytest.mark.parametrize(
+    ("body", "filled", "blank"),
+    [
+        ("1,a\n,\n2,b\n,\n", [("1", "a"), ("2", "b")], [("1", "a"), ("", ""), ("2", "b"), ("", "")]),
+        ('1,\n" ",\n"",""\n', [("1", "")], [("1", ""), (" ", ""), ("", "")]),
+        ("\n1,a\n\n  \n,,\n\n", [("1", "a")], [("1", "a"), ("", "")]),
+    ],
+    ids=["delimiters", "quotes", "empty lines"],
+)
+def test_a_row_of_nothing_but_delimiters_is_one_where_rows_may_be_all_blank(
+    tmp_path, body, filled, blank, stray, all_blank
+):
+    path = tmp_path / "table.csv"
+    path.write_text("a,b\n" + stray + body)
+    batches = list(scan(path, Dialect(encoding="utf-8"), all_blank=all_blank))
+    rows = [row for batch in batches for row in batch.frame.rows()][bool(stray) :]
+    assert rows == (blank if all_blank else filled)
+    assert sum(batch.blank for batch in batches) == body.count("\n") - len(rows)
+
+
+def test_in_one_column_quotes_alone_make_a_blank_row(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text('a\n1\n\n""\n" "\n2\n')
+    (batch,) = scan(path, Dialect(encoding="utf-8"), all_blank=True)
+    assert (batch.frame["a"].to_list(), batch.blank) == (["1", "", " ", "2"], 1)
 
 
 @pytest.mark.parametrize("quoted", ['"x, y"', '"x\ny"', '"say ""hi"""'])

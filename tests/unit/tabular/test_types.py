@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 import string
+from decimal import Decimal
 
 import pytest
 
 from contracts.schema import ColumnType, Role
+from tabular import profile, tally
 from tabular.profile import profile_table
 
 RNG = random.Random(3)
@@ -170,6 +172,52 @@ def test_statistics_of_a_numeric_column_are_those_of_its_values(tmp_path):
     assert statistics.std == pytest.approx(3.26497, abs=1e-4)
     assert sum(bar.count for bar in statistics.histogram) == 100
     assert statistics.top_values[0].count == 20
+
+
+LARGEST = "1.7976931348623157e308"
+
+
+@pytest.mark.parametrize(
+    "some",
+    [
+        ["1", "2", "1e155"],
+        ["1", "2", "1" + "0" * 200],
+        ["1e308", LARGEST],
+        [f"-{LARGEST}", LARGEST],
+        [*["7", "8"] * 9, LARGEST],
+        ["3e-320", "1e-320"],
+    ],
+    ids=lambda some: f"{some[0]} to {some[-1][:12]}",
+)
+@pytest.mark.parametrize("distinct", [0, 600], ids=["counted", "streamed"])
+def test_figures_are_true_near_the_largest_float(tmp_path, monkeypatch, some, distinct):
+    monkeypatch.setattr(tally, "EXACT_DISTINCT", 300)
+    monkeypatch.setattr(profile, "_BLOCK_BYTES", 4_000)
+    values = [*some * 20, *(f"{number}.5" for number in range(distinct)), *some * 20]
+    column = profile_column(tmp_path, values)
+    figures = column.statistics
+    mean, std = mean_and_std([Decimal(value) for value in values])
+    assert column.type is ColumnType.NUMERIC
+    assert figures.mean == pytest.approx(float(mean), rel=1e-6, abs=float(std) * 1e-12)
+    assert figures.std == pytest.approx(float(std), rel=1e-6)
+    edges = [figures.histogram[0].low, *(bar.high for bar in figures.histogram)]
+    assert (edges[0], edges[-1]) == (figures.minimum, figures.maximum)
+    assert edges == sorted(edges)
+    assert sum(bar.count for bar in figures.histogram) == len(values)
+    assert figures.minimum <= figures.median <= figures.maximum
+
+
+def mean_and_std(numbers):
+    mean = sum(numbers) / len(numbers)
+    return mean, (sum((number - mean) ** 2 for number in numbers) / len(numbers)).sqrt()
+
+
+@pytest.mark.parametrize("digits", [310, 5000])
+def test_more_digits_than_a_float_holds_are_no_number(tmp_path, digits):
+    column = profile_column(tmp_path, [*["1.5", "2.5", "3.5"] * 20, "9" * digits])
+    assert (column.type, column.disagreeing_count) == (ColumnType.NUMERIC, 1)
+    headed = write(tmp_path / "headed.csv", {name: ["1", "2"] for name in ["9" * digits, "name"]})
+    assert len(profile_table(headed).columns) == 2
 
 
 def test_identifiers_and_constants_are_left_out_and_the_last_balanced_column_is_the_target(tmp_path):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import numpy as np
 import polars as pl
@@ -66,6 +67,15 @@ def test_the_linear_model_learns_from_every_type_but_images(kind, values):
     assert baseline.accuracy > 0.75
     assert (baseline.rows, baseline.columns) == (40, ["tells", "noise"])
     assert baseline.title == "Linear model"
+
+
+@pytest.mark.parametrize("large", [1e39, 1e155, sys.float_info.max])
+@pytest.mark.parametrize("row", [1, ROWS - 1], ids=["training", "validation"])
+def test_the_linear_model_bears_numbers_near_the_largest_float(large, row):
+    numbers = [large if n == row else n % 3 / 10 for n in range(ROWS)]
+    baseline, why = linear_baseline(data({"n": (ColumnType.NUMERIC, numbers), "noise": NOISE}), seed=0)
+    assert why == ""
+    assert math.isfinite(baseline.log_loss)
 
 
 def test_images_are_left_aside_and_the_title_says_so():

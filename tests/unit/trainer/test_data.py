@@ -10,6 +10,7 @@ from support.trainer_jobs import job_env, tiny_dataset
 from trainer.data import prepare, sort_labels
 from trainer.errors import DataError
 from trainer.inputs import Inputs, open_images
+from trainer.newtable import NewTable
 
 
 @pytest.fixture
@@ -163,9 +164,32 @@ def test_images_that_match_no_file_are_told(dataset):
         prepared(dataset, COLUMN_TYPES='{"picture": "image"}')
 
 
+@pytest.mark.parametrize("backs", [[""], ["", "n/a"]], ids=["blank", "tokens"])
+@pytest.mark.parametrize("new", ["picture,back\n000.png,001.png\n", "picture\n000.png\n"])
+def test_an_image_column_that_is_blank_in_every_row_is_left_out(dataset, backs, new):
+    lines = (dataset / "table.csv").read_text().splitlines()
+    cells = ["back", *(backs[n % len(backs)] for n in range(len(lines) - 1))]
+    table(dataset, "".join(f"{line},{cell}\n" for line, cell in zip(lines, cells, strict=True)))
+    data = prepared(dataset, COLUMN_TYPES='{"picture": "image", "back": "image"}')
+    assert "back" not in data.frame.columns
+    assert "image column 'back' is left out: it is blank in every row" in data.notes
+    (dataset / "new.csv").write_text(new)
+    (frame,) = NewTable(dataset / "new.csv", data.columns, "label").batches(10)
+    assert frame["picture"].to_list() == ["000.png"]
+
+
+def test_blank_image_columns_alone_are_nothing_to_learn_from(tmp_path):
+    folder = table(tmp_path, "front,back,label\n" + "".join(f",,{'ab'[n % 2]}\n" for n in range(20)))
+    with pytest.raises(
+        DataError, match="no column is left to learn from; blank in every row: 'front', 'back'"
+    ):
+        prepared(folder, images=False, COLUMN_TYPES='{"front": "image", "back": "image"}')
+
+
 def test_class_names_sort_by_value_where_they_are_numbers():
     assert sort_labels(["10", "9", "1"]) == ["1", "9", "10"]
     assert sort_labels(["b", "10", "a"]) == ["10", "a", "b"]
+    assert sort_labels(["10", "9" * 5000, "010", "00", "2"]) == ["00", "2", "010", "10", "9" * 5000]
 
 
 def test_the_same_seed_prepares_the_same_rows(dataset):

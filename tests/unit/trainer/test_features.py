@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import datetime
 
 import numpy as np
@@ -11,6 +12,7 @@ from trainer.columns import Column
 from trainer.models.multimodal.features import Features
 from trainer.models.multimodal.tabular import FIRST_LEVEL, MAX_ONE_HOT, MISSING, UNKNOWN, TabularEncoder
 
+LARGEST = sys.float_info.max
 COLUMNS = [
     Column(name="size", type="numeric", modality="tabular"),
     Column(name="kind", type="categorical", modality="tabular"),
@@ -58,11 +60,19 @@ def test_levels_and_words_never_seen_are_unknown_and_blanks_are_missing(tmp_path
     assert some.no_text[0].tolist() == [False, True]
 
 
-def test_extreme_and_missing_numbers_stay_small(tmp_path):
-    features = fitted()
-    some = encoded(features, rows([1e300, -1e300, None], ["a"] * 3, ["red"] * 3), tmp_path)
-    assert np.isfinite(some.reals).all()
-    assert np.abs(some.reals[:, 0]).max() <= 3
+@pytest.mark.parametrize(
+    "trained",
+    [[1.0, 2.0, 3.0], [0.1, 0.2, 0.3], [LARGEST, -LARGEST, 1.0], [1e-320, 2e-320, 0.0], [5.0] * 3],
+    ids=["units", "spread below 1", "largest", "smallest", "constant"],
+)
+def test_extreme_and_missing_numbers_stay_small(trained):
+    size = COLUMNS[0]
+    frame = pl.DataFrame({"size": trained * 6})
+    encoder = TabularEncoder.fit(frame, [size])
+    for numbers in (trained, [LARGEST, -LARGEST, 1e300, 1e39, 0.0, 5e-324, None, np.inf, np.nan]):
+        reals, _ = encoder.encode(pl.DataFrame({"size": numbers}, schema={"size": pl.Float64}))
+        assert np.isfinite(reals).all()
+        assert np.abs(reals).max() <= 3
 
 
 def test_rare_levels_are_pooled_with_unknown_ones():

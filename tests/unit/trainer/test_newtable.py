@@ -90,6 +90,15 @@ def test_rows_come_in_frames_of_the_size_asked_for(opened, rows):
     assert whole["gone"].null_count() == 10
 
 
+@pytest.mark.parametrize("rows", [1, 3, 10])
+def test_every_row_with_a_delimiter_is_kept_and_empty_lines_are_told(opened, rows):
+    new = opened("x,z\n1,a\n,\n\n2,b\n,\n\n", [column("x"), column("z")])
+    whole = pl.concat(new.batches(rows))
+    assert whole.rows() == [("1", "a"), ("", ""), ("2", "b"), ("", "")]
+    (note,) = new.closing_notes()
+    assert note.startswith("empty lines in the table: 2")
+
+
 def test_a_table_without_rows_gives_one_empty_frame(opened):
     (frame,) = opened("x,z\n", [column("x")]).batches(10)
     assert (len(frame), frame.columns) == (0, ["x"])
@@ -116,10 +125,10 @@ def test_values_of_another_type_are_counted_with_examples(opened):
     new = opened("n,d,i,t\n" + "\n".join(rows) + "\n", columns)
     for raw in new.batches(2):
         new.count_misfits(raw, clean(raw, columns, None))
-    numbers, dates, images = new.misfit_notes()
+    numbers, dates, images = new.closing_notes()
     assert numbers == "column 'n': 1 of 3 values are no numbers and count as missing, e.g. 'many'"
     assert dates == "column 'd': 2 of 4 values are no dates and count as missing, e.g. 'soon', 'later'"
     assert images.startswith("column 'i': 4 of 4 values name no image file")
     assert images.endswith("e.g. 'a.png', 'b.png', 'c.png'; is it the right column?")
     new.expect_no_images()
-    assert len(new.misfit_notes()) == 2
+    assert len(new.closing_notes()) == 2

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from contracts.schema import ColumnType
+from trainer.features.tabular import to_reals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +23,8 @@ MIN_LEVEL_ROWS = 2  # levels of fewer training rows are pooled with the unknown 
 MAX_LEVELS = 1000
 MAX_ONE_HOT = 16  # columns of more levels get a learnt embedding
 UNKNOWN, MISSING, FIRST_LEVEL = 0, 1, 2
-CLIP = 3.0
+CLIP = 3.0  # scaled numbers bend towards this
+EDGE = 1e9  # and are cut here before, so that none is infinite
 CYCLES = {"month": 12, "weekday": 7, "hour": 24}
 
 
@@ -103,18 +105,14 @@ def _reals(frame: pl.DataFrame, columns: Sequence[Column]) -> dict[str, NDArray[
     for column in columns:
         values = frame[column.name]
         if column.type is ColumnType.NUMERIC:
-            reals[column.name] = _array(values)
+            reals[column.name] = to_reals(values)
         elif column.type is ColumnType.DATETIME:
-            reals[f"{column.name}/days"] = _array(values.dt.epoch("ms")) / 86_400_000
+            reals[f"{column.name}/days"] = to_reals(values.dt.epoch("ms")) / 86_400_000
             for part, period in CYCLES.items():
-                angle = 2 * np.pi * _array(getattr(values.dt, part)()) / period
+                angle = 2 * np.pi * to_reals(getattr(values.dt, part)()) / period
                 reals[f"{column.name}/{part}/sin"] = np.sin(angle)
                 reals[f"{column.name}/{part}/cos"] = np.cos(angle)
     return reals
-
-
-def _array(values: pl.Series) -> NDArray[np.float64]:
-    return values.cast(pl.Float64).fill_null(float("nan")).to_numpy().astype(np.float64)
 
 
 def _fit_scale(values: NDArray[np.float64]) -> dict[str, Any]:
@@ -137,11 +135,12 @@ def _scale(values: NDArray[np.float64], scale: dict[str, Any]) -> NDArray[np.flo
     """Give one column's features: smoothly clipped, then piecewise linear over quantile bins (Gorishniy et al. 2022)."""
     gone = ~np.isfinite(values)
     filled = np.where(gone, scale["center"], values)
-    scaled = (filled - scale["center"]) / scale["spread"]
-    features = [scaled / np.hypot(1, scaled / CLIP)]
     edges = np.array(scale["edges"])
-    for low, high in pairwise(edges):
-        features.append(np.where(gone, 0.0, np.clip((filled - low) / (high - low), 0, 1)))
+    with np.errstate(over="ignore"):  # what is too large is cut all the same
+        scaled = np.clip((filled - scale["center"]) / scale["spread"], -EDGE, EDGE)
+        features = [scaled / np.hypot(1, scaled / CLIP)]
+        for low, high in pairwise(edges):
+            features.append(np.where(gone, 0.0, np.clip((filled - low) / (high - low), 0, 1)))
     if scale["missing"]:
         features.append(gone.astype(np.float64))
     return np.stack(features, axis=1).astype(np.float32)
