@@ -94,9 +94,13 @@ class FaultyProxy:
                 return
 
     def _answers(self, server: socket.socket, client: socket.socket) -> None:
-        with suppress(OSError):
+        try:
             while block := server.recv(BLOCK):
                 client.sendall(block)
+        except OSError:  # a killed server resets what it had not read: the client must hear it, or waits for its own timeout
+            _reset(client)
+            return
+        with suppress(OSError):
             client.shutdown(socket.SHUT_RDWR)
 
     def _draw(self) -> str:
