@@ -89,7 +89,10 @@ window.triptych = window.triptych || {};
     return layout;
   }
 
-  const OPTIONS = triptych.chartOptions = { displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] };
+  /* Plotly has a button that sends a chart to its maker's cloud. Ours stay here. */
+  const OPTIONS = triptych.chartOptions = {
+    displaylogo: false, showSendToCloud: false, plotlyServerURL: "", modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"],
+  };
 
   /* Gives {add(point, at), show(), end(), best(epoch), thinned(fetchMore), clear(), close()} over the elements chart-<key>. */
   triptych.openCharts = function (plotly) {

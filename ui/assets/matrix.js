@@ -68,7 +68,7 @@ window.triptych = window.triptych || {};
       // Slanted to the left: to the right, the last label would leave the plot and be hidden
       xaxis: { ...layout.xaxis, ...ticks, automargin: true, tickangle: slanted(element, labels) ? -40 : 0, title: { text: "predicted", standoff: 6 }, showgrid: false, zeroline: false, rangemode: "normal", constrain: "domain" },
       yaxis: { ...layout.yaxis, ...ticks, automargin: true, title: { text: "true", standoff: 6 }, showgrid: false, zeroline: false, autorange: "reversed" },
-    }, { displayModeBar: false });
+    }, { ...triptych.chartOptions, displayModeBar: false });
     if (element.triptychPressed) return;
     element.triptychPressed = true;
     element.on("plotly_click", function (event) {
