@@ -1,4 +1,4 @@
-/* The page that compares jobs: their curves in one chart each, and a line through settings and figures for each job.
+/* The page that compares jobs: their curves in one chart each; parallel.js draws a line through settings and figures for each job.
    Curves are fetched from the API by the browser, thinned, job by job; running jobs are drawn as far as they are. */
 window.triptych = window.triptych || {};
 
@@ -7,7 +7,6 @@ window.triptych = window.triptych || {};
 
   const KEYS = ["loss", "accuracy", "macro_f1"];
   const POINTS = 1000;  // of each split
-  const LONGEST = 12;  // signs of a word on an axis
   // Okabe and Ito's colours, which colour-blind people can tell apart, in an order that reads on light and dark ground
   const COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c6bd9", "#7f8c8d", "#b8a000", "#c0392b", "#16a085", "#a0522d"];
 
@@ -38,62 +37,32 @@ window.triptych = window.triptych || {};
     return drawn;
   }
 
-  function short(word) {
-    const signs = Array.from(word);  // not half of one
-    return signs.length > LONGEST ? signs.slice(0, LONGEST - 1).join("") + "…" : word;
-  }
-
-  function axis(label, values) {
-    const known = values.filter(function (value) { return value !== null && value !== undefined; });
-    if (known.every(function (value) { return typeof value === "number"; }) && known.length === values.length) {
-      return { label: label, values: values };
-    }
-    const words = Array.from(new Set(values.map(function (value) { return value === null || value === undefined ? "–" : String(value); })));
-    return {
-      label: label, tickvals: words.map(function (_, i) { return i; }), ticktext: words.map(short),
-      values: values.map(function (value) { return words.indexOf(value === null || value === undefined ? "–" : String(value)); }),
-    };
-  }
-
-  function parallel(plotly, element, jobs) {
-    const dimensions = [];
-    for (const part of ["settings", "metrics"]) {
-      for (const key of Object.keys(jobs[0][part])) {
-        const values = jobs.map(function (job) { return job[part][key]; });
-        if (new Set(values).size > 1) dimensions.push(axis(key.replaceAll("_", " "), values));
-      }
-    }
-    const layout = triptych.chartLayout();
-    const scale = jobs.map(function (_, place) { return [jobs.length > 1 ? place / (jobs.length - 1) : 0, triptych.colourOf(place)]; });
-    const trace = {
-      type: "parcoords", dimensions: dimensions, labelangle: dimensions.length > 6 ? -20 : 0,
-      line: { color: jobs.map(function (_, place) { return place; }), colorscale: scale, cmin: 0, cmax: Math.max(1, jobs.length - 1) },
-      labelfont: { color: layout.font.color }, tickfont: { color: layout.font.color }, rangefont: { color: layout.font.color },
-    };
-    plotly.react(element, [trace], { height: 320, margin: { l: 70, r: 70, t: 64, b: 24 }, paper_bgcolor: layout.paper_bgcolor, font: layout.font }, triptych.chartOptions);
-  }
-
   function draw(page) {
-    for (const swatch of document.querySelectorAll("#compare-page .swatch")) swatch.style.background = triptych.colourOf(Number(swatch.dataset.place));
     for (const key of KEYS) {
       const element = document.getElementById("compare-" + key);
       if (!element) continue;
       element.classList.remove("waiting");
       const every = page.jobs.flatMap(function (job, place) { return traces(job, place, page.points[place], key); });
       const layout = triptych.chartLayout();
-      page.plotly.react(element, every, { ...layout, margin: { ...layout.margin, t: 8 }, hovermode: "closest", showlegend: false }, triptych.chartOptions);
+      page.plotly.react(element, every, { ...layout, hovermode: "closest", showlegend: false }, triptych.chartOptions);
     }
-    const element = document.getElementById("compare-parallel");
-    if (element) parallel(page.plotly, element, page.jobs);
   }
 
-  /* Called by Dash with the jobs to be drawn. */
-  triptych.mountCompare = async function (jobs) {
-    const page = { jobs: jobs || [], points: [] };
+  /* Draws what needs no curves. */
+  function drawAtOnce(page) {
+    for (const swatch of document.querySelectorAll("#compare-page .swatch")) swatch.style.background = triptych.colourOf(Number(swatch.dataset.place));
+    const element = document.getElementById("compare-parallel");
+    if (element) triptych.drawParallel(element, page.jobs, page.axes);
+  }
+
+  /* Called by Dash with the jobs to be drawn, and the axes of their lines. */
+  triptych.mountCompare = async function (drawn) {
+    const page = { jobs: drawn.jobs, axes: drawn.axes, points: [] };
     active = page;
     const ids = page.jobs.map(function (job) { return encodeURIComponent(job.id); }).join(",");
     history.replaceState(history.state, "", "/jobs/compare" + (ids ? "?jobs=" + ids : ""));  // the choice, without a new page
     if (!page.jobs.length) return;
+    drawAtOnce(page);
     try {
       page.plotly = await triptych.loadPlotly();
       page.points = await Promise.all(page.jobs.map(points));
