@@ -38,6 +38,8 @@ def layout(api: Api, job_id: str) -> Node:
             # live.js opens the stream when this is set; a new attempt sets it again
             dcc.Store(id="live-job", data={"id": job_id, "attempt": job["attempt"], "state": job["state"]}),
             dcc.Store(id="job-changed"),
+            dcc.Store(id="job-matrix", data=result.matrix),
+            html.Div(id="job-matrix-shown", hidden=True),
             html.Div(id="live-mounted", hidden=True),
             heading(name(job["name"]), about=_about(job), actions=_actions(job)),
             html.Div(_state(job), id="job-state", className="job-state", **attributes(aria_live="polite")),
@@ -198,6 +200,7 @@ def register(app: Dash, api: Api) -> None:
         Output("job-report", "children"),
         Output("job-insight", "children"),
         Output("job-artifacts", "children"),
+        Output("job-matrix", "data"),
         Output("job-details", "children"),
         Output("job-start-now", "style"),
         Output("job-retry", "style"),
@@ -211,22 +214,27 @@ def register(app: Dash, api: Api) -> None:
         try:
             job = api.job(live["id"])
         except ApiError as error:
-            return (no_update, failure(error), *[no_update] * 8)
+            return (no_update, failure(error), *[no_update] * 9)
         if job["state"] in wording.ENDED and (job["state"], job["attempt"]) == (
             live["state"],
             live["attempt"],
         ):
             return (
                 no_update,
-            ) * 10  # it had ended when the page was made: drawing it anew would fold what was unfolded
+            ) * 11  # it had ended when the page was made: drawing it anew would fold what was unfolded
         result = job_result.result(api, job)
         shown = visible_actions(job["state"])
         styles = [_shown(shown[action]) for action in ("start", "retry", "cancel", "try")]
-        parts = (result.figures, result.report, result.insight, result.artifacts)
+        parts = (result.figures, result.report, result.insight, result.artifacts, result.matrix)
         return _state(job), *parts, _details(job), *styles
 
     app.clientside_callback(  # type: ignore[no-untyped-call]
         ClientsideFunction("triptych", "mountJob"),
         Output("live-mounted", "children"),
         Input("live-job", "data"),
+    )
+    app.clientside_callback(  # type: ignore[no-untyped-call]
+        ClientsideFunction("triptych", "showFinalMatrix"),
+        Output("job-matrix-shown", "children"),
+        Input("job-matrix", "data"),
     )
