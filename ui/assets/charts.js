@@ -60,7 +60,8 @@ window.triptych = window.triptych || {};
       autosize: true, height: 240, margin: { l: 52, r: 16, t: 26, b: 36, autoexpand: false },
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { color: text, size: 12, family: getComputedStyle(document.body).fontFamily },
-      showlegend: true, legend: { orientation: "h", x: 1, xanchor: "right", y: 1.02, yanchor: "bottom" },
+      // to the left, because the bar of buttons comes up at the right
+      showlegend: true, legend: { orientation: "h", xref: "container", x: 0, xanchor: "left", yref: "container", y: 1, yanchor: "top" },
       xaxis: { ...axis, title: { text: "epoch", standoff: 6 }, rangemode: "tozero" },
       yaxis: { ...axis, fixedrange: false },
       hovermode: "x unified", hoverlabel: { bgcolor: colour("--chart-hover"), font: { color: text } },
@@ -89,9 +90,10 @@ window.triptych = window.triptych || {};
     return layout;
   }
 
-  /* Plotly has a button that sends a chart to its maker's cloud. Ours stay here. */
+  /* Plotly has a button that sends a chart to its maker's cloud. Ours stay here. Each button is a stop of the tab key: these three do what
+     a drag with the pointer does. */
   const OPTIONS = triptych.chartOptions = {
-    displaylogo: false, showSendToCloud: false, plotlyServerURL: "", modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"],
+    displaylogo: false, showSendToCloud: false, plotlyServerURL: "", modeBarButtons: [["zoomIn2d", "zoomOut2d", "resetScale2d"]],
   };
 
   /* Gives {add(point, at), show(), end(), best(epoch), thinned(fetchMore), clear(), close()} over the elements chart-<key>. */
@@ -308,7 +310,7 @@ window.triptych = window.triptych || {};
         const layout = triptych.chartLayout();
         plotly.restyle(element, { "line.color": CHARTS[key].map(function (series) { return colour(series.colour); }) });
         plotly.relayout(element, {
-          font: layout.font, hoverlabel: layout.hoverlabel, shapes: [],
+          font: layout.font, hoverlabel: layout.hoverlabel, modebar: layout.modebar, shapes: [],
           "xaxis.gridcolor": layout.xaxis.gridcolor, "xaxis.zerolinecolor": layout.xaxis.gridcolor, "xaxis.linecolor": layout.xaxis.gridcolor,
           "yaxis.gridcolor": layout.yaxis.gridcolor, "yaxis.zerolinecolor": layout.yaxis.gridcolor, "yaxis.linecolor": layout.yaxis.gridcolor,
         });
