@@ -22,6 +22,14 @@ def wait_for_charts(page: Page, count: int) -> None:
     page.wait_for_function("(n) => document.querySelectorAll('.js-plotly-plot').length >= n", arg=count)
 
 
+def point_at(page: Page, key: str, epoch: float) -> None:
+    plot = page.locator(f"#chart-{key} .nsewdrag").first
+    x = page.evaluate(
+        "([key, epoch]) => document.getElementById('chart-' + key)._fullLayout.xaxis.d2p(epoch)", [key, epoch]
+    )
+    plot.hover(position={"x": x, "y": plot.bounding_box()["height"] / 2})
+
+
 @pytest.mark.parametrize(("address", "charts"), [("/jobs/{}", 6), ("/jobs/compare?jobs={}", 3)])
 def test_no_chart_offers_to_send_itself_elsewhere(page: Page, job, address, charts):
     page.goto(address.format(job))
@@ -63,3 +71,24 @@ def test_the_bar_has_three_buttons_that_are_seen_in_either_scheme_and_cover_noth
         legend = page.locator(f"#chart-{key} .infolayer .legend").bounding_box()
         assert legend["x"] + legend["width"] <= bar["x"]
         assert bar["y"] >= page.locator(f"#chart-{key}").bounding_box()["y"]
+
+
+def test_a_zoomed_chart_shows_nothing_of_an_epoch_outside_of_it(page: Page, job):
+    page.goto(f"/jobs/{job}")
+    wait_for_charts(page, 6)
+    page.evaluate("Plotly.relayout('chart-macro_f1', { 'xaxis.range': [1, 3] })")
+    point_at(page, "loss", 2)
+    there = page.locator("#chart-macro_f1 .hoverlayer :is(.legend, .hovertext)")
+    expect(there.first).to_be_visible()
+    point_at(page, "loss", 9)
+    expect(page.locator("#chart-accuracy .hoverlayer :is(.legend, .hovertext)").first).to_contain_text("9")
+    expect(there).to_have_count(0)
+
+
+def test_the_word_at_the_best_epoch_stands_above_the_plot(page: Page, job):
+    page.goto(f"/jobs/{job}")
+    for key in ("loss", "accuracy", "macro_f1"):
+        word = page.locator(f"#chart-{key} .infolayer text", has_text="best")
+        expect(word).to_be_visible()
+        box, plot = word.bounding_box(), page.locator(f"#chart-{key} .nsewdrag").first.bounding_box()
+        assert box["y"] + box["height"] <= plot["y"] + 2
