@@ -414,6 +414,7 @@ def test_a_job_is_cancelled_and_retried_live(page: Page, platform, running):
     page.goto(f"/jobs/{running}")
     wait_for_points(page, "loss", 0, 15)
     page.get_by_role("button", name="Cancel job").click()
+    page.get_by_role("button", name="Yes, cancel").click()
     expect(page.locator("#job-state").get_by_text("cancelled by a person")).to_be_visible()
     page.get_by_role("button", name="Retry").click()
     expect(page.get_by_text("attempt 2 of 4", exact=True)).to_be_visible()

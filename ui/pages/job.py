@@ -42,7 +42,14 @@ def layout(api: Api, job_id: str) -> Node:
             html.Div(id="job-matrix-shown", hidden=True),
             html.Div(id="live-mounted", hidden=True),
             heading(name(job["name"]), about=_about(job), actions=_actions(job)),
-            html.Div(_state(job), id="job-state", className="job-state", **attributes(aria_live="polite")),
+            # gets the focus when the job is cancelled
+            html.Div(
+                _state(job),
+                id="job-state",
+                className="job-state",
+                tabIndex=-1,
+                **attributes(aria_live="polite"),
+            ),
             html.Div(id="job-action-error"),
             findings.kept(job["findings"]),
             job_live.progress(over=job["state"] in wording.ENDED),
@@ -85,8 +92,25 @@ def _actions(job: JobDetail) -> list[Node]:
         link_button("New job like this", f"/jobs/new?from={job['id']}"),
         dmc.Button("Start", id="job-start-now", style=_shown(shown["start"])),
         dmc.Button("Retry", id="job-retry", style=_shown(shown["retry"])),
-        dmc.Button(
-            "Cancel job", id="job-cancel", color="red", variant="outline", style=_shown(shown["cancel"])
+        html.Div(_cancel(), id="job-cancel-place", style=_shown(shown["cancel"])),
+    ]
+
+
+def _cancel() -> list[Node]:
+    """Give the button that cancels, and what it asks first; cancel.js shows one of the two."""
+    return [
+        dmc.Button("Cancel job", id="job-cancel-ask", color="red", variant="outline"),
+        html.Div(
+            [
+                html.Span("Cancel this job?"),
+                dmc.Button("Keep it", id="job-cancel-not", variant="default"),
+                dmc.Button("Yes, cancel", id="job-cancel", color="red", variant="outline"),
+            ],
+            id="job-cancel-sure",
+            className="actions",
+            hidden=True,
+            role="group",
+            **attributes(aria_label="Cancel this job?"),
         ),
     ]
 
@@ -204,7 +228,7 @@ def register(app: Dash, api: Api) -> None:
         Output("job-details", "children"),
         Output("job-start-now", "style"),
         Output("job-retry", "style"),
-        Output("job-cancel", "style"),
+        Output("job-cancel-place", "style"),
         Output("job-try", "style"),
         Input("job-changed", "data"),
         State("live-job", "data"),
