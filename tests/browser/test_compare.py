@@ -5,6 +5,8 @@ from browser import fake_data
 from browser.waiting import wait_for_focus
 from playwright.sync_api import Page, expect
 
+LABELS = ["bird", "cat", "fish"]
+
 
 @pytest.fixture
 def jobs(platform):
@@ -120,3 +122,39 @@ def test_the_charts_have_a_legend_and_phones_no_hint_at_headings(page: Page, pla
     page.set_viewport_size({"width": 390, "height": 900})
     expect(page.get_by_text("Press a heading to sort.")).to_be_hidden()
     page.set_viewport_size({"width": 1280, "height": 900})
+
+
+def test_a_running_job_goes_on_and_its_end_brings_its_figures(page: Page, platform, jobs):
+    job = platform.add_job(next(iter(platform.datasets)), {"model": "multimodal", "name": "going on"})
+    platform.start(job)
+    items = fake_data.training_items(10, LABELS)
+    platform.emit(job, *items[:18])  # three epochs
+    page.goto(f"/jobs/compare?jobs={job}")
+    row = page.locator("[data-sortable] tbody tr")
+    expect(row).to_contain_text("epoch 3 so far")
+    last = "document.getElementById('compare-loss').data.at(-1).x.at(-1)"
+    assert page.evaluate(last) == 3
+    platform.emit(job, *items[18:30])
+    expect(row).to_contain_text("epoch 5 so far")
+    assert page.evaluate(last) == 5
+    accuracy = page.locator(f"#compare-accuracy-{job}")
+    expect(accuracy).to_have_text("82.7\u202f%")
+    platform.succeed(job, accuracy=0.941)
+    expect(accuracy).to_have_text("94.1\u202f%")
+    expect(row).to_contain_text("succeeded")
+    expect(row).not_to_contain_text("so far")
+    platform.wait_until_no_stream(job)
+
+
+def test_few_running_jobs_are_followed_and_none_once_the_page_is_left(page: Page, platform, jobs):
+    running = [platform.add_job(next(iter(platform.datasets))) for _ in range(5)]
+    for job in running:
+        platform.start(job)
+    page.goto(f"/jobs/compare?jobs={','.join(running)}")
+    for job in running[:3]:
+        platform.wait_until_stream(job)
+    assert [platform.open_streams[job] for job in running] == [1, 1, 1, 0, 0]
+    page.get_by_role("link", name="Data sets", exact=True).click()
+    expect(page.get_by_role("heading", name="Data sets", exact=True)).to_be_visible()
+    for job in running:
+        platform.wait_until_no_stream(job)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dash_mantine_components as dmc
 from dash import ClientsideFunction, Dash, Input, Output, dcc, html
@@ -10,7 +10,7 @@ from dash import ClientsideFunction, Dash, Input, Output, dcc, html
 from client import Api, ApiError, Refused
 from ui import wording
 from ui.choices import search_choices
-from ui.pages.compare_charts import axes, charts, figure, is_loss, link, swatch
+from ui.pages.compare_charts import MOST_FOLLOWED, axes, charts, figure, is_loss, link, swatch
 from ui.pages.compare_settings import Difference, differing
 from ui.parts import JSON, Node, attributes, card, empty, failure, heading, message, name, state_badge, table
 
@@ -25,7 +25,8 @@ MOST = 12  # jobs at a time: more curves than this cannot be told apart
 FACTS = ("majority_rate", "best_epoch")  # of which more is not better
 TITLES = {"ece": "calibration error", "brier": "Brier score"}
 CALIBRATION = " The calibration error (ECE) is how far probabilities are, on average, from the share of answers that is right."
-FIGURES = ("accuracy", "macro_f1", "weighted_f1", "val_loss")  # shown first, where jobs have them
+SO_FAR = ("accuracy", "macro_f1", "loss")  # figures that compare.js fills in while a job runs
+FIGURES = ("accuracy", "macro_f1", "weighted_f1", "loss")  # shown first, where jobs have them
 
 
 def layout(api: Api, query: Query) -> Node:
@@ -57,6 +58,7 @@ def layout(api: Api, query: Query) -> Node:
             ),
             html.Div(_compared(jobs, differences), id="compare-result"),
             dcc.Store(id="compare-drawn", data=_drawn(jobs, differences)),
+            dcc.Store(id="compare-changed"),
             html.Div(id="compare-mounted", hidden=True),
         ],
         id="compare-page",
@@ -64,15 +66,16 @@ def layout(api: Api, query: Query) -> Node:
 
 
 def register(app: Dash, api: Api) -> None:
-    """Compare anew when the choice changes, and keep it in the address."""
+    """Compare anew when the choice changes, and keep it in the address; also when a job's stream tells a new state."""
 
     @app.callback(
         Output("compare-result", "children"),
         Output("compare-drawn", "data"),
         Input("compare-jobs", "value"),
+        Input("compare-changed", "data"),
         prevent_initial_call=True,
     )
-    def _choose(chosen: list[str] | None) -> tuple[Node, JSON]:
+    def _choose(chosen: list[str] | None, _changed: Any) -> tuple[Node, JSON]:
         try:
             jobs, _ = _look_up(api, chosen or [])
             differences = _look_into(api, jobs)
@@ -90,8 +93,10 @@ def register(app: Dash, api: Api) -> None:
 
 
 def figures(jobs: Sequence[JobDetail]) -> list[str]:
-    """Give the metrics that any of the jobs has, the usual ones first."""
+    """Give the metrics that any of the jobs has, or will have and is followed by, the usual ones first."""
     there = dict.fromkeys(key for job in jobs for key in job["metrics"])
+    if any(job["state"] in wording.ACTIVE for job in jobs):
+        there |= dict.fromkeys(SO_FAR)
     return [key for key in FIGURES if key in there] + [key for key in there if key not in FIGURES]
 
 
@@ -138,13 +143,21 @@ def _figures(jobs: Sequence[JobDetail]) -> Node:
         metrics = job["metrics"]
         cells: list[Node] = [
             html.Div([swatch(place), link(job)], className="compare-name"),
-            state_badge(job["state"]),
+            html.Div(
+                [state_badge(job["state"]), html.Div(id=f"compare-epoch-{job['id']}", className="cell-note")]
+            ),
         ]
         for key in keys:
             value = metrics.get(key)
             text = figure(key, value)
             shown: Node = html.Strong(text) if value is not None and value == best[key] else text
-            cells.append(html.Span(shown, **attributes(data_value="" if value is None else str(value))))
+            cells.append(
+                html.Span(
+                    shown,
+                    id=f"compare-{key}-{job['id']}",
+                    **attributes(data_value="" if value is None else str(value)),
+                )
+            )
         cells.append(wording.between(job["started_at"], job["finished_at"]))
         rows.append(cells)
     header = ["Job", "State", *(_title(key) for key in keys), "Took"]
@@ -200,7 +213,11 @@ def _differences(jobs: Sequence[JobDetail], differences: Sequence[Difference]) -
 
 def _drawn(jobs: Sequence[JobDetail], differences: Sequence[Difference]) -> JSON:
     """Give what compare.js draws: curves are fetched there, by job."""
+    followed = [job["id"] for job in jobs if job["state"] in wording.ACTIVE][:MOST_FOLLOWED]
     return {
-        "jobs": [{"id": job["id"], "name": job["name"], "state": job["state"]} for job in jobs],
+        "jobs": [
+            {"id": job["id"], "name": job["name"], "state": job["state"], "follow": job["id"] in followed}
+            for job in jobs
+        ],
         "axes": axes(jobs, differences),
     }

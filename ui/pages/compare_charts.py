@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ui.pages.compare_settings import Difference
 
 LEAST_LINES = 3  # two lines say less than the table
+MOST_FOLLOWED = 3  # jobs that run; a browser allows six connections to one origin, for all tabs together
 MOST_AXES = 10  # more cannot be read beside each other
 AXES = ("accuracy", "macro_f1", "loss")  # figures that get one
 
@@ -47,7 +48,13 @@ def charts(jobs: Sequence[JobDetail], differences: Sequence[Difference]) -> list
     legend = html.Ul(
         [html.Li([swatch(place), link(job)]) for place, job in enumerate(jobs)], className="legend"
     )
-    about = html.P("Validation is drawn in full, training dotted.", className="quiet")
+    running = sum(job["state"] in wording.ACTIVE for job in jobs)
+    rest = (
+        f" Of the {running} jobs that run, {MOST_FOLLOWED} are followed live; load the page anew for the others."
+        if running > MOST_FOLLOWED
+        else ""
+    )
+    about = html.P(f"Validation is drawn in full, training dotted.{rest}", className="quiet")
     drawn: list[Node] = [
         about,
         html.Div([legend, html.Div(curves, className="charts")], className="legended"),
