@@ -66,7 +66,7 @@ def charts(jobs: Sequence[JobDetail], differences: Sequence[Difference]) -> list
 
 def _parallel(differences: int, shown: int) -> Node:
     left_out = differences - shown
-    more = f" {wording.plural(left_out, 'setting')} more stand in the table only." if left_out else ""
+    more = f" Settings in the table only: {left_out}." if left_out else ""
     return card(
         html.P(f"A line is a job: point at one, or reach it by the tab key, to see it alone.{more}", className="quiet"),
         html.Div(
