@@ -34,7 +34,7 @@ def policy(hashes: Iterable[str], origins: Iterable[str]) -> str:
     return "; ".join(
         (
             "default-src 'none'",
-            # No 'unsafe-eval': neither Dash nor the charts we use (no WebGL, no maps) make code of text
+            # No 'unsafe-eval': neither Dash nor our charts make code of text. Plotly's traces in WebGL would: the library has none of them
             " ".join(("script-src 'self'", *hashes)),
             # Mantine and Plotly write styles into the page as it runs, and pages hold them in attributes: no hash covers those
             "style-src 'self' 'unsafe-inline'",

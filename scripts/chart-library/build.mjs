@@ -8,7 +8,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
-const TRACES = ["heatmap", "parcoords"]; // scatter is in every build
+const TRACES = ["heatmap"]; // scatter is in every build. None in WebGL: they make code of text, which pages may not
 const HERE = fileURLToPath(new URL(".", import.meta.url));
 const OUT = fileURLToPath(new URL("../../ui/vendored/", import.meta.url));
 const LICENCES = "plotly.licences.md";

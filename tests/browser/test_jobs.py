@@ -356,6 +356,25 @@ def test_the_mistakes_of_a_pair_are_chosen_from_a_list_or_in_the_matrix(page: Pa
     expect(rows).to_have_count(9)
 
 
+def test_the_matrix_of_an_ended_job_is_the_reports(page: Page, platform, running):
+    platform.emit(running, *fake_data.training_items(10, LABELS))
+    page.goto(f"/jobs/{running}")
+    expect(page.get_by_text("Best validation pass, epoch 10")).to_be_visible()
+    drawn = "() => document.getElementById('live-matrix').triptychData.matrix"
+    assert page.evaluate(drawn) == [[18, 1, 1], [1, 18, 1], [1, 1, 18]]
+    platform.set_state(running, "succeeded", None, {"accuracy": 0.9})
+    reported = [[18, 4, 0], [0, 18, 4], [4, 0, 18]]
+    expect(page.get_by_text("The final model on the validation rows, as in the report.")).to_be_visible()
+    assert page.evaluate(drawn) == reported
+    page.reload()
+    expect(page.get_by_text("The final model on the validation rows, as in the report.")).to_be_visible()
+    assert page.evaluate(drawn) == reported
+    plot = page.locator("#live-matrix .nsewdrag").first
+    box = plot.bounding_box()
+    plot.click(position={"x": box["width"] * 5 / 6, "y": box["height"] / 6})
+    expect(page.get_by_text("No row is there.")).to_be_visible()
+
+
 def test_the_report_shows_pictures_of_mistakes_and_folds_long_rows(page: Page, platform, running):
     platform.start(running)
     platform.succeed(running)
@@ -395,6 +414,7 @@ def test_a_job_is_cancelled_and_retried_live(page: Page, platform, running):
     page.goto(f"/jobs/{running}")
     wait_for_points(page, "loss", 0, 15)
     page.get_by_role("button", name="Cancel job").click()
+    page.get_by_role("button", name="Yes, cancel").click()
     expect(page.locator("#job-state").get_by_text("cancelled by a person")).to_be_visible()
     page.get_by_role("button", name="Retry").click()
     expect(page.get_by_text("attempt 2 of 4", exact=True)).to_be_visible()

@@ -93,6 +93,27 @@ def test_a_type_is_changed_and_the_focus_stays(page: Page, platform, dataset):
     assert platform.overrides[dataset]["age"]["type"] == kind.input_value()
 
 
+def test_a_job_is_cancelled_only_when_that_is_meant(page: Page, platform, dataset):
+    job = platform.add_job(dataset)
+    platform.start(job)
+    page.goto(f"/jobs/{job}")
+    cancel, keep = page.get_by_role("button", name="Cancel job"), page.get_by_role("button", name="Keep it")
+    for leave in ("Enter", "Escape"):
+        cancel.press("Enter")
+        wait_for_focus(keep)
+        page.keyboard.press(leave)
+        wait_for_focus(cancel)
+        expect(keep).to_be_hidden()
+    assert platform.jobs[job]["state"] == "running"
+    cancel.press("Enter")
+    wait_for_focus(keep)
+    page.keyboard.press("Tab")
+    wait_for_focus(page.get_by_role("button", name="Yes, cancel"))
+    page.keyboard.press("Enter")
+    expect(page.locator("#job-state").get_by_text("cancelled by a person")).to_be_visible()
+    wait_for_focus(page.locator("#job-state"))
+
+
 def test_mistakes_and_checksums_are_reached_by_keyboard(page: Page, platform, dataset):
     job = platform.add_job(dataset)
     platform.start(job)

@@ -57,10 +57,11 @@ window.triptych = window.triptych || {};
     // Margins are given: to find them, and which labels overlap the edge, Plotly would lay each chart out two or three times over
     const axis = { gridcolor: colour("--chart-grid"), zerolinecolor: colour("--chart-grid"), linecolor: colour("--chart-grid"), ticklabeloverflow: "allow" };
     return {
-      autosize: true, height: 240, margin: { l: 52, r: 16, t: 26, b: 36, autoexpand: false },
+      autosize: true, height: 252, margin: { l: 52, r: 16, t: 40, b: 36, autoexpand: false },
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { color: text, size: 12, family: getComputedStyle(document.body).fontFamily },
-      showlegend: true, legend: { orientation: "h", x: 1, xanchor: "right", y: 1.02, yanchor: "bottom" },
+      // to the left, because the bar of buttons comes up at the right
+      showlegend: true, legend: { orientation: "h", xref: "container", x: 0, xanchor: "left", yref: "container", y: 1, yanchor: "top" },
       xaxis: { ...axis, title: { text: "epoch", standoff: 6 }, rangemode: "tozero" },
       yaxis: { ...axis, fixedrange: false },
       hovermode: "x unified", hoverlabel: { bgcolor: colour("--chart-hover"), font: { color: text } },
@@ -89,7 +90,11 @@ window.triptych = window.triptych || {};
     return layout;
   }
 
-  const OPTIONS = triptych.chartOptions = { displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] };
+  /* Plotly has a button that sends a chart to its maker's cloud. Ours stay here. Each button is a stop of the tab key: these three do what
+     a drag with the pointer does. */
+  const OPTIONS = triptych.chartOptions = {
+    displaylogo: false, showSendToCloud: false, plotlyServerURL: "", modeBarButtons: [["zoomIn2d", "zoomOut2d", "resetScale2d"]],
+  };
 
   /* Gives {add(point, at), show(), end(), best(epoch), thinned(fetchMore), clear(), close()} over the elements chart-<key>. */
   triptych.openCharts = function (plotly) {
@@ -206,7 +211,12 @@ window.triptych = window.triptych || {};
         hovering = false;
       }
       target(key).on("plotly_hover", function (event) {
-        others(function (element) { plotly.Fx.hover(element, { xval: event.points[0].x }); });
+        const x = event.points[0].x;
+        others(function (element) {
+          const range = element._fullLayout.xaxis.range;  // of a zoom, that may leave the epoch out
+          if (x >= range[0] && x <= range[1]) plotly.Fx.hover(element, { xval: x });
+          else plotly.Fx.unhover(element);
+        });
       });
       target(key).on("plotly_unhover", function () { others(function (element) { plotly.Fx.unhover(element); }); });
     }
@@ -269,23 +279,25 @@ window.triptych = window.triptych || {};
       return over ? x : x + Math.min(x / 2, rate * AHEAD);
     }
 
-    /* Gives the line at the best epoch, with its word where the curve is not: a loss ends low, what is to be high ends high. */
-    function bestLine(key) {
-      const place = key === "loss" ? { textposition: "end", yanchor: "top" } : { textposition: "start", yanchor: "bottom" };
-      return bestEpoch === null ? [] : [{
-        type: "line", x0: bestEpoch, x1: bestEpoch, yref: "paper", y0: 0, y1: 1, line: { color: colour("--chart-text"), width: 1, dash: "dot" },
-        label: { ...place, text: "best", textangle: 0, xanchor: "right", font: { size: 11, color: colour("--chart-text") } },
-      }];
+    /* Gives the line at the best epoch, with its word above the plot, where no curve is. */
+    function bestLine() {
+      if (bestEpoch === null) return { shapes: [], annotations: [] };
+      return {
+        shapes: [{ type: "line", x0: bestEpoch, x1: bestEpoch, yref: "paper", y0: 0, y1: 1, line: { color: colour("--chart-text"), width: 1, dash: "dot" } }],
+        annotations: [{
+          text: "best", x: bestEpoch, yref: "paper", y: 1, yanchor: "bottom", showarrow: false, borderpad: 0, font: { size: 11, color: colour("--chart-text") },
+        }],
+      };
     }
 
     function markBest() {
       for (const key of keys) {
-        const line = bestLine(key);
+        const line = bestLine();
         const element = key === TIMED ? null : drawn(key);
         if (!element || element.classList.contains("waiting")) continue;
         const shapes = element.layout.shapes || [];
-        if (shapes.length === line.length && (!line.length || shapes[0].x0 === bestEpoch)) continue;
-        plotly.relayout(element, { shapes: line });
+        if (shapes.length === line.shapes.length && (!shapes.length || shapes[0].x0 === bestEpoch)) continue;
+        plotly.relayout(element, line);
       }
     }
 
@@ -305,7 +317,7 @@ window.triptych = window.triptych || {};
         const layout = triptych.chartLayout();
         plotly.restyle(element, { "line.color": CHARTS[key].map(function (series) { return colour(series.colour); }) });
         plotly.relayout(element, {
-          font: layout.font, hoverlabel: layout.hoverlabel, shapes: [],
+          font: layout.font, hoverlabel: layout.hoverlabel, modebar: layout.modebar, shapes: [],
           "xaxis.gridcolor": layout.xaxis.gridcolor, "xaxis.zerolinecolor": layout.xaxis.gridcolor, "xaxis.linecolor": layout.xaxis.gridcolor,
           "yaxis.gridcolor": layout.yaxis.gridcolor, "yaxis.zerolinecolor": layout.yaxis.gridcolor, "yaxis.linecolor": layout.yaxis.gridcolor,
         });

@@ -13,6 +13,7 @@ window.triptych = window.triptych || {};
   const SETTLE_TRIES = 20;
 
   let active = null;
+  let final = null;  // the matrix of a report, {id, attempt, labels, matrix}: of a job that left one
   let early = null;  // a job whose curves are drawn before Dash has started
 
   function byId(id) {
@@ -44,7 +45,7 @@ window.triptych = window.triptych || {};
 
   /* Says why there is no matrix, as long as there is none. */
   function matrixNote(page) {
-    if (page.best) return;
+    if (shownMatrix(page)) return;
     let words = "The first validation pass has not ended yet.";
     if (page.over) words = "It ended before a validation pass did.";
     else if (page.connection === "reconnecting") words = "It cannot be fetched now. This page keeps trying.";
@@ -100,15 +101,32 @@ window.triptych = window.triptych || {};
     if (!data.best && page.best) return;
     if (data.best && page.charts) page.charts.best(data.epoch);
     page.best = data;
+    drawMatrix(page);
+  }
+
+  /* Gives the matrix to draw: of the final model once there is its report, which may pool several and was measured anew. */
+  function shownMatrix(page) {
+    return final && final.id === page.id && final.attempt >= page.attempt ? final : page.best;
+  }
+
+  function drawMatrix(page) {
     if (page.drawing || !page.plotly) return;
     page.drawing = true;
     triptych.whenIdle(function () {  // it stands below the curves, which go first
       page.drawing = false;
-      if (active !== page || !byId("live-matrix") || !page.best) return;
-      triptych.drawMatrix(page.plotly, byId("live-matrix"), page.best);
-      triptych.setText("live-matrix-note", "Best validation pass, epoch " + triptych.number(page.best.epoch) + ". Colour: share of the true class.");
+      const shown = active === page && byId("live-matrix") ? shownMatrix(page) : null;
+      if (!shown) return;
+      triptych.drawMatrix(page.plotly, byId("live-matrix"), shown);
+      const of = shown === final ? "The final model on the validation rows, as in the report." : "Best validation pass, epoch " + triptych.number(shown.epoch) + ".";
+      triptych.setText("live-matrix-note", of + " Colour: share of the true class.");
     });
   }
+
+  /* Called by Dash with the matrix of a job's report, or null where there is none. */
+  triptych.showFinalMatrix = function (matrix) {
+    final = matrix || null;
+    if (active && final) drawMatrix(active);
+  };
 
   function percent(value) {
     return value.toFixed(0) + " %";
@@ -203,6 +221,7 @@ window.triptych = window.triptych || {};
     if (byId("live-matrix").data) page.plotly.purge(byId("live-matrix"));
     page.charts = begun.charts || triptych.openCharts(page.plotly);
     page.stopFitting = triptych.keepFitting(page.plotly, byId("live-matrix"));
+    drawMatrix(page);
     const past = await begun.past;
     if (active !== page || !byId("job-page")) return;
     const last = tellPast(page, past, begun.charts !== null);
@@ -226,6 +245,6 @@ window.triptych = window.triptych || {};
   }).observe(document.documentElement, { childList: true, subtree: true });
 
   new MutationObserver(function () {
-    if (active && active.best && active.plotly) triptych.drawMatrix(active.plotly, byId("live-matrix"), active.best);
+    if (active && byId("live-matrix")) drawMatrix(active);
   }).observe(document.documentElement, { attributes: true, attributeFilter: ["data-mantine-color-scheme"] });
 })(window.triptych);

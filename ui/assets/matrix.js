@@ -1,4 +1,4 @@
-/* The confusion matrix of the best validation pass as a heat map: colour by share of the true class, counts written where
+/* The confusion matrix of the best validation pass, or of the final model, as a heat map: colour by share of the true class, counts written where
    they fit. */
 window.triptych = window.triptych || {};
 
@@ -44,6 +44,7 @@ window.triptych = window.triptych || {};
 
   triptych.drawMatrix = function (plotly, element, data) {
     const labels = data.labels;
+    const fresh = !element.data;  // also after a purge, which forgets who listens
     element.triptychData = data;
     const positions = labels.map(function (_, i) { return i; });
     const style = getComputedStyle(document.documentElement);
@@ -68,9 +69,8 @@ window.triptych = window.triptych || {};
       // Slanted to the left: to the right, the last label would leave the plot and be hidden
       xaxis: { ...layout.xaxis, ...ticks, automargin: true, tickangle: slanted(element, labels) ? -40 : 0, title: { text: "predicted", standoff: 6 }, showgrid: false, zeroline: false, rangemode: "normal", constrain: "domain" },
       yaxis: { ...layout.yaxis, ...ticks, automargin: true, title: { text: "true", standoff: 6 }, showgrid: false, zeroline: false, autorange: "reversed" },
-    }, { displayModeBar: false });
-    if (element.triptychPressed) return;
-    element.triptychPressed = true;
+    }, { ...triptych.chartOptions, displayModeBar: false });
+    if (!fresh) return;
     element.on("plotly_click", function (event) {
       const of = element.triptychData.labels;
       triptych.showMistakes(of[event.points[0].y], of[event.points[0].x]);

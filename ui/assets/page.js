@@ -176,6 +176,7 @@ window.triptych = window.triptych || {};
     mountJob: function (job) { triptych.mountJob(job); return ""; },
     watchPrediction: function (asked) { triptych.watchPrediction(asked); return ""; },
     showPicture: function (contents) { return [contents || window.dash_clientside.no_update, contents ? "" : window.dash_clientside.no_update]; },
+    showFinalMatrix: function (matrix) { triptych.showFinalMatrix(matrix); return ""; },
     mountCompare: function (jobs) { triptych.mountCompare(jobs); return ""; },
   };
 })(window.triptych);

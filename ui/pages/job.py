@@ -38,9 +38,18 @@ def layout(api: Api, job_id: str) -> Node:
             # live.js opens the stream when this is set; a new attempt sets it again
             dcc.Store(id="live-job", data={"id": job_id, "attempt": job["attempt"], "state": job["state"]}),
             dcc.Store(id="job-changed"),
+            dcc.Store(id="job-matrix", data=result.matrix),
+            html.Div(id="job-matrix-shown", hidden=True),
             html.Div(id="live-mounted", hidden=True),
             heading(name(job["name"]), about=_about(job), actions=_actions(job)),
-            html.Div(_state(job), id="job-state", className="job-state", **attributes(aria_live="polite")),
+            # gets the focus when the job is cancelled
+            html.Div(
+                _state(job),
+                id="job-state",
+                className="job-state",
+                tabIndex=-1,
+                **attributes(aria_live="polite"),
+            ),
             html.Div(id="job-action-error"),
             findings.kept(job["findings"]),
             job_live.progress(over=job["state"] in wording.ENDED),
@@ -83,8 +92,25 @@ def _actions(job: JobDetail) -> list[Node]:
         link_button("New job like this", f"/jobs/new?from={job['id']}"),
         dmc.Button("Start", id="job-start-now", style=_shown(shown["start"])),
         dmc.Button("Retry", id="job-retry", style=_shown(shown["retry"])),
-        dmc.Button(
-            "Cancel job", id="job-cancel", color="red", variant="outline", style=_shown(shown["cancel"])
+        html.Div(_cancel(), id="job-cancel-place", style=_shown(shown["cancel"])),
+    ]
+
+
+def _cancel() -> list[Node]:
+    """Give the button that cancels, and what it asks first; cancel.js shows one of the two."""
+    return [
+        dmc.Button("Cancel job", id="job-cancel-ask", color="red", variant="outline"),
+        html.Div(
+            [
+                html.Span("Cancel this job?"),
+                dmc.Button("Keep it", id="job-cancel-not", variant="default"),
+                dmc.Button("Yes, cancel", id="job-cancel", color="red", variant="outline"),
+            ],
+            id="job-cancel-sure",
+            className="actions",
+            hidden=True,
+            role="group",
+            **attributes(aria_label="Cancel this job?"),
         ),
     ]
 
@@ -198,10 +224,11 @@ def register(app: Dash, api: Api) -> None:
         Output("job-report", "children"),
         Output("job-insight", "children"),
         Output("job-artifacts", "children"),
+        Output("job-matrix", "data"),
         Output("job-details", "children"),
         Output("job-start-now", "style"),
         Output("job-retry", "style"),
-        Output("job-cancel", "style"),
+        Output("job-cancel-place", "style"),
         Output("job-try", "style"),
         Input("job-changed", "data"),
         State("live-job", "data"),
@@ -211,22 +238,27 @@ def register(app: Dash, api: Api) -> None:
         try:
             job = api.job(live["id"])
         except ApiError as error:
-            return (no_update, failure(error), *[no_update] * 8)
+            return (no_update, failure(error), *[no_update] * 9)
         if job["state"] in wording.ENDED and (job["state"], job["attempt"]) == (
             live["state"],
             live["attempt"],
         ):
             return (
                 no_update,
-            ) * 10  # it had ended when the page was made: drawing it anew would fold what was unfolded
+            ) * 11  # it had ended when the page was made: drawing it anew would fold what was unfolded
         result = job_result.result(api, job)
         shown = visible_actions(job["state"])
         styles = [_shown(shown[action]) for action in ("start", "retry", "cancel", "try")]
-        parts = (result.figures, result.report, result.insight, result.artifacts)
+        parts = (result.figures, result.report, result.insight, result.artifacts, result.matrix)
         return _state(job), *parts, _details(job), *styles
 
     app.clientside_callback(  # type: ignore[no-untyped-call]
         ClientsideFunction("triptych", "mountJob"),
         Output("live-mounted", "children"),
         Input("live-job", "data"),
+    )
+    app.clientside_callback(  # type: ignore[no-untyped-call]
+        ClientsideFunction("triptych", "showFinalMatrix"),
+        Output("job-matrix-shown", "children"),
+        Input("job-matrix", "data"),
     )

@@ -13,7 +13,7 @@ from client import Api, ApiError
 from contracts import report as reports
 from ui import wording
 from ui.pages.job_insight import insight
-from ui.parts import Node, attributes, card, facts, failure, message, name, table
+from ui.parts import JSON, Node, attributes, card, facts, failure, message, name, table
 
 if TYPE_CHECKING:
     from client.types import Artifact, JobDetail, Step
@@ -38,6 +38,7 @@ class Result:
     report: Node = None
     insight: Node = None
     artifacts: Node = None
+    matrix: JSON | None = None  # what live.js draws instead of the best validation pass
 
 
 def result(api: Api, job: JobDetail) -> Result:
@@ -58,7 +59,13 @@ def result(api: Api, job: JobDetail) -> Result:
     except ValidationError:
         told = f"It is of version {raw.get('version')}; this page reads versions 1 and {reports.VERSION}. Download it below."
         return Result(figures, message("warning", "report.json cannot be shown", told), artifacts=shown)
-    return Result(figures, _report(report), insight(report, job["dataset_id"]), shown)
+    matrix: JSON = {
+        "id": job["id"],
+        "attempt": job["attempt"],
+        "labels": report.labels,
+        "matrix": report.confusion_matrix,
+    }
+    return Result(figures, _report(report), insight(report, job["dataset_id"]), shown, matrix)
 
 
 def _figures(metrics: dict[str, float]) -> Node:
