@@ -15,7 +15,7 @@ from runtime.errors import Transient
 from services.launcher import runs
 from services.launcher.backend import UNKNOWN, InDoubt, Refused, RunSpec, RunState
 from services.launcher.exits import cause_of, explain
-from services.launcher.models import LAUNCHING, RUNNING, STOPPING, Run
+from services.launcher.models import ENDED, LAUNCHING, RUNNING, STOPPING, Run
 from services.launcher.verdicts import CANCELLED, began_at, is_over, ran_for, why_stop
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ _RETRY_SECONDS, _RETRY_AT_MOST = 5.0, 300.0
 _REPEAT_AT_MOST = 60.0
 _START_SECONDS = 10.0  # then whoever starts tells that it is alive
 _SILENT = "exit 0, but the trainer's own report has not arrived: figures and artifacts may be missing"
+_STRAY = "its job ended while the provider did not know it"
 _log = logging.getLogger(__name__)
 
 
@@ -193,7 +194,10 @@ class Reconciler:
             runtime.errors.Transient: The provider does not answer.
         """
         with self._db.read() as session:
-            found = runs.with_process(session, self._backend.name, handles)
+            found = [
+                *runs.with_process(session, self._backend.name, handles),
+                *runs.strays(session, self._backend.name, handles),
+            ]
         if not found:
             return
         statuses = self._backend.status([run.handle for run in found if run.handle])
@@ -213,13 +217,40 @@ class Reconciler:
                 _log.exception("cannot settle a run")
 
     def _settle(self, run: Run, status: RunStatus) -> None:
+        if run.state == ENDED:
+            self._settle_stray(run, status)
+            return
         if status.state in (RunState.PENDING, RunState.RUNNING):
             self._note(run, status, gone_at=None)
             self._stop_if_due(run, status)
             return
         self._note(run, status, gone_at=run.gone_at or unix_now())
         if is_over(run, status, self._limits, unix_now()):
+            if status.state is RunState.UNKNOWN:
+                self._stop_unknown(run)
             self._end(run, status)
+
+    def _stop_unknown(self, run: Run) -> None:
+        """Stop what its provider does not know: it may still, as where only the machine is cut off. If not, it is a stray."""
+        try:
+            self._backend.stop(run.handle or "", run.stop_reason or "its job has ended")
+        except (Transient, Refused) as error:
+            _log.warning("cannot stop a run that its provider does not know", extra={"error": str(error)})
+
+    def _settle_stray(self, run: Run, status: RunStatus) -> None:
+        """See whether a run lives that ended while its provider did not know it; if so, it is one to be stopped again."""
+        if status.state is RunState.UNKNOWN:
+            return
+        with self._db.write() as session:
+            row = runs.locked(session, run.job_id, run.attempt)
+            if row is None or row.state != ENDED:
+                return
+            if status.state is RunState.EXITED:
+                row.stray_until = None
+                return
+            runs.reopen(row, _STRAY)
+        _log.warning("a run lives that had ended", extra={"handle": run.handle})
+        self._backend.stop(run.handle or "", _STRAY)
 
     def _note(self, run: Run, status: RunStatus, gone_at: float | None) -> None:
         """Keep when the trainer began to run, and since when it no longer does."""
@@ -265,6 +296,8 @@ class Reconciler:
             if row is None or row.state not in (RUNNING, STOPPING):
                 return
             runs.end(row, status.exit_code, told.reason)
+            unknown = status.state is RunState.UNKNOWN
+            row.stray_until = unix_now() + self._limits.stray_seconds if unknown else None
             self._tell(session, row, told)
         _log.info("ended", extra={"exit_code": status.exit_code, "reason": told.reason})
 

@@ -27,6 +27,7 @@ class Limits:
         report_grace_seconds: How long an exited trainer's own report is waited for.
         lost_grace_seconds: How long the provider may not know a run before it can be lost.
         linger_seconds: How long a trainer may live on after its final report.
+        stray_seconds: How long a run that ended while its provider did not know it is looked for, and stopped.
         at_a_time: Launches at a time, and ends that are settled at a time.
     """
 
@@ -36,6 +37,7 @@ class Limits:
     report_grace_seconds: float = 5.0
     lost_grace_seconds: float = 5.0
     linger_seconds: float = 60.0
+    stray_seconds: float = 86_400.0
     at_a_time: int = 1
 
 
