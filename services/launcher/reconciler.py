@@ -115,7 +115,11 @@ class Reconciler:
             self._refuse(run, f"could not be launched: {error}")
         except Exception as error:  # noqa: BLE001 - a defect must end the job with a reason, not stop the others
             _log.exception("cannot launch")
-            self._refuse(run, f"could not be launched: {type(error).__name__}: {error}")
+            reason = f"{type(error).__name__}: {error}"
+            if in_doubt:  # and says nothing about what may run
+                self._postpone(run, reason, in_doubt=True)
+            else:
+                self._refuse(run, f"could not be launched: {reason}")
         else:
             launched = JobLaunched(
                 job_id=run.job_id, attempt=run.attempt, launcher=self._backend.name, handle=handle

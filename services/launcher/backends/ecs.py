@@ -91,23 +91,16 @@ class EcsBackend(Backend):
 
     @override
     def launch(self, run: RunSpec) -> str:
-        try:
-            cpu, memory = fargate_size(run.cpus, run.memory_mb)
-        except TooLarge as error:
-            raise Refused(str(error)) from None
         # A token is good for a day at most, and for an hour after its task's end; a task that runs is found without it
-        if run.in_doubt and (found := self._find(run)):
+        if run.in_doubt and (found := self.find(run)):
             return found
         try:
-            return self._start(run, self._request(run, cpu, memory))
+            return self._start(run, self._request(run))
         except InDoubt:
             raise
-        except Transient as error:
-            if run.in_doubt and not isinstance(error, _Nothing):
+        except (Transient, Refused) as error:
+            if run.in_doubt and not isinstance(error, _Nothing | _Never):
                 raise InDoubt(str(error)) from error
-            self._clear(run)
-            raise
-        except Refused:
             self._clear(run)
             raise
 
@@ -117,7 +110,11 @@ class EcsBackend(Backend):
         except (Transient, Refused) as error:
             _log.warning("cannot remove a spec", extra={"error": str(error)})
 
-    def _request(self, run: RunSpec, cpu: int, memory: int) -> RunTaskRequestTypeDef:
+    def _request(self, run: RunSpec) -> RunTaskRequestTypeDef:
+        try:
+            cpu, memory = fargate_size(run.cpus, run.memory_mb)
+        except TooLarge as error:
+            raise Refused(str(error)) from None
         request: RunTaskRequestTypeDef = {
             "cluster": self._cluster,
             "taskDefinition": self._task_definition,
@@ -170,13 +167,14 @@ class EcsBackend(Backend):
         if tasks := answer.get("tasks"):
             return tasks[0]["taskArn"]
         failures = answer.get("failures", [])
-        if not failures and (found := self._find(run)):
+        if not failures and (found := self.find(run)):
             return found
         told = launch_failure(failures)
-        raise _Nothing(str(told)) if isinstance(told, Transient) else told
+        raise (_Nothing if isinstance(told, Transient) else _Never)(str(told))
 
-    def _find(self, run: RunSpec) -> str | None:
-        """Look for a run's task among those that ECS means to run."""
+    @override
+    def find(self, run: RunSpec) -> str | None:
+        """Look among the tasks that ECS means to run; None, too, where it lets nobody look."""
         try:
             with explained():
                 answer = self._ecs.list_tasks(cluster=self._cluster, startedBy=started_by(run))
@@ -283,3 +281,7 @@ def from_settings(settings: LauncherSettings, specs: SpecObjects) -> EcsBackend:
 
 class _Nothing(Transient):
     """RunTask has answered that it started nothing, which settles any doubt about the launch."""
+
+
+class _Never(Refused):
+    """RunTask has answered that it started nothing, nor will it."""

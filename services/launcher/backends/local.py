@@ -106,6 +106,12 @@ class LocalBackend(Backend):
             raise Refused(f"cannot start a process: {error}") from error
         return handle
 
+    @override
+    def find(self, run: RunSpec) -> str | None:
+        handle = f"{run.job_id}/{run.attempt}"
+        folder = self._folder(handle)
+        return handle if folder is not None and (folder / supervisor.RUN).exists() else None
+
     def _supervise(self, folder: Path, run: RunSpec) -> None:
         threads = str(max(1, math.ceil(run.cpus)))
         own = {"WORKDIR": str(folder / supervisor.WORK), "OMP_NUM_THREADS": threads}

@@ -160,6 +160,12 @@ def test_a_second_launch_of_an_attempt_gives_the_first_one(provider):
     provider.backend.stop(first, "end of test")
 
 
+def test_what_was_started_is_found_by_its_job_and_attempt(provider):
+    first = provider.launch("a")
+    assert provider.backend.find(RunSpec("a", 1, {"JOB_ID": "a"}, 1, 2048)) == first
+    assert provider.backend.find(RunSpec("a", 2, {"JOB_ID": "a"}, 1, 2048)) is None
+
+
 def test_what_was_left_for_a_run_can_be_removed_twice(provider):
     provider.launch("a")
     provider.backend.forget("a", 1)

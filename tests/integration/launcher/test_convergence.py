@@ -232,6 +232,23 @@ def test_a_launch_whose_answer_was_lost_is_found_and_stopped(database, tmp_path)
     assert backend.alive == {"a/2"}
 
 
+def test_a_defect_settles_no_doubt(database, tmp_path):
+    """It would end the job, and what the launch had started would run with nobody to stop it."""
+    backend = FakeBackend()
+    launcher = Launcher(database, tmp_path, backend)
+    launcher.request("a")
+    backend.fails = ["after"]
+    launcher.round()
+    launch, backend.launch = backend.launch, None
+    launcher.hurry()
+    launcher.round()
+    assert (launcher.run("a").state, launcher.events("a", JobFinished)) == ("launching", [])
+    backend.launch = launch
+    launcher.hurry()
+    launcher.round()
+    assert launcher.run("a").handle == "a/1"
+
+
 @pytest.mark.parametrize("when", ["before", "during", "after"])
 def test_a_cancel_leaves_nothing_running(database, tmp_path, when):
     backend = FakeBackend()

@@ -238,6 +238,20 @@ def test_a_launch_that_breaks_off_is_taken_up(kubernetes, call, lost):
     assert kubernetes.status().state is RunState.RUNNING
 
 
+@pytest.mark.parametrize(
+    ("status", "reason"), [(403, "Forbidden"), (401, "Unauthorized"), (503, "ServiceUnavailable")]
+)
+def test_a_look_that_fails_settles_no_doubt(kubernetes, status, reason):
+    kubernetes.server.lose_answer("POST jobs")
+    with pytest.raises(InDoubt):
+        kubernetes.backend.launch(SPEC)
+    for call in (kubernetes.backend.launch, kubernetes.backend.find):
+        kubernetes.server.fail("GET jobs", status, reason, "not now")
+        with pytest.raises(InDoubt, match="not now"):
+            call(replace(SPEC, in_doubt=True))
+    assert kubernetes.backend.find(SPEC) == NAME
+
+
 def test_a_launch_that_nobody_takes_up_leaves_nothing_for_ever(kubernetes):
     kubernetes.server.fail("POST secrets", 503, "ServiceUnavailable", "apiserver is shutting down")
     with pytest.raises(InDoubt):

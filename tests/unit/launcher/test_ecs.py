@@ -217,6 +217,40 @@ def test_an_error_answer_says_whether_it_may_pass_and_whether_it_leaves_a_doubt(
             use()
 
 
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("AccessDeniedException", "not authorized to perform: ecs:RunTask"),
+        ("ClientException", "TaskDefinition is inactive"),
+    ],
+)
+def test_an_error_answer_settles_no_doubt(aws, code, message):
+    """It is about this call: the earlier one may have started a task, which may still have to read its settings."""
+    aws.ecs.add_response("list_tasks", {"taskArns": []})
+    aws.ecs.add_client_error("run_task", code, message, 400)
+    with pytest.raises(InDoubt, match=message):
+        aws.backend.launch(spec(in_doubt=True))
+    assert len(list(aws.store.list("specs/j1/2"))) == 1
+
+
+def test_a_store_that_denies_access_settles_no_doubt(aws, monkeypatch):
+    def refuse(_run):
+        raise Refused("the object store refuses the job's settings: 403")
+
+    monkeypatch.setattr(aws.backend._specs, "put", refuse)
+    aws.ecs.add_response("list_tasks", {"taskArns": []})
+    with pytest.raises(InDoubt, match="403"):
+        aws.backend.launch(spec(in_doubt=True))
+
+
+def test_a_failure_of_the_call_itself_settles_a_doubt(aws):
+    aws.ecs.add_response("list_tasks", {"taskArns": []})
+    aws.ecs.add_response("run_task", {"tasks": [], "failures": [{"reason": "ATTRIBUTE"}]})
+    with pytest.raises(Refused, match="ATTRIBUTE"):
+        aws.backend.launch(spec(in_doubt=True))
+    assert list(aws.store.list("specs")) == []
+
+
 def test_without_credentials_nothing_is_sent_and_so_nothing_is_in_doubt(tmp_path, monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
