@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from services.launcher.verdicts import Limits, Stop
 
 _EXPLAIN_BYTES = 4096  # of a log's end, for a reason
+_TROUBLE_CHARACTERS = 200  # of why there is none
 _RETRY_SECONDS, _RETRY_AT_MOST = 5.0, 300.0
 # A run whose launch is in doubt may be running, and cannot be stopped until that is settled
 _REPEAT_AT_MOST = 60.0
@@ -321,9 +322,17 @@ class Reconciler:
             return JobLost(
                 job_id=run.job_id, attempt=run.attempt, reason=reason, ran_seconds=ran_for(run, unix_now())
             )
-        tail = self._backend.logs(run.handle or "", _EXPLAIN_BYTES)
+        tail, trouble = self._tail(run)
         outcome, reason = explain(status, tail)
-        return _finished(run, outcome, reason, cause_of(status))
+        return _finished(run, outcome, reason + trouble, cause_of(status))
+
+    def _tail(self, run: Run) -> tuple[list[str], str]:
+        """Give the end of a run's log; where it cannot be read, nothing and a note of that, for no end may wait for a log."""
+        try:
+            return self._backend.logs(run.handle or "", _EXPLAIN_BYTES), ""
+        except Exception as error:  # noqa: BLE001 - as above
+            _log.warning("cannot read a log", extra={"error": str(error)})
+            return [], f" (its log could not be read: {str(error)[:_TROUBLE_CHARACTERS]})"
 
 
 def _raise_errors(launches: Iterable[Future[None]]) -> None:

@@ -20,7 +20,7 @@ from contracts.callback import Outcome
 from contracts.events import EndCause, JobCancelRequested, JobFinished, JobLaunchRequested, JobLost
 from runtime.errors import Transient
 from runtime.outbox import HANDLED, Delivery, EventRow
-from services.launcher.backend import Cause
+from services.launcher.backend import Cause, Refused
 from services.launcher.models import ENDED, RUNNING, Run
 from support.fake_backend import FakeBackend
 from support.launcher import Launcher
@@ -247,6 +247,25 @@ def test_a_defect_settles_no_doubt(database, tmp_path):
     launcher.hurry()
     launcher.round()
     assert launcher.run("a").handle == "a/1"
+
+
+@pytest.mark.parametrize(
+    "error", [Transient("kubelet: i/o timeout"), Refused("pods/log is forbidden"), OSError("no disk")]
+)
+def test_no_end_waits_for_a_log(database, tmp_path, error):
+    class Unreadable(FakeBackend):
+        def logs(self, _handle, _tail_bytes):
+            raise error
+
+    launcher = Launcher(database, tmp_path, Unreadable())
+    launcher.request("a")
+    launcher.round()
+    launcher.backend.exit("a/1", 137, Cause.OUT_OF_MEMORY)
+    launcher.round()
+    end = launcher.finished("a")
+    assert (end.outcome, end.cause) == (Outcome.FAILED, EndCause.OUT_OF_MEMORY)
+    assert end.reason.startswith("exit 137: out of memory")
+    assert end.reason.endswith(f"(its log could not be read: {error})")
 
 
 @pytest.mark.parametrize("when", ["before", "during", "after"])
