@@ -8,7 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
 from contracts.callback import Outcome
-from contracts.events import EndCause, JobFinished, JobLaunched, JobLost
+from contracts.events import UNHEARD, EndCause, JobFinished, JobLaunched, JobLost
 from runtime import log
 from runtime.db import unix_now
 from runtime.errors import Transient
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from runtime.outbox import Outbox
     from services.launcher.backend import Backend, RunStatus
     from services.launcher.joblogs import JobLogs
+    from services.launcher.results import Results
     from services.launcher.verdicts import Limits, Stop
 
 _EXPLAIN_BYTES = 4096  # of a log's end, for a reason
@@ -36,7 +37,7 @@ _RETRY_SECONDS, _RETRY_AT_MOST = 5.0, 300.0
 # A run whose launch is in doubt may be running, and cannot be stopped until that is settled
 _REPEAT_AT_MOST = 60.0
 _START_SECONDS = 10.0  # then whoever starts tells that it is alive
-_SILENT = "exit 0, but the trainer's own report has not arrived: figures and artifacts may be missing"
+_SILENT = "exit 0, but the trainer's own report has not arrived: figures may be missing"
 _STRAY = "its job ended while the provider did not know it"
 _log = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ class Reconciler:
         backend: Backend,
         environment: Callable[[Run], dict[str, str]],
         logs: JobLogs,
+        results: Results,
         limits: Limits,
     ) -> None:
         self._db = db
@@ -58,6 +60,7 @@ class Reconciler:
         self._backend = backend
         self._environment = environment
         self._logs = logs
+        self._results = results
         self._limits = limits
 
     # --- starting
@@ -313,7 +316,8 @@ class Reconciler:
             _log.warning("cannot remove what a run had read", extra={"error": str(error)})
 
     def _verdict(self, run: Run, status: RunStatus) -> JobFinished | JobLost:
-        if status.state == RunState.EXITED and status.exit_code == 0:
+        went_well = status.state == RunState.EXITED and status.exit_code == 0
+        if went_well and (run.reported or self._results.are_stored(run.job_id, run.attempt)):
             return _finished(run, Outcome.SUCCEEDED, _SILENT)
         if run.cancel_requested:
             return _finished(run, Outcome.CANCELLED, CANCELLED)
@@ -322,6 +326,8 @@ class Reconciler:
             return JobLost(
                 job_id=run.job_id, attempt=run.attempt, reason=reason, ran_seconds=ran_for(run, unix_now())
             )
+        if went_well:
+            return _finished(run, Outcome.FAILED, UNHEARD, EndCause.CODE)
         tail, trouble = self._tail(run)
         outcome, reason = explain(status, tail)
         return _finished(run, outcome, reason + trouble, cause_of(status))

@@ -23,6 +23,7 @@ from services.launcher.joblogs import JobLogs
 from services.launcher.leftovers import Leftovers
 from services.launcher.lending import LendingBackend, Renewals
 from services.launcher.reconciler import Reconciler
+from services.launcher.results import Results
 from services.launcher.settings import LauncherSettings
 from services.launcher.verdicts import Limits
 from services.launcher.watched import WatchedBackend
@@ -65,7 +66,7 @@ def serve(settings: LauncherSettings, store: ObjectStore, runner: Backend) -> No
         settings.log_level,
     )
     logs = JobLogs(db, backend, store, tail_bytes=settings.log_tail_bytes, at_a_time=settings.provider_calls)
-    reconciler = Reconciler(db, outbox, backend, environments.of, logs, limits(settings))
+    reconciler = Reconciler(db, outbox, backend, environments.of, logs, Results(store), limits(settings))
 
     def look(handles: Collection[str] | None = None) -> None:
         reconciler.look(handles)

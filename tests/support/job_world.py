@@ -33,6 +33,7 @@ from services.launcher.handlers import Handlers as LauncherHandlers
 from services.launcher.joblogs import JobLogs
 from services.launcher.models import ENDED, Run
 from services.launcher.reconciler import Reconciler
+from services.launcher.results import Results
 from services.launcher.verdicts import Limits
 from services.metrics.auth import Sender
 from services.metrics.handlers import Handlers as MetricsHandlers
@@ -126,7 +127,8 @@ class World:
             max_running=2, launch_seconds=0, report_grace_seconds=0, lost_grace_seconds=0, linger_seconds=0
         )
         self.reconcilers = [
-            Reconciler(self.db, self.outbox, self.provider, environments.of, logs, limits) for _ in range(2)
+            Reconciler(self.db, self.outbox, self.provider, environments.of, logs, Results(store), limits)
+            for _ in range(2)
         ]
         handlers = {
             API: ApiHandlers(store, Path(self._folder.name)).table(),

@@ -20,6 +20,7 @@ from services.launcher.handlers import Handlers
 from services.launcher.joblogs import JobLogs
 from services.launcher.models import Run
 from services.launcher.reconciler import Reconciler
+from services.launcher.results import Results
 from services.launcher.verdicts import Limits
 from support.wait import until
 
@@ -56,7 +57,13 @@ class Launcher:
         self.logs = JobLogs(db, self.backend, self.store, tail_bytes=2000)
         environments = Environments("http://platform:8080", "", ROOT_SECRET, "json", "INFO")
         self.reconciler = Reconciler(
-            db, self.outbox, self.backend, environments.of, self.logs, Limits(**self.limits)
+            db,
+            self.outbox,
+            self.backend,
+            environments.of,
+            self.logs,
+            Results(self.store),
+            Limits(**self.limits),
         )
         self.consumer = Consumer(db, self.outbox, "launcher", Handlers(lambda: None, lambda: None).table())
 

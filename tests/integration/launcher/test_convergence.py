@@ -17,7 +17,7 @@ from hypothesis.stateful import (
 )
 
 from contracts.callback import Outcome
-from contracts.events import EndCause, JobCancelRequested, JobFinished, JobLaunchRequested, JobLost
+from contracts.events import UNHEARD, EndCause, JobCancelRequested, JobFinished, JobLaunchRequested, JobLost
 from runtime.errors import Transient
 from runtime.outbox import HANDLED, Delivery, EventRow
 from services.launcher.backend import Cause, Refused
@@ -247,6 +247,56 @@ def test_a_defect_settles_no_doubt(database, tmp_path):
     launcher.hurry()
     launcher.round()
     assert launcher.run("a").handle == "a/1"
+
+
+@pytest.mark.parametrize(
+    ("stored", "values", "outcome", "reason"),
+    [
+        # A wrong image, or a plug-in that ends the process
+        ([], {}, Outcome.FAILED, UNHEARD),
+        (["log.txt", "checkpoint.pt"], {}, Outcome.FAILED, UNHEARD),
+        ([], {"cancel": True}, Outcome.CANCELLED, "cancelled on request"),
+        # Only its word is missing
+        (["log.txt", "model.pt"], {}, Outcome.SUCCEEDED, "exit 0, but the trainer's own report has not arrived"),
+        (["model.pt"], {"cancel": True}, Outcome.SUCCEEDED, "exit 0, but the trainer's own report has not arrived"),
+    ],
+)  # fmt: skip
+def test_who_exits_well_and_tells_nothing_has_succeeded_where_artifacts_say_so(
+    database, tmp_path, stored, values, outcome, reason
+):
+    launcher = Launcher(database, tmp_path, FakeBackend())
+    launcher.request("a")
+    launcher.round()
+    for name in stored:
+        launcher.store.put_bytes(f"jobs/a/1/{name}", b"...")
+    launcher.backend.exit("a/1", 0)
+    if values.get("cancel"):
+        launcher.cancel("a")
+    launcher.round()
+    end = launcher.finished("a")
+    assert end.outcome is outcome
+    assert end.reason.startswith(reason)
+
+
+def test_a_store_that_does_not_answer_is_asked_again_before_anything_is_told(database, tmp_path):
+    launcher = Launcher(database, tmp_path, FakeBackend())
+    launcher.request("a")
+    launcher.round()
+    launcher.store.put_bytes("jobs/a/1/model.pt", b"...")
+    launcher.backend.exit("a/1", 0)
+    store, launcher.reconciler._results._store = launcher.store, Away()
+    launcher.round()
+    assert launcher.events("a", JobFinished) == []
+    launcher.reconciler._results._store = store
+    launcher.round()
+    assert launcher.finished("a").outcome is Outcome.SUCCEEDED
+
+
+class Away:
+    """A store that is not reached."""
+
+    def list(self, _prefix):
+        raise OSError("no route to host")
 
 
 @pytest.mark.parametrize(
