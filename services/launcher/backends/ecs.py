@@ -22,7 +22,7 @@ from runtime.errors import Transient
 from services.launcher.backend import UNKNOWN, Backend, InDoubt, Refused, RunStatus
 from services.launcher.backends.ecs_calls import Conflict, Unanswered, check_whole, explained
 from services.launcher.backends.ecs_logs import TaskLogs
-from services.launcher.backends.ecs_words import launch_failure, status_of
+from services.launcher.backends.ecs_words import Denied, launch_failure, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -179,12 +179,12 @@ class EcsBackend(Backend):
             with explained():
                 answer = self._ecs.list_tasks(cluster=self._cluster, startedBy=started_by(run))
                 check_whole(answer, "taskArns")
-        except Transient as error:
-            raise InDoubt(str(error)) from error
-        except Refused as error:
+        except (Refused, Denied) as error:
             # Its client token alone must then keep it from running twice
             _log.warning("cannot look for a task", extra={"error": str(error)})
             return None
+        except Transient as error:
+            raise InDoubt(str(error)) from error
         return next(iter(answer["taskArns"]), None)
 
     @override
@@ -243,7 +243,7 @@ class EcsBackend(Backend):
     def logs(self, handle: str, tail_bytes: int) -> list[str]:
         try:
             return self._logs.tail(handle, tail_bytes)
-        except Refused as error:
+        except (Refused, Denied) as error:
             # Nothing may wait for a log, and whoever looks for it should read why it is not there
             return [f"the log cannot be read: {error}"]
 

@@ -192,7 +192,14 @@ def test_an_answer_without_task_and_failure_is_a_failure_unless_a_list_has_the_t
         ("ServerException", "Service Unavailable. Please try again later.", 500, InDoubt),
         ("Unheard", "of", 503, InDoubt),
         ("ExpiredTokenException", "The security token is expired", 400, Transient),
-        ("AccessDeniedException", "not authorized to perform: ecs:RunTask", 400, Refused),
+        ("AccessDeniedException", "not authorized to perform: ecs:RunTask", 400, Transient),
+        (
+            "UnrecognizedClientException",
+            "The security token included in the request is invalid",
+            400,
+            Transient,
+        ),
+        ("InvalidSignatureException", "Signature expired: is now earlier than", 400, Transient),
         ("BlockedException", "Your account was blocked", 400, Refused),
         ("ClientException", "TaskDefinition is inactive", 400, Refused),
         ("ClusterNotFoundException", "Cluster not found.", 400, Refused),
@@ -322,7 +329,7 @@ def test_stop_says_why_and_takes_a_task_that_is_gone(aws):
     with pytest.raises(Refused, match="Cluster"):
         aws.backend.stop(ARN.format(1), "again")
     aws.ecs.add_client_error("stop_task", "AccessDeniedException", "not authorized", 400)
-    with pytest.raises(Refused, match="not authorized"):
+    with pytest.raises(Transient, match="not authorized"):
         aws.backend.stop(ARN.format(1), "again")
 
 
