@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from runtime.db import Database
     from runtime.outbox import Outbox
     from services.launcher.backend import Backend, RunStatus
+    from services.launcher.clock import Clock
     from services.launcher.joblogs import JobLogs
     from services.launcher.results import Results
     from services.launcher.verdicts import Limits, Stop
@@ -54,6 +55,7 @@ class Reconciler:
         logs: JobLogs,
         results: Results,
         limits: Limits,
+        clock: Clock,
     ) -> None:
         self._db = db
         self._outbox = outbox
@@ -62,6 +64,7 @@ class Reconciler:
         self._logs = logs
         self._results = results
         self._limits = limits
+        self._clock = clock
 
     # --- starting
 
@@ -101,6 +104,7 @@ class Reconciler:
             self._launch(run, in_doubt=in_doubt)
 
     def _launch(self, run: Run, *, in_doubt: bool) -> None:
+        self._clock.of(run.id)  # from here on it is watched
         try:
             spec = RunSpec(
                 run.job_id,
@@ -147,7 +151,8 @@ class Reconciler:
             _log.exception("cannot stop it; stop it by hand", extra={"handle": handle})
 
     def _postpone(self, run: Run, reason: str, *, in_doubt: bool) -> None:
-        tried_for = unix_now() - (run.first_tried_at or unix_now())
+        clock = self._clock.of(run.id)
+        tried_for = max(0.0, clock - (run.first_tried_at or clock))
         if in_doubt:
             # As long again as it has taken so far, so that tries grow apart
             pause = min(max(_RETRY_SECONDS, tried_for), _REPEAT_AT_MOST)
@@ -162,10 +167,10 @@ class Reconciler:
                 return
             end = None
             if row.cancel_requested:
-                end = _unlaunched(row)
+                end = self._unlaunched(row)
             elif tried_for > self._limits.give_up_seconds:
                 reason = f"could not be launched in {tried_for:.0f} s: {reason}"
-                end = _finished(row, Outcome.FAILED, reason, EndCause.CAPACITY)
+                end = self._finished(row, Outcome.FAILED, reason, EndCause.CAPACITY)
             if end is not None:
                 self._tell(session, row, end)
             if end is not None and not in_doubt:
@@ -180,9 +185,9 @@ class Reconciler:
             if row is None or row.state != LAUNCHING:
                 return
             end = (
-                _unlaunched(row)
+                self._unlaunched(row)
                 if row.cancel_requested
-                else _finished(row, Outcome.FAILED, reason, EndCause.NEVER_STARTED)
+                else self._finished(row, Outcome.FAILED, reason, EndCause.NEVER_STARTED)
             )
             runs.end(row, reason=end.reason)
             self._tell(session, row, end)
@@ -206,6 +211,7 @@ class Reconciler:
                 *runs.with_process(session, self._backend.name, handles),
                 *runs.strays(session, self._backend.name, handles),
             ]
+        self._clock.tidy()
         if not found:
             return
         statuses = self._backend.status([run.handle for run in found if run.handle])
@@ -232,8 +238,10 @@ class Reconciler:
             self._note(run, status, gone_at=None)
             self._stop_if_due(run, status)
             return
-        self._note(run, status, gone_at=run.gone_at or unix_now())
-        if is_over(run, status, self._limits, unix_now()):
+        clock = self._clock.of(run.id)
+        # Not later than now, or where the clock was set back it would not be over for as long
+        self._note(run, status, gone_at=min(run.gone_at or clock, clock))
+        if is_over(run, status, self._limits, clock, self._clock.now()):
             if status.state is RunState.UNKNOWN:
                 self._stop_unknown(run)
             self._end(run, status)
@@ -275,7 +283,7 @@ class Reconciler:
             return
         reason = run.stop_reason
         if reason is None:
-            stop = why_stop(run, status, self._limits, unix_now())
+            stop = why_stop(run, status, self._limits, self._clock.of(run.id))
             if stop is None:
                 return
             reason = stop.reason
@@ -291,7 +299,7 @@ class Reconciler:
             row.state, row.stop_reason = STOPPING, stop.reason
             if not row.cancel_requested:
                 # Told before the trainer can, which would only know that it was stopped
-                self._tell(session, row, _finished(run, stop.outcome, stop.reason, stop.cause))
+                self._tell(session, row, self._finished(run, stop.outcome, stop.reason, stop.cause))
 
     # --- ending
 
@@ -318,19 +326,18 @@ class Reconciler:
     def _verdict(self, run: Run, status: RunStatus) -> JobFinished | JobLost:
         went_well = status.state == RunState.EXITED and status.exit_code == 0
         if went_well and (run.reported or self._results.are_stored(run.job_id, run.attempt)):
-            return _finished(run, Outcome.SUCCEEDED, _SILENT)
+            return self._finished(run, Outcome.SUCCEEDED, _SILENT)
         if run.cancel_requested:
-            return _finished(run, Outcome.CANCELLED, CANCELLED)
+            return self._finished(run, Outcome.CANCELLED, CANCELLED)
         if status.state == RunState.UNKNOWN:
             reason = f"lost: {self._backend.name} no longer knows {run.handle}, and nothing is heard of it; it may have been removed by hand, or its machine died"
-            return JobLost(
-                job_id=run.job_id, attempt=run.attempt, reason=reason, ran_seconds=ran_for(run, unix_now())
-            )
+            ran = ran_for(run, self._clock.of(run.id))
+            return JobLost(job_id=run.job_id, attempt=run.attempt, reason=reason, ran_seconds=ran)
         if went_well:
-            return _finished(run, Outcome.FAILED, UNHEARD, EndCause.CODE)
+            return self._finished(run, Outcome.FAILED, UNHEARD, EndCause.CODE)
         tail, trouble = self._tail(run)
         outcome, reason = explain(status, tail)
-        return _finished(run, outcome, reason + trouble, cause_of(status))
+        return self._finished(run, outcome, reason + trouble, cause_of(status))
 
     def _tail(self, run: Run) -> tuple[list[str], str]:
         """Give the end of a run's log; where it cannot be read, nothing and a note of that, for no end may wait for a log."""
@@ -340,22 +347,22 @@ class Reconciler:
             _log.warning("cannot read a log", extra={"error": str(error)})
             return [], f" (its log could not be read: {str(error)[:_TROUBLE_CHARACTERS]})"
 
+    def _unlaunched(self, run: Run) -> JobFinished:
+        return self._finished(run, Outcome.CANCELLED, "cancelled before it was launched")
+
+    def _finished(
+        self, run: Run, outcome: Outcome, reason: str, cause: EndCause | None = None
+    ) -> JobFinished:
+        return JobFinished(
+            job_id=run.job_id,
+            attempt=run.attempt,
+            outcome=outcome,
+            reason=reason,
+            cause=cause,
+            ran_seconds=ran_for(run, self._clock.of(run.id)),
+        )
+
 
 def _raise_errors(launches: Iterable[Future[None]]) -> None:
     for launch in launches:
         launch.result()
-
-
-def _unlaunched(run: Run) -> JobFinished:
-    return _finished(run, Outcome.CANCELLED, "cancelled before it was launched")
-
-
-def _finished(run: Run, outcome: Outcome, reason: str, cause: EndCause | None = None) -> JobFinished:
-    return JobFinished(
-        job_id=run.job_id,
-        attempt=run.attempt,
-        outcome=outcome,
-        reason=reason,
-        cause=cause,
-        ran_seconds=ran_for(run, unix_now()),
-    )

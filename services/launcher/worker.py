@@ -17,6 +17,7 @@ from runtime.storage import open_store
 from runtime.telemetry import Telemetry
 from services.launcher import figures
 from services.launcher.backends import local
+from services.launcher.clock import Clock
 from services.launcher.environment import Environments
 from services.launcher.handlers import Handlers
 from services.launcher.joblogs import JobLogs
@@ -66,7 +67,9 @@ def serve(settings: LauncherSettings, store: ObjectStore, runner: Backend) -> No
         settings.log_level,
     )
     logs = JobLogs(db, backend, store, tail_bytes=settings.log_tail_bytes, at_a_time=settings.provider_calls)
-    reconciler = Reconciler(db, outbox, backend, environments.of, logs, Results(store), limits(settings))
+    reconciler = Reconciler(
+        db, outbox, backend, environments.of, logs, Results(store), limits(settings), Clock()
+    )
 
     def look(handles: Collection[str] | None = None) -> None:
         reconciler.look(handles)

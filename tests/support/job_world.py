@@ -28,6 +28,7 @@ from services.api.handlers import Handlers as ApiHandlers
 from services.api.models import Dataset, Job
 from services.api.specs import RESOURCES
 from services.launcher.backend import UNKNOWN, InDoubt, Refused, RunState, RunStatus
+from services.launcher.clock import Clock
 from services.launcher.environment import Environments
 from services.launcher.handlers import Handlers as LauncherHandlers
 from services.launcher.joblogs import JobLogs
@@ -127,7 +128,9 @@ class World:
             max_running=2, launch_seconds=0, report_grace_seconds=0, lost_grace_seconds=0, linger_seconds=0
         )
         self.reconcilers = [
-            Reconciler(self.db, self.outbox, self.provider, environments.of, logs, Results(store), limits)
+            Reconciler(
+                self.db, self.outbox, self.provider, environments.of, logs, Results(store), limits, Clock()
+            )
             for _ in range(2)
         ]
         handlers = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from runtime.db import now
 from runtime.outbox import HANDLED, Delivery, EventRow, Outbox
 from runtime.storage import open_store
 from services.launcher.backends.local import LocalBackend
+from services.launcher.clock import Clock
 from services.launcher.environment import Environments
 from services.launcher.handlers import Handlers
 from services.launcher.joblogs import JobLogs
@@ -45,6 +47,7 @@ class Launcher:
             folder,
             {"max_running": 2, "report_grace_seconds": 0.0, **limits},
         )
+        self.clock_shift = 0.0  # how far the system's clock was set ahead, seconds
         self._backend = backend  # that successors use, too; each has local processes of its own
         self.outbox = Outbox(lambda: None)
         self.store = open_store((folder / "objects").as_uri())
@@ -64,6 +67,7 @@ class Launcher:
             self.logs,
             Results(self.store),
             Limits(**self.limits),
+            Clock(lambda: time.time() + self.clock_shift),
         )
         self.consumer = Consumer(db, self.outbox, "launcher", Handlers(lambda: None, lambda: None).table())
 

@@ -278,6 +278,40 @@ def test_who_exits_well_and_tells_nothing_has_succeeded_where_artifacts_say_so(
     assert end.reason.startswith(reason)
 
 
+@pytest.mark.parametrize("seconds", [2 * 86_400, -2 * 86_400])
+def test_no_run_ends_because_the_clock_is_set(database, tmp_path, seconds):
+    launcher = Launcher(database, tmp_path, FakeBackend(), give_up_seconds=3600)
+    launcher.request("a", max_seconds=86_400, max_idle_seconds=900)
+    launcher.request("b")
+    launcher.backend.fails = ["", "no capacity"]
+    launcher.round()
+    launcher.silent("a", seconds=60)
+    launcher.clock_shift = seconds
+    launcher.hurry()
+    launcher.backend.fails = ["no capacity"]
+    launcher.round()
+    assert launcher.states() == {"a": "running", "b": "waiting"}
+    assert launcher.backend.alive == {"a/1"}
+    assert [launcher.events(job, JobFinished, JobLost) for job in ("a", "b")] == [[], []]
+    launcher.backend.exit("a/1", 2)
+    launcher.round()
+    assert launcher.finished("a").ran_seconds < 3600
+
+
+def test_a_run_that_had_exited_when_the_clock_was_set_back_ends(database, tmp_path):
+    launcher = Launcher(database, tmp_path, FakeBackend(), report_grace_seconds=0.0)
+    launcher.request("a")
+    launcher.round()
+    launcher.backend.exit("a/1", 2)
+    launcher.limits["report_grace_seconds"] = 3600.0
+    slow = launcher.restarted()
+    slow.round()
+    assert slow.states() == {"a": "running"}
+    launcher.clock_shift = -2 * 86_400
+    launcher.round()
+    assert launcher.states() == {"a": "ended"}
+
+
 def test_a_store_that_does_not_answer_is_asked_again_before_anything_is_told(database, tmp_path):
     launcher = Launcher(database, tmp_path, FakeBackend())
     launcher.request("a")
