@@ -181,3 +181,9 @@ def strays(session: Session, launcher: str, handles: Collection[str] | None = No
     if handles is not None:
         query = query.where(Run.handle.in_(handles))
     return session.scalars(query.options(WITHOUT_SPEC).order_by(Run.id)).all()
+
+
+def of_others(session: Session, launcher: str) -> dict[str, int]:
+    """Count the runs that have not ended and that other back ends than this one have started, by their names."""
+    query = select(Run.launcher, func.count()).where(Run.state.in_(ACTIVE), Run.launcher != launcher)
+    return {name: count for name, count in session.execute(query.group_by(Run.launcher)) if name}

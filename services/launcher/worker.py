@@ -23,6 +23,7 @@ from services.launcher.handlers import Handlers
 from services.launcher.joblogs import JobLogs
 from services.launcher.leftovers import Leftovers
 from services.launcher.lending import LendingBackend, Renewals
+from services.launcher.orphans import Orphans
 from services.launcher.reconciler import Reconciler
 from services.launcher.results import Results
 from services.launcher.settings import LauncherSettings
@@ -89,7 +90,9 @@ def serve(settings: LauncherSettings, store: ObjectStore, runner: Backend) -> No
         telemetry.handlers(LAUNCHER, Handlers(starting.wake, looking.wake).table()),
         work_max_seconds=settings.work_max_seconds,
     )
-    loops = [starting, looking, copying]
+    # At the start, and again; of no weight for readiness
+    telling = Loop("orphans", Orphans(db, backend.name).tell, seconds=_SWEEP_SECONDS)
+    loops = [starting, looking, copying, telling]
     checks = {
         "database": db.check,
         "objects": store.check,
