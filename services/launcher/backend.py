@@ -127,7 +127,8 @@ class Backend(Protocol):
         """Ask for the present state of runs, in as few calls as the provider allows.
 
         Returns:
-            A status for every handle; one the provider does not know is UNKNOWN.
+            A status for every handle; one the provider does not know is UNKNOWN, and one of which it says nothing at present is
+            left out.
 
         Raises:
             runtime.errors.Transient: The provider does not answer.

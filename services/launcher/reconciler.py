@@ -15,6 +15,7 @@ from runtime.errors import Transient
 from services.launcher import runs
 from services.launcher.backend import UNKNOWN, InDoubt, Refused, RunSpec, RunState
 from services.launcher.exits import cause_of, explain
+from services.launcher.forgetting import Forgetting
 from services.launcher.models import ENDED, LAUNCHING, RUNNING, STOPPING, Run
 from services.launcher.verdicts import CANCELLED, began_at, is_over, ran_for, why_stop
 
@@ -65,6 +66,7 @@ class Reconciler:
         self._results = results
         self._limits = limits
         self._clock = clock
+        self._forgetting = Forgetting(backend)
 
     # --- starting
 
@@ -178,6 +180,8 @@ class Reconciler:
             else:
                 # Even one that is told to have ended: only its handle can tell whether there is something to stop
                 runs.postpone(row, pause, reason, in_doubt=in_doubt)
+                return
+        self._forgetting.forget(run.job_id, run.attempt)
 
     def _refuse(self, run: Run, reason: str) -> None:
         with self._db.write() as session:
@@ -191,6 +195,7 @@ class Reconciler:
             )
             runs.end(row, reason=end.reason)
             self._tell(session, row, end)
+        self._forgetting.forget(run.job_id, run.attempt)
 
     def _tell(self, session: Session, row: Run, end: JobFinished | JobLost) -> None:
         """Tell how an attempt ended whose row is locked, unless that was told before."""
@@ -212,13 +217,17 @@ class Reconciler:
                 *runs.strays(session, self._backend.name, handles),
             ]
         self._clock.tidy()
+        self._forgetting.again()
         if not found:
             return
         statuses = self._backend.status([run.handle for run in found if run.handle])
+        answered = [run for run in found if run.handle is None or run.handle in statuses]
         # An end takes several calls of provider and store: one after another, many would hold up the look at all others
         with ThreadPoolExecutor(self._limits.at_a_time) as pool:
             list(
-                pool.map(lambda run: self._settle_bound(run, statuses.get(run.handle or "", UNKNOWN)), found)
+                pool.map(
+                    lambda run: self._settle_bound(run, statuses.get(run.handle or "", UNKNOWN)), answered
+                )
             )
 
     def _settle_bound(self, run: Run, status: RunStatus) -> None:
@@ -305,7 +314,7 @@ class Reconciler:
 
     def _end(self, run: Run, status: RunStatus) -> None:
         self._logs.copy(run)
-        self._forget(run)
+        self._forgetting.forget(run.job_id, run.attempt)
         told = self._verdict(run, status)
         with self._db.write() as session:
             row = runs.locked(session, run.job_id, run.attempt)
@@ -316,12 +325,6 @@ class Reconciler:
             row.stray_until = unix_now() + self._limits.stray_seconds if unknown else None
             self._tell(session, row, told)
         _log.info("ended", extra={"exit_code": status.exit_code, "reason": told.reason})
-
-    def _forget(self, run: Run) -> None:
-        try:
-            self._backend.forget(run.job_id, run.attempt)
-        except (Transient, Refused) as error:
-            _log.warning("cannot remove what a run had read", extra={"error": str(error)})
 
     def _verdict(self, run: Run, status: RunStatus) -> JobFinished | JobLost:
         went_well = status.state == RunState.EXITED and status.exit_code == 0

@@ -18,6 +18,7 @@ from runtime.storage import open_store
 from services.launcher.backends.local import LocalBackend
 from services.launcher.clock import Clock
 from services.launcher.environment import Environments
+from services.launcher.forgetting import Forgetting
 from services.launcher.handlers import Handlers
 from services.launcher.joblogs import JobLogs
 from services.launcher.models import Run
@@ -76,6 +77,7 @@ class Launcher:
     def use(self, backend: Backend) -> None:
         """Run trainers elsewhere than on this machine."""
         self.reconciler._backend = self.logs._backend = backend
+        self.reconciler._forgetting = Forgetting(backend)
 
     def restarted(self) -> Launcher:
         self.successors.append(Launcher(self.db, self.folder, self._backend, **self.limits))

@@ -189,8 +189,8 @@ class EcsBackend(Backend):
 
     @override
     def status(self, handles: Sequence[str]) -> dict[str, RunStatus]:
-        found = dict.fromkeys(handles, UNKNOWN)
         known = sorted(filter(_TASK.fullmatch, handles), key=self._cluster_of)
+        found = dict.fromkeys(set(handles) - set(known), UNKNOWN)
         for cluster, group in groupby(known, key=self._cluster_of):
             arns = list(group)
             try:
@@ -201,21 +201,24 @@ class EcsBackend(Backend):
                 if cluster == self._cluster or "ClusterNotFound" not in str(error):
                     raise
                 _log.warning("tasks of a cluster that is gone", extra={"cluster": cluster})
+                found |= dict.fromkeys(arns, UNKNOWN)
         return found
 
     def _describe(self, cluster: str, arns: list[str]) -> dict[str, RunStatus]:
         with explained():
             answer = self._ecs.describe_tasks(cluster=cluster, tasks=arns)
             check_whole(answer, "tasks", "failures")
+        described = {task["taskArn"]: status_of(task, self._container) for task in answer.get("tasks", [])}
+        found = {arn: described.get(arn, UNKNOWN) for arn in arns}
         for failure in answer.get("failures", []):
-            # A task that is gone is not in the answer; anything else says nothing about the task
-            if failure.get("reason") != "MISSING":
-                raise Transient(f"ECS does not describe {failure.get('arn')}: {failure.get('reason')}")
-        return {
-            task["taskArn"]: status_of(task, self._container)
-            for task in answer.get("tasks", [])
-            if task["taskArn"] in arns
-        }
+            # A task that is gone is MISSING; anything else says nothing about the task, and nothing about any other
+            arn, reason = failure.get("arn", ""), failure.get("reason")
+            if reason == "MISSING":
+                continue
+            if found.pop(arn, None) is None:
+                raise Transient(f"ECS does not describe {arn}: {reason}")
+            _log.warning("ECS does not describe a task", extra={"handle": arn, "error": reason})
+        return found
 
     def _cluster_of(self, handle: str) -> str:
         match = _TASK.fullmatch(handle)

@@ -278,6 +278,45 @@ def test_who_exits_well_and_tells_nothing_has_succeeded_where_artifacts_say_so(
     assert end.reason.startswith(reason)
 
 
+@pytest.mark.parametrize("error", [Refused("no such image"), Transient("no capacity")])
+def test_what_a_run_that_never_started_had_to_read_is_removed_once_that_can_be(database, tmp_path, error):
+    class Full(FakeBackend):
+        left, away = True, True
+
+        def launch(self, _run):
+            raise error
+
+        def forget(self, _job_id, _attempt):
+            if self.away:
+                raise Transient("the store is away")
+            self.left = False
+
+    launcher = Launcher(database, tmp_path, Full(), give_up_seconds=-1)
+    launcher.request("a")
+    launcher.round()
+    assert (launcher.states(), launcher.backend.left) == ({"a": "ended"}, True)
+    launcher.backend.away = False
+    launcher.round()
+    assert not launcher.backend.left
+
+
+def test_a_run_of_which_the_provider_says_nothing_is_left_alone(database, tmp_path):
+    class Silent(FakeBackend):
+        def status(self, handles):
+            found = super().status(handles)
+            return {handle: status for handle, status in found.items() if handle != "a/1"}
+
+    launcher = Launcher(database, tmp_path, Silent(), lost_grace_seconds=0)
+    for job in ("a", "b"):
+        launcher.request(job)
+    launcher.round()
+    for job in ("a", "b"):
+        launcher.cancel(job)
+    launcher.round()
+    launcher.round()
+    assert launcher.states() == {"a": "running", "b": "ended"}
+
+
 @pytest.mark.parametrize("seconds", [2 * 86_400, -2 * 86_400])
 def test_no_run_ends_because_the_clock_is_set(database, tmp_path, seconds):
     launcher = Launcher(database, tmp_path, FakeBackend(), give_up_seconds=3600)

@@ -306,9 +306,25 @@ def test_nothing_is_asked_about_no_runs_and_about_what_is_no_task(aws):
     assert aws.backend.status(["a/1"])["a/1"].state is RunState.UNKNOWN
 
 
-def test_a_failure_to_describe_is_no_sign_that_a_task_is_gone(aws):
+def test_a_failure_to_describe_is_no_sign_that_a_task_is_gone_and_costs_only_that_task(aws):
+    one, other, gone = (ARN.format(number) for number in (1, 2, 3))
     aws.ecs.add_response(
-        "describe_tasks", {"tasks": [], "failures": [{"arn": ARN.format(1), "reason": "LATER"}]}
+        "describe_tasks",
+        {
+            "tasks": [{"taskArn": other, "lastStatus": "RUNNING"}],
+            "failures": [{"arn": one, "reason": "LATER"}, {"arn": gone, "reason": "MISSING"}],
+        },
+    )
+    found = aws.backend.status([one, other, gone])
+    assert {handle: status.state for handle, status in found.items()} == {
+        other: RunState.RUNNING,
+        gone: RunState.UNKNOWN,
+    }
+
+
+def test_a_failure_to_describe_that_names_no_task_is_about_all(aws):
+    aws.ecs.add_response(
+        "describe_tasks", {"tasks": [], "failures": [{"arn": "elsewhere", "reason": "LATER"}]}
     )
     with pytest.raises(Transient, match="LATER"):
         aws.backend.status([ARN.format(1)])
