@@ -13,7 +13,7 @@ from runtime import log
 from runtime.db import unix_now
 from runtime.errors import Transient
 from services.launcher import runs
-from services.launcher.backend import UNKNOWN, InDoubt, Refused, RunSpec, RunState
+from services.launcher.backend import InDoubt, Refused, RunSpec, RunState
 from services.launcher.exits import cause_of, explain
 from services.launcher.forgetting import Forgetting
 from services.launcher.models import ENDED, LAUNCHING, RUNNING, STOPPING, Run
@@ -216,19 +216,15 @@ class Reconciler:
                 *runs.with_process(session, self._backend.name, handles),
                 *runs.strays(session, self._backend.name, handles),
             ]
+        if found:
+            statuses = self._backend.status([run.handle for run in found if run.handle])
+            # One of which the provider says nothing is looked at the next time
+            told = [(run, statuses[run.handle]) for run in found if run.handle and run.handle in statuses]
+            # An end takes several calls of provider and store: one after another, many would hold up the look at all others
+            with ThreadPoolExecutor(self._limits.at_a_time) as pool:
+                list(pool.map(lambda pair: self._settle_bound(*pair), told))
         self._clock.tidy()
         self._forgetting.again()
-        if not found:
-            return
-        statuses = self._backend.status([run.handle for run in found if run.handle])
-        answered = [run for run in found if run.handle is None or run.handle in statuses]
-        # An end takes several calls of provider and store: one after another, many would hold up the look at all others
-        with ThreadPoolExecutor(self._limits.at_a_time) as pool:
-            list(
-                pool.map(
-                    lambda run: self._settle_bound(run, statuses.get(run.handle or "", UNKNOWN)), answered
-                )
-            )
 
     def _settle_bound(self, run: Run, status: RunStatus) -> None:
         with log.bound(**{**run.correlation, "job_id": run.job_id}):
