@@ -174,7 +174,7 @@ def finish(session: Session, outbox: Outbox, job: Job, state: str, reason: str |
     """End a job and tell of it, unless it has ended.
 
     Returns:
-        Whether it did; a final state never changes again.
+        Whether it did; a final state never changes again, but by `overrule`.
     """
     if not move(session, job, state, reason, finished_at=now()):
         return False
