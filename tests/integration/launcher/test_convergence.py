@@ -25,6 +25,8 @@ from services.launcher.models import ENDED, RUNNING, Run
 from support.fake_backend import FakeBackend
 from support.launcher import Launcher
 
+# What the database does plays no part in it
+only_sqlite = pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
 JOBS = st.sampled_from(["a", "b", "c"])
 ENDS = st.sampled_from(
     [(0, Cause.EXIT), (2, Cause.EXIT), (137, Cause.EXIT), (143, Cause.RECLAIMED), (None, Cause.NEVER_STARTED)]
@@ -232,6 +234,7 @@ def test_a_launch_whose_answer_was_lost_is_found_and_stopped(database, tmp_path)
     assert backend.alive == {"a/2"}
 
 
+@only_sqlite
 def test_a_defect_settles_no_doubt(database, tmp_path):
     """It would end the job, and what the launch had started would run with nobody to stop it."""
     backend = FakeBackend()
@@ -249,6 +252,7 @@ def test_a_defect_settles_no_doubt(database, tmp_path):
     assert launcher.run("a").handle == "a/1"
 
 
+@only_sqlite
 @pytest.mark.parametrize(
     ("stored", "values", "outcome", "reason"),
     [
@@ -278,6 +282,7 @@ def test_who_exits_well_and_tells_nothing_has_succeeded_where_artifacts_say_so(
     assert end.reason.startswith(reason)
 
 
+@only_sqlite
 @pytest.mark.parametrize("error", [Refused("no such image"), Transient("no capacity")])
 def test_what_a_run_that_never_started_had_to_read_is_removed_once_that_can_be(database, tmp_path, error):
     class Full(FakeBackend):
@@ -300,6 +305,7 @@ def test_what_a_run_that_never_started_had_to_read_is_removed_once_that_can_be(d
     assert not launcher.backend.left
 
 
+@only_sqlite
 def test_a_run_of_which_the_provider_says_nothing_is_left_alone(database, tmp_path):
     class Silent(FakeBackend):
         def status(self, handles):
@@ -317,6 +323,7 @@ def test_a_run_of_which_the_provider_says_nothing_is_left_alone(database, tmp_pa
     assert launcher.states() == {"a": "running", "b": "ended"}
 
 
+@only_sqlite
 @pytest.mark.parametrize("seconds", [2 * 86_400, -2 * 86_400])
 def test_no_run_ends_because_the_clock_is_set(database, tmp_path, seconds):
     launcher = Launcher(database, tmp_path, FakeBackend(), give_up_seconds=3600)
@@ -337,6 +344,7 @@ def test_no_run_ends_because_the_clock_is_set(database, tmp_path, seconds):
     assert launcher.finished("a").ran_seconds < 3600
 
 
+@only_sqlite
 def test_a_run_that_had_exited_when_the_clock_was_set_back_ends(database, tmp_path):
     launcher = Launcher(database, tmp_path, FakeBackend(), report_grace_seconds=0.0)
     launcher.request("a")
@@ -351,6 +359,7 @@ def test_a_run_that_had_exited_when_the_clock_was_set_back_ends(database, tmp_pa
     assert launcher.states() == {"a": "ended"}
 
 
+@only_sqlite
 def test_a_store_that_does_not_answer_is_asked_again_before_anything_is_told(database, tmp_path):
     launcher = Launcher(database, tmp_path, FakeBackend())
     launcher.request("a")
@@ -372,6 +381,7 @@ class Away:
         raise OSError("no route to host")
 
 
+@only_sqlite
 @pytest.mark.parametrize(
     "error", [Transient("kubelet: i/o timeout"), Refused("pods/log is forbidden"), OSError("no disk")]
 )
