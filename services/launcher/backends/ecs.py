@@ -190,18 +190,21 @@ class EcsBackend(Backend):
     @override
     def status(self, handles: Sequence[str]) -> dict[str, RunStatus]:
         known = sorted(filter(_TASK.fullmatch, handles), key=self._cluster_of)
-        found = dict.fromkeys(set(handles) - set(known), UNKNOWN)
+        found = dict.fromkeys(handles, UNKNOWN)
         for cluster, group in groupby(known, key=self._cluster_of):
             arns = list(group)
             try:
                 for start in range(0, len(arns), DESCRIBE_LIMIT):
-                    found |= self._describe(cluster, arns[start : start + DESCRIBE_LIMIT])
+                    batch = arns[start : start + DESCRIBE_LIMIT]
+                    described = self._describe(cluster, batch)
+                    found |= described
+                    for arn in set(batch) - set(described):
+                        del found[arn]
             except Refused as error:
                 # An earlier setting's cluster is gone, and must not hide what runs in the present one
                 if cluster == self._cluster or "ClusterNotFound" not in str(error):
                     raise
                 _log.warning("tasks of a cluster that is gone", extra={"cluster": cluster})
-                found |= dict.fromkeys(arns, UNKNOWN)
         return found
 
     def _describe(self, cluster: str, arns: list[str]) -> dict[str, RunStatus]:
