@@ -41,6 +41,13 @@ PASSING: Final = frozenset(
 )
 
 
+# The launcher's word on such an attempt, which fails it; the one end that a trainer's own report overrules, should it still come
+UNHEARD: Final = (
+    "exit 0, but as far as anybody knows nothing was trained: no report of its end arrived, and no artifacts of it are stored. "
+    "Check that the image or command is a trainer, and its log"
+)
+
+
 class Event(Wire):
     """What happened. Subclasses set NAME, with the version as its last part."""
 
@@ -176,7 +183,7 @@ class JobSilent(Event):
 
 
 class JobFinished(Event):
-    """An attempt ended; the first such event of an attempt counts.
+    """An attempt ended; the first such event of an attempt counts, unless its reason is UNHEARD.
 
     One that was cancelled because it was INTERRUPTED is a trainer's own word: it was told to stop, and does not know by
     whom or why. It ends the job where a cancellation was asked for; else what the launcher says counts.

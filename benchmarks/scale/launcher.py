@@ -42,6 +42,10 @@ class SimulatedBackend:
         except Transient as error:
             raise InDoubt(str(error)) from None
 
+    def find(self, run: RunSpec) -> str | None:  # noqa: ARG002 - the interface's
+        """Find nothing: only the same launch finds again what was started."""
+        return None
+
     def status(self, handles: Sequence[str]) -> dict[str, RunStatus]:
         """Ask for the state of containers, a hundred a call."""
         found = dict.fromkeys(handles, UNKNOWN)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select, update
 
+from contracts.callback import Outcome
 from contracts.events import (
     DatasetSchemaDetected,
     DatasetSchemaFailed,
@@ -119,12 +120,17 @@ class Handlers:
                 jobs.move(session, job, "running", started_at=now())
 
     def job_finished(self, event: JobFinished, work: Work) -> None:
-        """End the attempt. The first end counts; details that only the trainer knows are added when they come second."""
+        """End the attempt. The first end counts; details that only the trainer knows are added when they come second.
+
+        The launcher calls a trainer failed that has exited well and told nothing. Its own word, when it comes, counts.
+        """
         with work.finish() as session:
             job = _of_attempt(session, event.job_id, event.attempt)
             if job is None:
                 return
             self._settle(session, work, job, event)
+            if event.outcome is Outcome.SUCCEEDED:
+                jobs.overrule(session, work.outbox, job)
             if job.attempt == event.attempt and job.state == event.outcome.value:
                 if event.metrics and not job.metrics:
                     # The trainer's own report; the launcher, overtaking it, had said that it has not arrived

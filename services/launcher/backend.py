@@ -107,9 +107,19 @@ class Backend(Protocol):
         have been lost.
 
         Raises:
-            InDoubt: No answer, or none yet that settles an earlier doubt: the same launch must be repeated.
+            InDoubt: No answer, or none yet that settles an earlier doubt: the same launch must be repeated. A refusal settles
+                one only where it says that nothing runs: rights that were taken away say nothing of what was started before.
             runtime.errors.Transient: Not now, and nothing was started: no capacity, or the provider is not reached.
-            Refused: Never; the text says why. Nothing was started.
+            Refused: Never; the text says why. Nothing was started, now or before.
+        """
+        ...
+
+    def find(self, run: RunSpec) -> str | None:
+        """Look for what an earlier launch of the same attempt has started, and give its handle; None where nothing is found.
+
+        Raises:
+            runtime.errors.Transient: The provider does not answer.
+            Refused: It denies access.
         """
         ...
 
@@ -117,7 +127,8 @@ class Backend(Protocol):
         """Ask for the present state of runs, in as few calls as the provider allows.
 
         Returns:
-            A status for every handle; one the provider does not know is UNKNOWN.
+            A status for every handle; one the provider does not know is UNKNOWN, and one of which it says nothing at present is
+            left out.
 
         Raises:
             runtime.errors.Transient: The provider does not answer.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import func, select
 
 from runtime.metrics import gauge
+from services.launcher import runs
 from services.launcher.models import ENDED, LAUNCHING, RUNNING, STOPPING, WAITING, Run
 
 if TYPE_CHECKING:
@@ -18,6 +19,11 @@ GAUGES: Final = (
         "triptych_runs",
         "Attempts of jobs that have not ended, by state; a waiting one has no launcher yet.",
         *("launcher", "state"),
+    ),
+    gauge(
+        "triptych_runs_of_others",
+        "Attempts of jobs that have not ended and that a launcher of another kind than this one has started.",
+        "launcher",
     ),
 )
 
@@ -36,4 +42,8 @@ def of(db: Database, launcher: str) -> Figures:
         for owner, state, count in session.execute(query.group_by(Run.launcher, Run.state)):
             key = ("" if state == WAITING else owner or "", state)
             counts[key] = counts.get(key, 0.0) + count
-    return {"triptych_runs": counts}
+        others = runs.of_others(session, launcher)
+    return {
+        "triptych_runs": counts,
+        "triptych_runs_of_others": {(name,): float(count) for name, count in others.items()},
+    }

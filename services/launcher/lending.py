@@ -47,13 +47,22 @@ class LendingBackend(Backend):
     def launch(self, run: RunSpec) -> str:
         try:
             lent = self._role.lend(run.job_id, run.attempt, run.env, self._store.uri(news_key(run.env)))
-        except InDoubt:
-            raise
-        except Transient as error:
-            if run.in_doubt:  # nothing was asked of the provider, so what was unknown before still is
+        except (Transient, Refused) as error:
+            if not run.in_doubt:
+                raise
+            # What was started before has its access, and that there is no more of it says nothing about it
+            found = self.find(run)
+            if found is None:
                 raise InDoubt(str(error)) from error
-            raise
+            return found
         return self._backend.launch(replace(run, env={**run.env, VARIABLE: lent}))
+
+    @override
+    def find(self, run: RunSpec) -> str | None:
+        try:
+            return self._backend.find(run)
+        except (Transient, Refused) as error:
+            raise InDoubt(str(error)) from error
 
     def renew(self, env: dict[str, str]) -> None:
         """Put newer credentials where an attempt looks for them.

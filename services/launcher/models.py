@@ -18,13 +18,15 @@ class Base(DeclarativeBase):
 
 
 class Run(Base):
-    """An attempt of a job: waiting → launching → running → (stopping →) ended. Floats are Unix seconds."""
+    """An attempt of a job: waiting → launching → running → (stopping →) ended; a stray goes back to stopping. Floats are Unix seconds."""
 
     __tablename__ = "launcher_runs"
     __table_args__ = (
         UniqueConstraint("job_id", "attempt"),
         # In which the oldest that waits is found without reading the others
         Index("launcher_runs_order", "state", "requested_at", "id"),
+        # In which the few strays are found without reading all that ever ended
+        Index("launcher_runs_strays", "stray_until"),
     )
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
     job_id: Mapped[str] = mapped_column(String(64))
@@ -61,6 +63,8 @@ class Run(Base):
     reported_at: Mapped[float | None] = mapped_column(Float, default=None)
     # Since when the provider says that it has exited, or does not know it
     gone_at: Mapped[float | None] = mapped_column(Float, default=None)
+    # It ended while the provider did not know it, so it may live: until then it is asked for, and stopped
+    stray_until: Mapped[float | None] = mapped_column(Float, default=None)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
     exit_code: Mapped[int | None] = mapped_column(Integer, default=None)
     reason: Mapped[str | None] = mapped_column(Text, default=None)

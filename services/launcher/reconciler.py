@@ -8,14 +8,15 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
 from contracts.callback import Outcome
-from contracts.events import EndCause, JobFinished, JobLaunched, JobLost
+from contracts.events import UNHEARD, EndCause, JobFinished, JobLaunched, JobLost
 from runtime import log
 from runtime.db import unix_now
 from runtime.errors import Transient
 from services.launcher import runs
-from services.launcher.backend import UNKNOWN, InDoubt, Refused, RunSpec, RunState
+from services.launcher.backend import InDoubt, Refused, RunSpec, RunState
 from services.launcher.exits import cause_of, explain
-from services.launcher.models import LAUNCHING, RUNNING, STOPPING, Run
+from services.launcher.forgetting import Forgetting
+from services.launcher.models import ENDED, LAUNCHING, RUNNING, STOPPING, Run
 from services.launcher.verdicts import CANCELLED, began_at, is_over, ran_for, why_stop
 
 if TYPE_CHECKING:
@@ -27,15 +28,19 @@ if TYPE_CHECKING:
     from runtime.db import Database
     from runtime.outbox import Outbox
     from services.launcher.backend import Backend, RunStatus
+    from services.launcher.clock import Clock
     from services.launcher.joblogs import JobLogs
+    from services.launcher.results import Results
     from services.launcher.verdicts import Limits, Stop
 
 _EXPLAIN_BYTES = 4096  # of a log's end, for a reason
+_TROUBLE_CHARACTERS = 200  # of why there is none
 _RETRY_SECONDS, _RETRY_AT_MOST = 5.0, 300.0
 # A run whose launch is in doubt may be running, and cannot be stopped until that is settled
 _REPEAT_AT_MOST = 60.0
 _START_SECONDS = 10.0  # then whoever starts tells that it is alive
-_SILENT = "exit 0, but the trainer's own report has not arrived: figures and artifacts may be missing"
+_SILENT = "exit 0, but the trainer's own report has not arrived: figures may be missing"
+_STRAY = "its job ended while the provider did not know it"
 _log = logging.getLogger(__name__)
 
 
@@ -49,14 +54,19 @@ class Reconciler:
         backend: Backend,
         environment: Callable[[Run], dict[str, str]],
         logs: JobLogs,
+        results: Results,
         limits: Limits,
+        clock: Clock,
     ) -> None:
         self._db = db
         self._outbox = outbox
         self._backend = backend
         self._environment = environment
         self._logs = logs
+        self._results = results
         self._limits = limits
+        self._clock = clock
+        self._forgetting = Forgetting(backend)
 
     # --- starting
 
@@ -96,6 +106,7 @@ class Reconciler:
             self._launch(run, in_doubt=in_doubt)
 
     def _launch(self, run: Run, *, in_doubt: bool) -> None:
+        self._clock.of(run.id)  # from here on it is watched
         try:
             spec = RunSpec(
                 run.job_id,
@@ -114,7 +125,11 @@ class Reconciler:
             self._refuse(run, f"could not be launched: {error}")
         except Exception as error:  # noqa: BLE001 - a defect must end the job with a reason, not stop the others
             _log.exception("cannot launch")
-            self._refuse(run, f"could not be launched: {type(error).__name__}: {error}")
+            reason = f"{type(error).__name__}: {error}"
+            if in_doubt:  # and says nothing about what may run
+                self._postpone(run, reason, in_doubt=True)
+            else:
+                self._refuse(run, f"could not be launched: {reason}")
         else:
             launched = JobLaunched(
                 job_id=run.job_id, attempt=run.attempt, launcher=self._backend.name, handle=handle
@@ -138,7 +153,8 @@ class Reconciler:
             _log.exception("cannot stop it; stop it by hand", extra={"handle": handle})
 
     def _postpone(self, run: Run, reason: str, *, in_doubt: bool) -> None:
-        tried_for = unix_now() - (run.first_tried_at or unix_now())
+        clock = self._clock.of(run.id)
+        tried_for = max(0.0, clock - (run.first_tried_at or clock))
         if in_doubt:
             # As long again as it has taken so far, so that tries grow apart
             pause = min(max(_RETRY_SECONDS, tried_for), _REPEAT_AT_MOST)
@@ -153,10 +169,10 @@ class Reconciler:
                 return
             end = None
             if row.cancel_requested:
-                end = _unlaunched(row)
+                end = self._unlaunched(row)
             elif tried_for > self._limits.give_up_seconds:
                 reason = f"could not be launched in {tried_for:.0f} s: {reason}"
-                end = _finished(row, Outcome.FAILED, reason, EndCause.CAPACITY)
+                end = self._finished(row, Outcome.FAILED, reason, EndCause.CAPACITY)
             if end is not None:
                 self._tell(session, row, end)
             if end is not None and not in_doubt:
@@ -164,6 +180,8 @@ class Reconciler:
             else:
                 # Even one that is told to have ended: only its handle can tell whether there is something to stop
                 runs.postpone(row, pause, reason, in_doubt=in_doubt)
+                return
+        self._forgetting.forget(run.job_id, run.attempt)
 
     def _refuse(self, run: Run, reason: str) -> None:
         with self._db.write() as session:
@@ -171,12 +189,13 @@ class Reconciler:
             if row is None or row.state != LAUNCHING:
                 return
             end = (
-                _unlaunched(row)
+                self._unlaunched(row)
                 if row.cancel_requested
-                else _finished(row, Outcome.FAILED, reason, EndCause.NEVER_STARTED)
+                else self._finished(row, Outcome.FAILED, reason, EndCause.NEVER_STARTED)
             )
             runs.end(row, reason=end.reason)
             self._tell(session, row, end)
+        self._forgetting.forget(run.job_id, run.attempt)
 
     def _tell(self, session: Session, row: Run, end: JobFinished | JobLost) -> None:
         """Tell how an attempt ended whose row is locked, unless that was told before."""
@@ -193,15 +212,19 @@ class Reconciler:
             runtime.errors.Transient: The provider does not answer.
         """
         with self._db.read() as session:
-            found = runs.with_process(session, self._backend.name, handles)
-        if not found:
-            return
-        statuses = self._backend.status([run.handle for run in found if run.handle])
-        # An end takes several calls of provider and store: one after another, many would hold up the look at all others
-        with ThreadPoolExecutor(self._limits.at_a_time) as pool:
-            list(
-                pool.map(lambda run: self._settle_bound(run, statuses.get(run.handle or "", UNKNOWN)), found)
-            )
+            found = [
+                *runs.with_process(session, self._backend.name, handles),
+                *runs.strays(session, self._backend.name, handles),
+            ]
+        if found:
+            statuses = self._backend.status([run.handle for run in found if run.handle])
+            # One of which the provider says nothing is looked at the next time
+            told = [(run, statuses[run.handle]) for run in found if run.handle and run.handle in statuses]
+            # An end takes several calls of provider and store: one after another, many would hold up the look at all others
+            with ThreadPoolExecutor(self._limits.at_a_time) as pool:
+                list(pool.map(lambda pair: self._settle_bound(*pair), told))
+        self._clock.tidy()
+        self._forgetting.again()
 
     def _settle_bound(self, run: Run, status: RunStatus) -> None:
         with log.bound(**{**run.correlation, "job_id": run.job_id}):
@@ -213,13 +236,42 @@ class Reconciler:
                 _log.exception("cannot settle a run")
 
     def _settle(self, run: Run, status: RunStatus) -> None:
+        if run.state == ENDED:
+            self._settle_stray(run, status)
+            return
         if status.state in (RunState.PENDING, RunState.RUNNING):
             self._note(run, status, gone_at=None)
             self._stop_if_due(run, status)
             return
-        self._note(run, status, gone_at=run.gone_at or unix_now())
-        if is_over(run, status, self._limits, unix_now()):
+        clock = self._clock.of(run.id)
+        # Not later than now, or where the clock was set back it would not be over for as long
+        self._note(run, status, gone_at=min(run.gone_at or clock, clock))
+        if is_over(run, status, self._limits, clock, self._clock.now()):
+            if status.state is RunState.UNKNOWN:
+                self._stop_unknown(run)
             self._end(run, status)
+
+    def _stop_unknown(self, run: Run) -> None:
+        """Stop what its provider does not know: it may still, as where only the machine is cut off. If not, it is a stray."""
+        try:
+            self._backend.stop(run.handle or "", run.stop_reason or "its job has ended")
+        except (Transient, Refused) as error:
+            _log.warning("cannot stop a run that its provider does not know", extra={"error": str(error)})
+
+    def _settle_stray(self, run: Run, status: RunStatus) -> None:
+        """See whether a run lives that ended while its provider did not know it; if so, it is one to be stopped again."""
+        if status.state is RunState.UNKNOWN:
+            return
+        with self._db.write() as session:
+            row = runs.locked(session, run.job_id, run.attempt)
+            if row is None or row.state != ENDED:
+                return
+            if status.state is RunState.EXITED:
+                row.stray_until = None
+                return
+            runs.reopen(row, _STRAY)
+        _log.warning("a run lives that had ended", extra={"handle": run.handle})
+        self._backend.stop(run.handle or "", _STRAY)
 
     def _note(self, run: Run, status: RunStatus, gone_at: float | None) -> None:
         """Keep when the trainer began to run, and since when it no longer does."""
@@ -236,7 +288,7 @@ class Reconciler:
             return
         reason = run.stop_reason
         if reason is None:
-            stop = why_stop(run, status, self._limits, unix_now())
+            stop = why_stop(run, status, self._limits, self._clock.of(run.id))
             if stop is None:
                 return
             reason = stop.reason
@@ -252,58 +304,64 @@ class Reconciler:
             row.state, row.stop_reason = STOPPING, stop.reason
             if not row.cancel_requested:
                 # Told before the trainer can, which would only know that it was stopped
-                self._tell(session, row, _finished(run, stop.outcome, stop.reason, stop.cause))
+                self._tell(session, row, self._finished(run, stop.outcome, stop.reason, stop.cause))
 
     # --- ending
 
     def _end(self, run: Run, status: RunStatus) -> None:
         self._logs.copy(run)
-        self._forget(run)
+        self._forgetting.forget(run.job_id, run.attempt)
         told = self._verdict(run, status)
         with self._db.write() as session:
             row = runs.locked(session, run.job_id, run.attempt)
             if row is None or row.state not in (RUNNING, STOPPING):
                 return
             runs.end(row, status.exit_code, told.reason)
+            unknown = status.state is RunState.UNKNOWN
+            row.stray_until = unix_now() + self._limits.stray_seconds if unknown else None
             self._tell(session, row, told)
         _log.info("ended", extra={"exit_code": status.exit_code, "reason": told.reason})
 
-    def _forget(self, run: Run) -> None:
-        try:
-            self._backend.forget(run.job_id, run.attempt)
-        except (Transient, Refused) as error:
-            _log.warning("cannot remove what a run had read", extra={"error": str(error)})
-
     def _verdict(self, run: Run, status: RunStatus) -> JobFinished | JobLost:
-        if status.state == RunState.EXITED and status.exit_code == 0:
-            return _finished(run, Outcome.SUCCEEDED, _SILENT)
+        went_well = status.state == RunState.EXITED and status.exit_code == 0
+        if went_well and (run.reported or self._results.are_stored(run.job_id, run.attempt)):
+            return self._finished(run, Outcome.SUCCEEDED, _SILENT)
         if run.cancel_requested:
-            return _finished(run, Outcome.CANCELLED, CANCELLED)
+            return self._finished(run, Outcome.CANCELLED, CANCELLED)
         if status.state == RunState.UNKNOWN:
             reason = f"lost: {self._backend.name} no longer knows {run.handle}, and nothing is heard of it; it may have been removed by hand, or its machine died"
-            return JobLost(
-                job_id=run.job_id, attempt=run.attempt, reason=reason, ran_seconds=ran_for(run, unix_now())
-            )
-        tail = self._backend.logs(run.handle or "", _EXPLAIN_BYTES)
+            ran = ran_for(run, self._clock.of(run.id))
+            return JobLost(job_id=run.job_id, attempt=run.attempt, reason=reason, ran_seconds=ran)
+        if went_well:
+            return self._finished(run, Outcome.FAILED, UNHEARD, EndCause.CODE)
+        tail, trouble = self._tail(run)
         outcome, reason = explain(status, tail)
-        return _finished(run, outcome, reason, cause_of(status))
+        return self._finished(run, outcome, reason + trouble, cause_of(status))
+
+    def _tail(self, run: Run) -> tuple[list[str], str]:
+        """Give the end of a run's log; where it cannot be read, nothing and a note of that, for no end may wait for a log."""
+        try:
+            return self._backend.logs(run.handle or "", _EXPLAIN_BYTES), ""
+        except Exception as error:  # noqa: BLE001 - as above
+            _log.warning("cannot read a log", extra={"error": str(error)})
+            return [], f" (its log could not be read: {str(error)[:_TROUBLE_CHARACTERS]})"
+
+    def _unlaunched(self, run: Run) -> JobFinished:
+        return self._finished(run, Outcome.CANCELLED, "cancelled before it was launched")
+
+    def _finished(
+        self, run: Run, outcome: Outcome, reason: str, cause: EndCause | None = None
+    ) -> JobFinished:
+        return JobFinished(
+            job_id=run.job_id,
+            attempt=run.attempt,
+            outcome=outcome,
+            reason=reason,
+            cause=cause,
+            ran_seconds=ran_for(run, self._clock.of(run.id)),
+        )
 
 
 def _raise_errors(launches: Iterable[Future[None]]) -> None:
     for launch in launches:
         launch.result()
-
-
-def _unlaunched(run: Run) -> JobFinished:
-    return _finished(run, Outcome.CANCELLED, "cancelled before it was launched")
-
-
-def _finished(run: Run, outcome: Outcome, reason: str, cause: EndCause | None = None) -> JobFinished:
-    return JobFinished(
-        job_id=run.job_id,
-        attempt=run.attempt,
-        outcome=outcome,
-        reason=reason,
-        cause=cause,
-        ran_seconds=ran_for(run, unix_now()),
-    )

@@ -155,6 +155,12 @@ def end(run: Run, exit_code: int | None = None, reason: str | None = None) -> No
     run.reason = reason
 
 
+def reopen(run: Run, reason: str) -> None:
+    """Have an ended run, whose row is locked and which turns out to live, stopped; its end was told, and no other attempt starts before."""
+    run.state, run.stop_reason = STOPPING, reason
+    run.ended_at = run.gone_at = None
+
+
 def with_spec(session: Session, launcher: str) -> Sequence[Run]:
     """Give the runs that a back end has started and that have not ended, with their specs."""
     query = select(Run).where(Run.launcher == launcher, Run.state.in_(LAUNCHED))
@@ -167,3 +173,17 @@ def with_process(session: Session, launcher: str, handles: Collection[str] | Non
     if handles is not None:
         query = query.where(Run.handle.in_(handles))
     return session.scalars(query.order_by(Run.id)).all()
+
+
+def strays(session: Session, launcher: str, handles: Collection[str] | None = None) -> Sequence[Run]:
+    """Give the runs of a back end that ended while it did not know them, for as long as they are looked for."""
+    query = select(Run).where(Run.launcher == launcher, Run.state == ENDED, Run.stray_until > unix_now())
+    if handles is not None:
+        query = query.where(Run.handle.in_(handles))
+    return session.scalars(query.options(WITHOUT_SPEC).order_by(Run.id)).all()
+
+
+def of_others(session: Session, launcher: str) -> dict[str, int]:
+    """Count the runs that have not ended and that other back ends than this one have started, by their names."""
+    query = select(Run.launcher, func.count()).where(Run.state.in_(ACTIVE), Run.launcher != launcher)
+    return {name: count for name, count in session.execute(query.group_by(Run.launcher)) if name}

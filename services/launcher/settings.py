@@ -85,7 +85,7 @@ class LauncherSettings(Settings):
     launch_give_up_seconds: float = Field(
         default=3600,
         ge=0,
-        description="how long a launch is tried while the provider has no capacity, and how long a job may be pending there",
+        description="how long a launch is tried while the provider has no capacity or denies access, and how long a job may be pending there",
     )
     log_seconds: float = Field(
         default=0,

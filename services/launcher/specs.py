@@ -17,7 +17,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from runtime.errors import Transient
 from runtime.storage import Corrupt, StoreRefused
-from services.launcher.backend import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,8 +39,7 @@ class SpecObjects:
             The few variables that the trainer needs instead, none of them secret.
 
         Raises:
-            Transient: The store does not answer.
-            Refused: It denies access.
+            Transient: The store does not answer, or denies access, which no job can help.
         """
         name = hmac.digest(run.env["CALLBACK_SECRET"].encode(), b"name of the spec object", "sha256").hex()
         key = f"{_folder(run.job_id, run.attempt)}/{name}.json"
@@ -58,8 +56,7 @@ class SpecObjects:
         """Remove an attempt's object, if there is one.
 
         Raises:
-            Transient: The store does not answer.
-            Refused: It denies access.
+            Transient: As above.
         """
         with _explained():
             self._store.delete_prefix(_folder(job_id, attempt))
@@ -73,7 +70,5 @@ def _folder(job_id: str, attempt: int) -> str:
 def _explained() -> Iterator[None]:
     try:
         yield
-    except StoreRefused as error:
-        raise Refused(f"the object store refuses the job's settings: {error}") from error
-    except (BotoCoreError, ClientError, Boto3Error, Corrupt, OSError) as error:
+    except (StoreRefused, BotoCoreError, ClientError, Boto3Error, Corrupt, OSError) as error:
         raise Transient(f"the object store does not take the job's settings: {error}") from error

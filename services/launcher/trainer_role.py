@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 POLICY_LIMIT = 2048  # characters that AssumeRole takes
-_NEVER = {"AccessDenied", "MalformedPolicyDocument", "PackedPolicyTooLarge", "ValidationError"}
+_NEVER = {"MalformedPolicyDocument", "PackedPolicyTooLarge", "ValidationError"}
 _READ, _WRITE = ["s3:GetObject"], ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
 
 
@@ -60,8 +60,8 @@ class TrainerRole:
             The trainer's OBJECT_CREDENTIALS, as JSON.
 
         Raises:
-            Transient: STS does not answer.
-            Refused: It denies the role.
+            Transient: STS does not answer, or denies the role, which no job can help.
+            Refused: It does not take the policy.
         """
         policy = session_policy(env, news_uri, partition=self.arn.split(":")[1])
         try:

@@ -27,6 +27,7 @@ class Limits:
         report_grace_seconds: How long an exited trainer's own report is waited for.
         lost_grace_seconds: How long the provider may not know a run before it can be lost.
         linger_seconds: How long a trainer may live on after its final report.
+        stray_seconds: How long a run that ended while its provider did not know it is looked for, and stopped.
         at_a_time: Launches at a time, and ends that are settled at a time.
     """
 
@@ -36,6 +37,7 @@ class Limits:
     report_grace_seconds: float = 5.0
     lost_grace_seconds: float = 5.0
     linger_seconds: float = 60.0
+    stray_seconds: float = 86_400.0
     at_a_time: int = 1
 
 
@@ -96,19 +98,26 @@ def _hung(run: Run, quiet: float) -> Stop | None:
     return Stop(reason, Outcome.FAILED, EndCause.HUNG)
 
 
-def is_over(run: Run, status: RunStatus, limits: Limits, clock: float) -> bool:
+def is_over(run: Run, status: RunStatus, limits: Limits, clock: float, wall: float) -> bool:
     """Tell whether a run has ended for good that the provider says has exited, or does not know.
 
     A provider may not know a run that is well, for a moment or by mistake; so one it does not know is over only when it
     has told its end, must end anyway, or is not heard either. Where nobody can say whether it is heard, because the
     metrics service is away, that is waited for.
+
+    Args:
+        run: Its row.
+        status: What the provider says.
+        limits: What is allowed.
+        clock: By which it is judged, Unix seconds.
+        wall: What the system's clock shows, which tells whether what was said of its silence is old; not less than `clock`.
     """
     gone_for = clock - (run.gone_at or clock)
     if status.state is RunState.EXITED:
         return run.reported or gone_for >= limits.report_grace_seconds
     if gone_for < limits.lost_grace_seconds:
         return False
-    return run.reported or run.cancel_requested or run.silent_until > clock
+    return run.reported or run.cancel_requested or run.silent_until > wall
 
 
 def heard_at(run: Run, clock: float, began: float) -> float:

@@ -58,6 +58,11 @@ class WatchedBackend(Backend):
             return self._backend.launch(run)
 
     @override
+    def find(self, run: RunSpec) -> str | None:
+        with self._timed("find"):
+            return self._backend.find(run)
+
+    @override
     def status(self, handles: Sequence[str]) -> dict[str, RunStatus]:
         with self._timed("status"):
             return self._backend.status(handles)

@@ -17,12 +17,15 @@ from runtime.storage import open_store
 from runtime.telemetry import Telemetry
 from services.launcher import figures
 from services.launcher.backends import local
+from services.launcher.clock import Clock
 from services.launcher.environment import Environments
 from services.launcher.handlers import Handlers
 from services.launcher.joblogs import JobLogs
 from services.launcher.leftovers import Leftovers
 from services.launcher.lending import LendingBackend, Renewals
+from services.launcher.orphans import Orphans
 from services.launcher.reconciler import Reconciler
+from services.launcher.results import Results
 from services.launcher.settings import LauncherSettings
 from services.launcher.verdicts import Limits
 from services.launcher.watched import WatchedBackend
@@ -65,7 +68,9 @@ def serve(settings: LauncherSettings, store: ObjectStore, runner: Backend) -> No
         settings.log_level,
     )
     logs = JobLogs(db, backend, store, tail_bytes=settings.log_tail_bytes, at_a_time=settings.provider_calls)
-    reconciler = Reconciler(db, outbox, backend, environments.of, logs, limits(settings))
+    reconciler = Reconciler(
+        db, outbox, backend, environments.of, logs, Results(store), limits(settings), Clock()
+    )
 
     def look(handles: Collection[str] | None = None) -> None:
         reconciler.look(handles)
@@ -85,7 +90,9 @@ def serve(settings: LauncherSettings, store: ObjectStore, runner: Backend) -> No
         telemetry.handlers(LAUNCHER, Handlers(starting.wake, looking.wake).table()),
         work_max_seconds=settings.work_max_seconds,
     )
-    loops = [starting, looking, copying]
+    # At the start, and again; of no weight for readiness
+    telling = Loop("orphans", Orphans(db, backend.name).tell, seconds=_SWEEP_SECONDS)
+    loops = [starting, looking, copying, telling]
     checks = {
         "database": db.check,
         "objects": store.check,

@@ -21,6 +21,7 @@ from hypothesis.stateful import (
 )
 
 from contracts.callback import Outcome
+from contracts.events import UNHEARD
 from services.api import jobs
 from support.job_world import World
 from tabular.profile import profile_table
@@ -44,6 +45,7 @@ class JobStates(RuleBasedStateMachine):
         self.world = World(database, self.detected)
         self.ids: list[str] = []
         self.ends: dict[tuple[str, int], str] = {}
+        self.unheard: dict[tuple[str, int], bool] = {}
 
     # --- people
 
@@ -136,10 +138,14 @@ class JobStates(RuleBasedStateMachine):
         for job_id in self.ids:
             job = self.world.job(job_id)
             seen = self.ends.get((job_id, job.attempt))
-            if seen:
+            if seen == "failed" and job.state == "succeeded":
+                # Its trainer was heard late; no other end is overruled
+                assert self.unheard[job_id, job.attempt]
+            elif seen:
                 assert job.state == seen, f"{seen} became {job.state}"
             elif job.state in jobs.FINAL:
                 self.ends[job_id, job.attempt] = job.state
+                self.unheard[job_id, job.attempt] = job.reason == UNHEARD
             if job.state in jobs.FINAL and job.state != "succeeded":
                 assert job.reason, job.state
 

@@ -38,6 +38,10 @@ class FakeBackend:
             raise InDoubt(f"the connection broke {fails} the start")
         return handle
 
+    def find(self, run: RunSpec) -> str | None:
+        handle = f"{run.job_id}/{run.attempt}"
+        return handle if handle in self.started else None
+
     def status(self, handles: Sequence[str]) -> dict[str, RunStatus]:
         known = {handle: status for handle, status in self.tasks.items() if handle not in self.hidden}
         return {handle: known.get(handle, UNKNOWN) for handle in handles}

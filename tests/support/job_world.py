@@ -28,11 +28,13 @@ from services.api.handlers import Handlers as ApiHandlers
 from services.api.models import Dataset, Job
 from services.api.specs import RESOURCES
 from services.launcher.backend import UNKNOWN, InDoubt, Refused, RunState, RunStatus
+from services.launcher.clock import Clock
 from services.launcher.environment import Environments
 from services.launcher.handlers import Handlers as LauncherHandlers
 from services.launcher.joblogs import JobLogs
 from services.launcher.models import ENDED, Run
 from services.launcher.reconciler import Reconciler
+from services.launcher.results import Results
 from services.launcher.verdicts import Limits
 from services.metrics.auth import Sender
 from services.metrics.handlers import Handlers as MetricsHandlers
@@ -126,7 +128,10 @@ class World:
             max_running=2, launch_seconds=0, report_grace_seconds=0, lost_grace_seconds=0, linger_seconds=0
         )
         self.reconcilers = [
-            Reconciler(self.db, self.outbox, self.provider, environments.of, logs, limits) for _ in range(2)
+            Reconciler(
+                self.db, self.outbox, self.provider, environments.of, logs, Results(store), limits, Clock()
+            )
+            for _ in range(2)
         ]
         handlers = {
             API: ApiHandlers(store, Path(self._folder.name)).table(),

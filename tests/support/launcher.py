@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -15,11 +16,14 @@ from runtime.db import now
 from runtime.outbox import HANDLED, Delivery, EventRow, Outbox
 from runtime.storage import open_store
 from services.launcher.backends.local import LocalBackend
+from services.launcher.clock import Clock
 from services.launcher.environment import Environments
+from services.launcher.forgetting import Forgetting
 from services.launcher.handlers import Handlers
 from services.launcher.joblogs import JobLogs
 from services.launcher.models import Run
 from services.launcher.reconciler import Reconciler
+from services.launcher.results import Results
 from services.launcher.verdicts import Limits
 from support.wait import until
 
@@ -44,6 +48,7 @@ class Launcher:
             folder,
             {"max_running": 2, "report_grace_seconds": 0.0, **limits},
         )
+        self.clock_shift = 0.0  # how far the system's clock was set ahead, seconds
         self._backend = backend  # that successors use, too; each has local processes of its own
         self.outbox = Outbox(lambda: None)
         self.store = open_store((folder / "objects").as_uri())
@@ -56,7 +61,14 @@ class Launcher:
         self.logs = JobLogs(db, self.backend, self.store, tail_bytes=2000)
         environments = Environments("http://platform:8080", "", ROOT_SECRET, "json", "INFO")
         self.reconciler = Reconciler(
-            db, self.outbox, self.backend, environments.of, self.logs, Limits(**self.limits)
+            db,
+            self.outbox,
+            self.backend,
+            environments.of,
+            self.logs,
+            Results(self.store),
+            Limits(**self.limits),
+            Clock(lambda: time.time() + self.clock_shift),
         )
         self.consumer = Consumer(db, self.outbox, "launcher", Handlers(lambda: None, lambda: None).table())
 
@@ -65,6 +77,7 @@ class Launcher:
     def use(self, backend: Backend) -> None:
         """Run trainers elsewhere than on this machine."""
         self.reconciler._backend = self.logs._backend = backend
+        self.reconciler._forgetting = Forgetting(backend)
 
     def restarted(self) -> Launcher:
         self.successors.append(Launcher(self.db, self.folder, self._backend, **self.limits))

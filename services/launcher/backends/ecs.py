@@ -22,7 +22,7 @@ from runtime.errors import Transient
 from services.launcher.backend import UNKNOWN, Backend, InDoubt, Refused, RunStatus
 from services.launcher.backends.ecs_calls import Conflict, Unanswered, check_whole, explained
 from services.launcher.backends.ecs_logs import TaskLogs
-from services.launcher.backends.ecs_words import launch_failure, status_of
+from services.launcher.backends.ecs_words import Denied, launch_failure, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,23 +91,16 @@ class EcsBackend(Backend):
 
     @override
     def launch(self, run: RunSpec) -> str:
-        try:
-            cpu, memory = fargate_size(run.cpus, run.memory_mb)
-        except TooLarge as error:
-            raise Refused(str(error)) from None
         # A token is good for a day at most, and for an hour after its task's end; a task that runs is found without it
-        if run.in_doubt and (found := self._find(run)):
+        if run.in_doubt and (found := self.find(run)):
             return found
         try:
-            return self._start(run, self._request(run, cpu, memory))
+            return self._start(run, self._request(run))
         except InDoubt:
             raise
-        except Transient as error:
-            if run.in_doubt and not isinstance(error, _Nothing):
+        except (Transient, Refused) as error:
+            if run.in_doubt and not isinstance(error, _Nothing | _Never):
                 raise InDoubt(str(error)) from error
-            self._clear(run)
-            raise
-        except Refused:
             self._clear(run)
             raise
 
@@ -117,7 +110,11 @@ class EcsBackend(Backend):
         except (Transient, Refused) as error:
             _log.warning("cannot remove a spec", extra={"error": str(error)})
 
-    def _request(self, run: RunSpec, cpu: int, memory: int) -> RunTaskRequestTypeDef:
+    def _request(self, run: RunSpec) -> RunTaskRequestTypeDef:
+        try:
+            cpu, memory = fargate_size(run.cpus, run.memory_mb)
+        except TooLarge as error:
+            raise Refused(str(error)) from None
         request: RunTaskRequestTypeDef = {
             "cluster": self._cluster,
             "taskDefinition": self._task_definition,
@@ -170,34 +167,39 @@ class EcsBackend(Backend):
         if tasks := answer.get("tasks"):
             return tasks[0]["taskArn"]
         failures = answer.get("failures", [])
-        if not failures and (found := self._find(run)):
+        if not failures and (found := self.find(run)):
             return found
         told = launch_failure(failures)
-        raise _Nothing(str(told)) if isinstance(told, Transient) else told
+        raise (_Nothing if isinstance(told, Transient) else _Never)(str(told))
 
-    def _find(self, run: RunSpec) -> str | None:
-        """Look for a run's task among those that ECS means to run."""
+    @override
+    def find(self, run: RunSpec) -> str | None:
+        """Look among the tasks that ECS means to run; None, too, where it lets nobody look."""
         try:
             with explained():
                 answer = self._ecs.list_tasks(cluster=self._cluster, startedBy=started_by(run))
                 check_whole(answer, "taskArns")
-        except Transient as error:
-            raise InDoubt(str(error)) from error
-        except Refused as error:
+        except (Refused, Denied) as error:
             # Its client token alone must then keep it from running twice
             _log.warning("cannot look for a task", extra={"error": str(error)})
             return None
+        except Transient as error:
+            raise InDoubt(str(error)) from error
         return next(iter(answer["taskArns"]), None)
 
     @override
     def status(self, handles: Sequence[str]) -> dict[str, RunStatus]:
-        found = dict.fromkeys(handles, UNKNOWN)
         known = sorted(filter(_TASK.fullmatch, handles), key=self._cluster_of)
+        found = dict.fromkeys(handles, UNKNOWN)
         for cluster, group in groupby(known, key=self._cluster_of):
             arns = list(group)
             try:
                 for start in range(0, len(arns), DESCRIBE_LIMIT):
-                    found |= self._describe(cluster, arns[start : start + DESCRIBE_LIMIT])
+                    batch = arns[start : start + DESCRIBE_LIMIT]
+                    described = self._describe(cluster, batch)
+                    found |= described
+                    for arn in set(batch) - set(described):
+                        del found[arn]
             except Refused as error:
                 # An earlier setting's cluster is gone, and must not hide what runs in the present one
                 if cluster == self._cluster or "ClusterNotFound" not in str(error):
@@ -209,15 +211,17 @@ class EcsBackend(Backend):
         with explained():
             answer = self._ecs.describe_tasks(cluster=cluster, tasks=arns)
             check_whole(answer, "tasks", "failures")
+        described = {task["taskArn"]: status_of(task, self._container) for task in answer.get("tasks", [])}
+        found = {arn: described.get(arn, UNKNOWN) for arn in arns}
         for failure in answer.get("failures", []):
-            # A task that is gone is not in the answer; anything else says nothing about the task
-            if failure.get("reason") != "MISSING":
-                raise Transient(f"ECS does not describe {failure.get('arn')}: {failure.get('reason')}")
-        return {
-            task["taskArn"]: status_of(task, self._container)
-            for task in answer.get("tasks", [])
-            if task["taskArn"] in arns
-        }
+            # A task that is gone is MISSING; anything else says nothing about the task, and nothing about any other
+            arn, reason = failure.get("arn", ""), failure.get("reason")
+            if reason == "MISSING":
+                continue
+            if found.pop(arn, None) is None:
+                raise Transient(f"ECS does not describe {arn}: {reason}")
+            _log.warning("ECS does not describe a task", extra={"handle": arn, "error": reason})
+        return found
 
     def _cluster_of(self, handle: str) -> str:
         match = _TASK.fullmatch(handle)
@@ -245,7 +249,7 @@ class EcsBackend(Backend):
     def logs(self, handle: str, tail_bytes: int) -> list[str]:
         try:
             return self._logs.tail(handle, tail_bytes)
-        except Refused as error:
+        except (Refused, Denied) as error:
             # Nothing may wait for a log, and whoever looks for it should read why it is not there
             return [f"the log cannot be read: {error}"]
 
@@ -283,3 +287,7 @@ def from_settings(settings: LauncherSettings, specs: SpecObjects) -> EcsBackend:
 
 class _Nothing(Transient):
     """RunTask has answered that it started nothing, which settles any doubt about the launch."""
+
+
+class _Never(Refused):
+    """RunTask has answered that it started nothing, nor will it."""

@@ -55,7 +55,7 @@ def explained() -> Iterator[None]:
 
     Raises:
         Unanswered: No answer, a broken one, or a server's error.
-        Transient: The request was not sent, or was answered with an error that may pass.
+        Transient: The request was not sent, or was answered with an error that may pass; Denied where people must mend it.
         Refused: It was answered with an error that will not pass.
         Conflict: As its docstring says.
     """

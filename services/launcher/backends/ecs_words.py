@@ -63,10 +63,27 @@ _PASSING_ERRORS = {
     "RequestExpired",
     "ExpiredTokenException",
 }
+# Nobody may do this at present, whatever the job: rights, keys or the clock (a signature is good for minutes), which people mend
+_DENIED_ERRORS = {
+    "AccessDenied",
+    "AccessDeniedException",
+    "UnrecognizedClientException",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "SignatureDoesNotMatch",
+    "IncompleteSignature",
+    "MissingAuthenticationToken",
+}
+
+
+class Denied(Transient):
+    """AWS does not let this launcher do it, which is no fault of the job and may be mended while it waits."""
 
 
 def api_error(code: str, message: str) -> Transient | Refused:
     """Say whether a request that was answered with an error may pass later, and put it into words."""
+    if code in _DENIED_ERRORS:
+        return Denied(f"{code}: {message}")
     passing = code in _PASSING_ERRORS or _PASSING.search(message)
     return (Transient if passing else Refused)(f"{code}: {message}")
 

@@ -99,8 +99,16 @@ class KubernetesBackend(Backend):
             raise InDoubt(str(error)) from error
         return name
 
+    @override
+    def find(self, run: RunSpec) -> str | None:
+        name: str = manifests.job(run, self._shape)["metadata"]["name"]
+        return name if self._adopt(name, run) else None
+
     def _adopt(self, name: str, run: RunSpec) -> dict[str, Any] | None:
-        job = self._api.get("jobs", name)
+        try:
+            job = self._api.get("jobs", name)
+        except (Transient, Refused) as error:  # it is, or may be, there
+            raise InDoubt(str(error)) from error
         if job is None:
             return None
         told = job["metadata"].get("annotations", {})

@@ -26,8 +26,8 @@ STOPPED, NEVER_STARTED = "triptych/stopped", "triptych/never-started"
 # So long behind the time at which a pod was to be gone, its node does not answer
 _UNREACHABLE = timedelta(seconds=60)
 _SERVER_ERROR = 500
-# No answer, a slow request, someone who changes the same object, a list that grew too old between its pages, too many requests
-_PASSING = {0, 408, 409, 410, 429}
+# No answer, a token that has run out, a slow request, someone who changes the same object, a list that grew too old between its pages, too many requests
+_PASSING = {0, 401, 408, 409, 410, 429}
 # Of a container that waits. Each may pass, but not by itself for ever: a tag is pushed, a Secret is made
 _CANNOT_START = {
     "ErrImagePull": "check the image's name, its registry and KUBERNETES_IMAGE_PULL_SECRETS",

@@ -9,6 +9,7 @@ read what that user can: where trainers run somebody else's code, containers are
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import math
@@ -27,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 from typing_extensions import override
 
+from runtime.errors import Transient
 from services.launcher.backend import UNKNOWN, Backend, Cause, InDoubt, Refused, RunState, RunStatus
 from services.launcher.backends import supervisor
 
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 
     from services.launcher.backend import RunSpec
 
+# What the machine lacks at present: processes, memory, open files, disk
+_WANT = {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT}
 _START_SECONDS = 30  # a supervisor that is not up by then is on a machine in trouble
 _HANDLE = re.compile(r"[A-Za-z0-9_-]{1,64}/[0-9]{1,9}", re.ASCII)
 
@@ -103,8 +107,17 @@ class LocalBackend(Backend):
             if not (folder / supervisor.RUN).exists():
                 self._supervise(folder, run)
         except OSError as error:
-            raise Refused(f"cannot start a process: {error}") from error
+            told = f"cannot start a process: {error}"
+            if error.errno not in _WANT:
+                raise Refused(told) from error
+            raise _not_now(run, told) from error
         return handle
+
+    @override
+    def find(self, run: RunSpec) -> str | None:
+        handle = f"{run.job_id}/{run.attempt}"
+        folder = self._folder(handle)
+        return handle if folder is not None and (folder / supervisor.RUN).exists() else None
 
     def _supervise(self, folder: Path, run: RunSpec) -> None:
         threads = str(max(1, math.ceil(run.cpus)))
@@ -129,7 +142,8 @@ class LocalBackend(Backend):
             raise InDoubt(f"the supervisor did not start within {_START_SECONDS} s")
         if not (folder / supervisor.RUN).exists():
             lines = self.logs(f"{run.job_id}/{run.attempt}", 2000)
-            raise Refused(f"the supervisor failed: {' '.join(lines[-3:])}")
+            # It is the launcher's own program, which no job can break
+            raise _not_now(run, f"the supervisor failed: {' '.join(lines[-3:])}")
 
     @override
     def status(self, handles: Sequence[str]) -> dict[str, RunStatus]:
@@ -149,10 +163,11 @@ class LocalBackend(Backend):
         ended = _read(folder / supervisor.EXIT)
         if ended is not None:
             started = ended.get("started", True)
+            why_not = Cause.NO_CAPACITY if ended.get("errno") in _WANT else Cause.NEVER_STARTED
             return RunStatus(
                 RunState.EXITED,
                 exit_code=ended["exit_code"] if started else None,
-                cause=Cause.EXIT if started else Cause.NEVER_STARTED,
+                cause=Cause.EXIT if started else why_not,
                 detail="" if started else " ".join(self.logs(handle, 2000)[-1:]),
                 peak_memory_mb=ended.get("peak_memory_mb"),
                 started_at=started_at,
@@ -197,6 +212,10 @@ class LocalBackend(Backend):
 
     def _folder(self, handle: str) -> Path | None:
         return self._runs_dir / handle if _HANDLE.fullmatch(handle) else None
+
+
+def _not_now(run: RunSpec, told: str) -> Transient:
+    return (InDoubt if run.in_doubt else Transient)(told)
 
 
 def _read(path: Path) -> dict[str, Any] | None:

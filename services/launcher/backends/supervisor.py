@@ -63,7 +63,7 @@ def main() -> None:
             )
         except OSError as error:
             log.write(f"cannot start {command[0]}: {error.strerror}\n".encode())
-            _write(folder / EXIT, {"exit_code": NOT_STARTED, "started": False})
+            _write(folder / EXIT, {"exit_code": NOT_STARTED, "started": False, "errno": error.errno})
             return
     _write(folder / CHILD, {"pid": child.pid})
     Thread(target=_stop, args=(child.pid, stopping, grace_seconds), daemon=True).start()

@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 
 from contracts.callback import ArtifactInfo, Outcome
-from contracts.events import DatasetSchemaFailed, JobFinished, JobLaunched, JobLost, JobStarted, WorkAbandoned
+from contracts.events import (
+    UNHEARD,
+    DatasetSchemaFailed,
+    EndCause,
+    JobFinished,
+    JobLaunched,
+    JobLost,
+    JobStarted,
+    WorkAbandoned,
+)
 from contracts.job import JobSpec
 from runtime.outbox import EventRow
 from services.api import datasets, jobs
@@ -209,6 +218,34 @@ def test_the_first_end_counts_and_details_that_come_second_are_kept(platform, st
     platform.hear(JobFinished(job_id=started, attempt=1, outcome=Outcome.FAILED, reason="late"))
     job = show(platform, started)
     assert (job["state"], job["metrics"], job["reason"]) == ("succeeded", {"accuracy": 0.5}, None)
+
+
+def test_a_trainer_that_was_called_unheard_has_the_last_word(platform, started):
+    unheard = JobFinished(
+        job_id=started, attempt=1, outcome=Outcome.FAILED, reason=UNHEARD, cause=EndCause.CODE
+    )
+    platform.hear(unheard)
+    assert (show(platform, started)["state"], show(platform, started)["reason"]) == ("failed", UNHEARD)
+    platform.hear(
+        JobFinished(job_id=started, attempt=1, outcome=Outcome.SUCCEEDED, metrics={"accuracy": 0.5})
+    )
+    platform.hear(unheard)
+    job = show(platform, started)
+    assert (job["state"], job["metrics"], job["reason"]) == ("succeeded", {"accuracy": 0.5}, None)
+
+
+@pytest.mark.parametrize(
+    ("first", "reason", "then"),
+    [
+        (Outcome.FAILED, "broken", Outcome.SUCCEEDED),
+        (Outcome.FAILED, UNHEARD, Outcome.FAILED),
+        (Outcome.CANCELLED, UNHEARD, Outcome.SUCCEEDED),
+    ],
+)
+def test_no_other_end_is_overruled(platform, started, first, reason, then):
+    platform.hear(JobFinished(job_id=started, attempt=1, outcome=first, reason=reason))
+    platform.hear(JobFinished(job_id=started, attempt=1, outcome=then, reason="late"))
+    assert (show(platform, started)["state"], show(platform, started)["reason"]) == (first.value, reason)
 
 
 def test_news_of_an_earlier_attempt_change_nothing(platform, started):

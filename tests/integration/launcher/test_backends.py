@@ -9,15 +9,19 @@ docs/launchers.md, which says what is shown where. What the Kubernetes server do
 
 from __future__ import annotations
 
+import errno
+import json
 import os
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
 
 from runtime.children import passed_on
+from runtime.errors import Transient
 from runtime.storage import open_store
-from services.launcher.backend import RunSpec, RunState
+from services.launcher.backend import Cause, InDoubt, Refused, RunSpec, RunState
 from services.launcher.backends.kubernetes import KubernetesBackend
 from services.launcher.backends.kubernetes_api import KubernetesApi, connect
 from services.launcher.backends.kubernetes_manifests import Shape
@@ -160,6 +164,12 @@ def test_a_second_launch_of_an_attempt_gives_the_first_one(provider):
     provider.backend.stop(first, "end of test")
 
 
+def test_what_was_started_is_found_by_its_job_and_attempt(provider):
+    first = provider.launch("a")
+    assert provider.backend.find(RunSpec("a", 1, {"JOB_ID": "a"}, 1, 2048)) == first
+    assert provider.backend.find(RunSpec("a", 2, {"JOB_ID": "a"}, 1, 2048)) is None
+
+
 def test_what_was_left_for_a_run_can_be_removed_twice(provider):
     provider.launch("a")
     provider.backend.forget("a", 1)
@@ -207,6 +217,36 @@ def test_what_a_command_leaves_behind_ends_with_it(tmp_path):
 def test_a_job_id_that_is_no_folder_name_is_refused(local, job_id):
     with pytest.raises(Exception, match="cannot name a folder"):
         local.launch(job_id)
+
+
+@pytest.mark.parametrize(
+    ("number", "in_doubt", "kind"),
+    [
+        *[(number, False, Transient) for number in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENOSPC)],
+        (errno.EAGAIN, True, InDoubt),
+        (errno.E2BIG, False, Refused),
+    ],
+)
+def test_what_the_machine_lacks_at_present_is_waited_for(tmp_path, monkeypatch, number, in_doubt, kind):
+    def fail(*_args, **_kwargs):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(subprocess, "Popen", fail)
+    backend = LocalBackend(tmp_path, COMMAND, {})
+    with pytest.raises(kind, match="cannot start a process") as raised:
+        backend.launch(RunSpec("a", 1, {}, 1, 512, in_doubt=in_doubt))
+    assert type(raised.value) is kind
+
+
+def test_a_trainer_for_which_the_machine_had_no_room_may_be_tried_again(tmp_path):
+    folder = tmp_path / "a" / "1"
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text(json.dumps({"pid": 1, "started_at": 1.0}))
+    (folder / "log.txt").write_text("cannot start python: Cannot allocate memory\n")
+    (folder / "exit.json").write_text(json.dumps({"exit_code": 127, "started": False, "errno": errno.ENOMEM}))
+    status = LocalBackend(tmp_path, COMMAND, {}).status(["a/1"])["a/1"]
+    assert (status.cause, status.exit_code) == (Cause.NO_CAPACITY, None)
+    assert "Cannot allocate memory" in status.detail
 
 
 def test_a_command_that_does_not_exist_never_started(tmp_path):

@@ -17,14 +17,16 @@ from hypothesis.stateful import (
 )
 
 from contracts.callback import Outcome
-from contracts.events import EndCause, JobCancelRequested, JobFinished, JobLaunchRequested, JobLost
+from contracts.events import UNHEARD, EndCause, JobCancelRequested, JobFinished, JobLaunchRequested, JobLost
 from runtime.errors import Transient
 from runtime.outbox import HANDLED, Delivery, EventRow
-from services.launcher.backend import Cause
+from services.launcher.backend import Cause, Refused
 from services.launcher.models import ENDED, RUNNING, Run
 from support.fake_backend import FakeBackend
 from support.launcher import Launcher
 
+# What the database does plays no part in it
+only_sqlite = pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
 JOBS = st.sampled_from(["a", "b", "c"])
 ENDS = st.sampled_from(
     [(0, Cause.EXIT), (2, Cause.EXIT), (137, Cause.EXIT), (143, Cause.RECLAIMED), (None, Cause.NEVER_STARTED)]
@@ -35,6 +37,7 @@ class Machine(RuleBasedStateMachine):
     """Two launchers, a provider, and what the other services tell them: in any order, late, or twice."""
 
     database, folder = None, None
+    grace = 3600.0  # how long a run may be unknown; with none, runs end that live
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,7 +45,7 @@ class Machine(RuleBasedStateMachine):
             for table in (Run, Delivery, EventRow):
                 session.query(table).delete()
         self.backend = FakeBackend()
-        limits = {"max_running": 100, "launch_seconds": -1.0, "lost_grace_seconds": 3600.0}
+        limits = {"max_running": 100, "launch_seconds": -1.0, "lost_grace_seconds": self.grace}
         self.launchers = [Launcher(self.database, self.folder, self.backend, **limits) for _ in range(2)]
         self.attempts = {}
         self.said = []  # ends that trainers told themselves
@@ -125,11 +128,14 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def at_most_one_container_of_a_job_is_alive(self) -> None:
-        jobs = [handle.split("/")[0] for handle in self.backend.alive]
+        with self.database.read() as session:
+            # Ended while the provider denied that it knows them; they are stopped when it knows them again
+            strays = {run.handle for run in session.query(Run).filter(Run.stray_until.is_not(None))}
+        jobs = [handle.split("/")[0] for handle in self.backend.alive - strays]
         assert len(jobs) == len(set(jobs)), self.backend.alive
 
     def teardown(self) -> None:
-        """Let everything arrive and the provider answer truly; then two rounds are enough."""
+        """Let everything arrive and the provider answer truly; then two rounds are enough, or three where strays must go first."""
         self.backend.hidden, self.backend.deaf, self.backend.fails = set(), False, []
         self.tell_silence()
         pending = self.pending()
@@ -140,10 +146,12 @@ class Machine(RuleBasedStateMachine):
         self.launchers[0].round()
         self.pass_time(Run.gone_at, 3600)  # and so is the grace
         self.launchers[0].round()
+        if not self.grace:
+            self.launchers[0].round()
         self.check()
         told = self.told()
         self.launchers[1].round()
-        assert self.told() == told, "a third round has nothing to tell"
+        assert self.told() == told, "another round has nothing to tell"
 
     def check(self) -> None:
         with self.database.read() as session:
@@ -178,7 +186,7 @@ class Machine(RuleBasedStateMachine):
 
     def tell_silence(self) -> None:
         for job, attempt in self.attempts.items():
-            if f"{job}/{attempt}" in self.backend.started - self.backend.alive:
+            if f"{job}/{attempt}" in self.backend.started - (self.backend.alive - self.backend.hidden):
                 self.launchers[0].silent(job, attempt)
 
     def pending(self) -> list[int]:
@@ -191,8 +199,9 @@ class Machine(RuleBasedStateMachine):
         return [event for event in events if event.attempt == attempt]
 
 
-def test_two_rounds_are_enough(database, tmp_path):
-    machine = type("Bound", (Machine,), {"database": database, "folder": tmp_path})
+@pytest.mark.parametrize("grace", [3600.0, 0.0])
+def test_two_rounds_are_enough(database, tmp_path, grace):
+    machine = type("Bound", (Machine,), {"database": database, "folder": tmp_path, "grace": grace})
     run_state_machine_as_test(
         machine,
         settings=settings(
@@ -223,6 +232,173 @@ def test_a_launch_whose_answer_was_lost_is_found_and_stopped(database, tmp_path)
     assert "a/1" not in backend.alive
     launcher.round()
     assert backend.alive == {"a/2"}
+
+
+@only_sqlite
+def test_a_defect_settles_no_doubt(database, tmp_path):
+    """It would end the job, and what the launch had started would run with nobody to stop it."""
+    backend = FakeBackend()
+    launcher = Launcher(database, tmp_path, backend)
+    launcher.request("a")
+    backend.fails = ["after"]
+    launcher.round()
+    launch, backend.launch = backend.launch, None
+    launcher.hurry()
+    launcher.round()
+    assert (launcher.run("a").state, launcher.events("a", JobFinished)) == ("launching", [])
+    backend.launch = launch
+    launcher.hurry()
+    launcher.round()
+    assert launcher.run("a").handle == "a/1"
+
+
+@only_sqlite
+@pytest.mark.parametrize(
+    ("stored", "values", "outcome", "reason"),
+    [
+        # A wrong image, or a plug-in that ends the process
+        ([], {}, Outcome.FAILED, UNHEARD),
+        (["log.txt", "checkpoint.pt"], {}, Outcome.FAILED, UNHEARD),
+        ([], {"cancel": True}, Outcome.CANCELLED, "cancelled on request"),
+        # Only its word is missing
+        (["log.txt", "model.pt"], {}, Outcome.SUCCEEDED, "exit 0, but the trainer's own report has not arrived"),
+        (["model.pt"], {"cancel": True}, Outcome.SUCCEEDED, "exit 0, but the trainer's own report has not arrived"),
+    ],
+)  # fmt: skip
+def test_who_exits_well_and_tells_nothing_has_succeeded_where_artifacts_say_so(
+    database, tmp_path, stored, values, outcome, reason
+):
+    launcher = Launcher(database, tmp_path, FakeBackend())
+    launcher.request("a")
+    launcher.round()
+    for name in stored:
+        launcher.store.put_bytes(f"jobs/a/1/{name}", b"...")
+    launcher.backend.exit("a/1", 0)
+    if values.get("cancel"):
+        launcher.cancel("a")
+    launcher.round()
+    end = launcher.finished("a")
+    assert end.outcome is outcome
+    assert end.reason.startswith(reason)
+
+
+@only_sqlite
+@pytest.mark.parametrize("error", [Refused("no such image"), Transient("no capacity")])
+def test_what_a_run_that_never_started_had_to_read_is_removed_once_that_can_be(database, tmp_path, error):
+    class Full(FakeBackend):
+        left, away = True, True
+
+        def launch(self, _run):
+            raise error
+
+        def forget(self, _job_id, _attempt):
+            if self.away:
+                raise Transient("the store is away")
+            self.left = False
+
+    launcher = Launcher(database, tmp_path, Full(), give_up_seconds=-1)
+    launcher.request("a")
+    launcher.round()
+    assert (launcher.states(), launcher.backend.left) == ({"a": "ended"}, True)
+    launcher.backend.away = False
+    launcher.round()
+    assert not launcher.backend.left
+
+
+@only_sqlite
+def test_a_run_of_which_the_provider_says_nothing_is_left_alone(database, tmp_path):
+    class Silent(FakeBackend):
+        def status(self, handles):
+            found = super().status(handles)
+            return {handle: status for handle, status in found.items() if handle != "a/1"}
+
+    launcher = Launcher(database, tmp_path, Silent(), lost_grace_seconds=0)
+    for job in ("a", "b"):
+        launcher.request(job)
+    launcher.round()
+    for job in ("a", "b"):
+        launcher.cancel(job)
+    launcher.round()
+    launcher.round()
+    assert launcher.states() == {"a": "running", "b": "ended"}
+
+
+@only_sqlite
+@pytest.mark.parametrize("seconds", [2 * 86_400, -2 * 86_400])
+def test_no_run_ends_because_the_clock_is_set(database, tmp_path, seconds):
+    launcher = Launcher(database, tmp_path, FakeBackend(), give_up_seconds=3600)
+    launcher.request("a", max_seconds=86_400, max_idle_seconds=900)
+    launcher.request("b")
+    launcher.backend.fails = ["", "no capacity"]
+    launcher.round()
+    launcher.silent("a", seconds=60)
+    launcher.clock_shift = seconds
+    launcher.hurry()
+    launcher.backend.fails = ["no capacity"]
+    launcher.round()
+    assert launcher.states() == {"a": "running", "b": "waiting"}
+    assert launcher.backend.alive == {"a/1"}
+    assert [launcher.events(job, JobFinished, JobLost) for job in ("a", "b")] == [[], []]
+    launcher.backend.exit("a/1", 2)
+    launcher.round()
+    assert launcher.finished("a").ran_seconds < 3600
+
+
+@only_sqlite
+def test_a_run_that_had_exited_when_the_clock_was_set_back_ends(database, tmp_path):
+    launcher = Launcher(database, tmp_path, FakeBackend(), report_grace_seconds=0.0)
+    launcher.request("a")
+    launcher.round()
+    launcher.backend.exit("a/1", 2)
+    launcher.limits["report_grace_seconds"] = 3600.0
+    slow = launcher.restarted()
+    slow.round()
+    assert slow.states() == {"a": "running"}
+    launcher.clock_shift = -2 * 86_400
+    launcher.round()
+    assert launcher.states() == {"a": "ended"}
+
+
+@only_sqlite
+def test_a_store_that_does_not_answer_is_asked_again_before_anything_is_told(database, tmp_path):
+    launcher = Launcher(database, tmp_path, FakeBackend())
+    launcher.request("a")
+    launcher.round()
+    launcher.store.put_bytes("jobs/a/1/model.pt", b"...")
+    launcher.backend.exit("a/1", 0)
+    store, launcher.reconciler._results._store = launcher.store, Away()
+    launcher.round()
+    assert launcher.events("a", JobFinished) == []
+    launcher.reconciler._results._store = store
+    launcher.round()
+    assert launcher.finished("a").outcome is Outcome.SUCCEEDED
+
+
+class Away:
+    """A store that is not reached."""
+
+    def list(self, _prefix):
+        raise OSError("no route to host")
+
+
+@only_sqlite
+@pytest.mark.parametrize(
+    "error", [Transient("kubelet: i/o timeout"), Refused("pods/log is forbidden"), OSError("no disk")]
+)
+def test_no_end_waits_for_a_log(database, tmp_path, error):
+    class Unreadable(FakeBackend):
+        def logs(self, _handle, _tail_bytes):
+            raise error
+
+    launcher = Launcher(database, tmp_path, Unreadable())
+    launcher.request("a")
+    launcher.round()
+    launcher.backend.exit("a/1", 137, Cause.OUT_OF_MEMORY)
+    launcher.round()
+    end = launcher.finished("a")
+    assert (end.outcome, end.cause) == (Outcome.FAILED, EndCause.OUT_OF_MEMORY)
+    assert end.reason.startswith("exit 137: out of memory")
+    assert end.reason.endswith(f"(its log could not be read: {error})")
 
 
 @pytest.mark.parametrize("when", ["before", "during", "after"])

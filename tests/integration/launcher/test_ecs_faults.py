@@ -12,7 +12,7 @@ from contracts.events import JobFinished, JobLaunched
 from runtime.db import unix_now
 from runtime.errors import Transient
 from runtime.storage import open_store
-from services.launcher.backend import InDoubt, Refused, RunSpec, RunState
+from services.launcher.backend import InDoubt, RunSpec, RunState
 from services.launcher.models import Run
 from support.ecs import Fault
 from support.launcher import Launcher
@@ -156,9 +156,9 @@ def test_what_is_not_reached_was_not_started(cloud, store):
         backend.launch(replace(SPEC, in_doubt=True))
 
 
-def test_a_refusal_is_told_in_words_and_leaves_no_object(cloud, backend, store):
+def test_a_denial_is_told_in_words_passes_and_leaves_no_object(cloud, backend, store):
     cloud.fail("RunTask", Fault.DENIED)
-    with pytest.raises(Refused, match="not authorized"):
+    with pytest.raises(Transient, match="not authorized"):
         backend.launch(SPEC)
     assert list(store.list("specs")) == []
     cloud.fail("RunTask", Fault.NO_CAPACITY)

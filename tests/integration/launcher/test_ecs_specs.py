@@ -101,7 +101,12 @@ def test_the_secret_is_in_no_call_no_description_no_log_and_no_event(cloud, laun
     launcher.round()
     launcher.hurry()
     launcher.round()
-    assert launcher.finished("a").reason.startswith("could not be launched: AccessDeniedException")
+    assert launcher.run("a").reason.startswith("AccessDeniedException")
+    launcher.hurry()
+    launcher.round()
+    assert launcher.states() == {"a": "running"}
+    launcher.cancel("a")
+    launcher.until_state("a", "ended")
     launcher.ask("b", {"EPOCHS": "3"})
     launcher.round()
     launcher.cancel("b")

@@ -238,6 +238,20 @@ def test_a_launch_that_breaks_off_is_taken_up(kubernetes, call, lost):
     assert kubernetes.status().state is RunState.RUNNING
 
 
+@pytest.mark.parametrize(
+    ("status", "reason"), [(403, "Forbidden"), (401, "Unauthorized"), (503, "ServiceUnavailable")]
+)
+def test_a_look_that_fails_settles_no_doubt(kubernetes, status, reason):
+    kubernetes.server.lose_answer("POST jobs")
+    with pytest.raises(InDoubt):
+        kubernetes.backend.launch(SPEC)
+    for call in (kubernetes.backend.launch, kubernetes.backend.find):
+        kubernetes.server.fail("GET jobs", status, reason, "not now")
+        with pytest.raises(InDoubt, match="not now"):
+            call(replace(SPEC, in_doubt=True))
+    assert kubernetes.backend.find(SPEC) == NAME
+
+
 def test_a_launch_that_nobody_takes_up_leaves_nothing_for_ever(kubernetes):
     kubernetes.server.fail("POST secrets", 503, "ServiceUnavailable", "apiserver is shutting down")
     with pytest.raises(InDoubt):
@@ -493,7 +507,7 @@ def test_a_kubelet_that_does_not_answer_is_asked_again_later(kubernetes):
 @pytest.mark.parametrize(
     ("code", "reason", "kind"),
     [
-        (401, "Unauthorized", Refused),
+        (401, "Unauthorized", Transient),
         (403, "Forbidden", Refused),
         (429, "TooManyRequests", Transient),
         (500, "InternalError", Transient),
@@ -548,9 +562,9 @@ def test_an_api_that_is_away_is_transient(tmp_path):
 # --- credentials
 
 
-def test_a_wrong_token_is_refused(kubernetes, tmp_path):
+def test_a_wrong_token_may_be_mended(kubernetes, tmp_path):
     client = connect(kubernetes.server.kubeconfig(tmp_path, token="wrong"))
-    with pytest.raises(Refused, match="Unauthorized"):
+    with pytest.raises(Transient, match="Unauthorized"):
         KubernetesBackend(KubernetesApi(client, NAMESPACE), Shape("trainer:1")).launch(SPEC)
     client.close()
 
@@ -610,7 +624,7 @@ def test_in_a_pod_the_service_account_is_used_over_tls_and_its_new_token_too(tmp
         backend = KubernetesBackend(KubernetesApi(client, NAMESPACE), Shape("trainer:1"))
         assert backend.launch(SPEC) == NAME
         server.token = "token-of-the-next-hour"
-        with pytest.raises(Refused, match="Unauthorized"):
+        with pytest.raises(Transient, match="Unauthorized"):
             backend.status([NAME])
         token.write_text(server.token)
         monkeypatch.setattr(incluster, "datetime", SimpleNamespace(datetime=Tomorrow, timedelta=dt.timedelta))

@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from contracts.callback import derive_secret
 from contracts.job import InvalidSpec
 from runtime.errors import Transient
 from runtime.storage import open_store
-from services.launcher.backend import InDoubt, RunSpec
+from services.launcher.backend import InDoubt, Refused, RunSpec
 from services.launcher.backends.kubernetes import KubernetesBackend
 from services.launcher.backends.kubernetes_api import KubernetesApi, connect
 from services.launcher.backends.kubernetes_manifests import Shape
@@ -157,3 +157,37 @@ def test_without_sts_nothing_starts_and_a_doubt_stays_one(tmp_path, in_doubt, be
         backend.launch(RunSpec("a", 1, env, 1, 512, in_doubt=in_doubt))
     assert type(raised.value) is becomes
     assert provider.started == set()
+
+
+class Denies:
+    """An STS that lets nobody have the role any more."""
+
+    def assume_role(self, **_request):
+        raise ClientError({"Error": {"Code": "PackedPolicyTooLarge", "Message": "too much"}}, "AssumeRole")
+
+
+@pytest.mark.parametrize("sts", [Away(), Denies()])
+@pytest.mark.parametrize("started", [True, False])
+def test_access_that_is_denied_settles_no_doubt_and_what_was_started_is_found(tmp_path, sts, started):
+    provider = FakeBackend()
+    role = TrainerRole(sts, "arn:aws:iam::1:role/r", 3600)
+    backend = LendingBackend(provider, role, open_store(tmp_path.as_uri()))
+    run = RunSpec("a", 1, {"JOB_ID": "a", "ATTEMPT": "1", "CALLBACK_SECRET": "s"}, 1, 512, in_doubt=True)
+    if started:
+        provider.launch(run)
+        assert backend.launch(run) == "a/1"
+    else:
+        with pytest.raises(InDoubt):
+            backend.launch(run)
+        assert provider.started == set()
+
+
+def test_a_provider_that_lets_nobody_look_settles_no_doubt_either(tmp_path):
+    class Blind(FakeBackend):
+        def find(self, run):
+            raise Refused(f"nobody may see {run.job_id}")
+
+    role = TrainerRole(Denies(), "arn:aws:iam::1:role/r", 3600)
+    run = RunSpec("a", 1, {"JOB_ID": "a", "ATTEMPT": "1", "CALLBACK_SECRET": "s"}, 1, 512, in_doubt=True)
+    with pytest.raises(InDoubt, match="nobody may see a"):
+        LendingBackend(Blind(), role, open_store(tmp_path.as_uri())).launch(run)

@@ -44,6 +44,7 @@ def started(launcher, job_id):
 
 def test_a_good_run_is_launched_once_and_told_to_have_succeeded(launcher):
     launcher.request("a", "print('hello')")
+    launcher.store.put_bytes("jobs/a/1/model.pt", b"weights")
     assert launcher.states() == {"a": "waiting"}
     run = launcher.until_state("a", "ended")
     assert run.exit_code == 0

@@ -192,7 +192,14 @@ def test_an_answer_without_task_and_failure_is_a_failure_unless_a_list_has_the_t
         ("ServerException", "Service Unavailable. Please try again later.", 500, InDoubt),
         ("Unheard", "of", 503, InDoubt),
         ("ExpiredTokenException", "The security token is expired", 400, Transient),
-        ("AccessDeniedException", "not authorized to perform: ecs:RunTask", 400, Refused),
+        ("AccessDeniedException", "not authorized to perform: ecs:RunTask", 400, Transient),
+        (
+            "UnrecognizedClientException",
+            "The security token included in the request is invalid",
+            400,
+            Transient,
+        ),
+        ("InvalidSignatureException", "Signature expired: is now earlier than", 400, Transient),
         ("BlockedException", "Your account was blocked", 400, Refused),
         ("ClientException", "TaskDefinition is inactive", 400, Refused),
         ("ClusterNotFoundException", "Cluster not found.", 400, Refused),
@@ -215,6 +222,40 @@ def test_an_error_answer_says_whether_it_may_pass_and_whether_it_leaves_a_doubt(
         aws.ecs.add_client_error(call, code, message, status)
         with pytest.raises(Refused if kind is Refused else Transient, match=message):
             use()
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("AccessDeniedException", "not authorized to perform: ecs:RunTask"),
+        ("ClientException", "TaskDefinition is inactive"),
+    ],
+)
+def test_an_error_answer_settles_no_doubt(aws, code, message):
+    """It is about this call: the earlier one may have started a task, which may still have to read its settings."""
+    aws.ecs.add_response("list_tasks", {"taskArns": []})
+    aws.ecs.add_client_error("run_task", code, message, 400)
+    with pytest.raises(InDoubt, match=message):
+        aws.backend.launch(spec(in_doubt=True))
+    assert len(list(aws.store.list("specs/j1/2"))) == 1
+
+
+def test_a_store_that_denies_access_settles_no_doubt(aws, monkeypatch):
+    def refuse(_run):
+        raise Refused("the object store refuses the job's settings: 403")
+
+    monkeypatch.setattr(aws.backend._specs, "put", refuse)
+    aws.ecs.add_response("list_tasks", {"taskArns": []})
+    with pytest.raises(InDoubt, match="403"):
+        aws.backend.launch(spec(in_doubt=True))
+
+
+def test_a_failure_of_the_call_itself_settles_a_doubt(aws):
+    aws.ecs.add_response("list_tasks", {"taskArns": []})
+    aws.ecs.add_response("run_task", {"tasks": [], "failures": [{"reason": "ATTRIBUTE"}]})
+    with pytest.raises(Refused, match="ATTRIBUTE"):
+        aws.backend.launch(spec(in_doubt=True))
+    assert list(aws.store.list("specs")) == []
 
 
 def test_without_credentials_nothing_is_sent_and_so_nothing_is_in_doubt(tmp_path, monkeypatch):
@@ -265,9 +306,25 @@ def test_nothing_is_asked_about_no_runs_and_about_what_is_no_task(aws):
     assert aws.backend.status(["a/1"])["a/1"].state is RunState.UNKNOWN
 
 
-def test_a_failure_to_describe_is_no_sign_that_a_task_is_gone(aws):
+def test_a_failure_to_describe_is_no_sign_that_a_task_is_gone_and_costs_only_that_task(aws):
+    one, other, gone = (ARN.format(number) for number in (1, 2, 3))
     aws.ecs.add_response(
-        "describe_tasks", {"tasks": [], "failures": [{"arn": ARN.format(1), "reason": "LATER"}]}
+        "describe_tasks",
+        {
+            "tasks": [{"taskArn": other, "lastStatus": "RUNNING"}],
+            "failures": [{"arn": one, "reason": "LATER"}, {"arn": gone, "reason": "MISSING"}],
+        },
+    )
+    found = aws.backend.status([one, other, gone])
+    assert {handle: status.state for handle, status in found.items()} == {
+        other: RunState.RUNNING,
+        gone: RunState.UNKNOWN,
+    }
+
+
+def test_a_failure_to_describe_that_names_no_task_is_about_all(aws):
+    aws.ecs.add_response(
+        "describe_tasks", {"tasks": [], "failures": [{"arn": "elsewhere", "reason": "LATER"}]}
     )
     with pytest.raises(Transient, match="LATER"):
         aws.backend.status([ARN.format(1)])
@@ -288,7 +345,7 @@ def test_stop_says_why_and_takes_a_task_that_is_gone(aws):
     with pytest.raises(Refused, match="Cluster"):
         aws.backend.stop(ARN.format(1), "again")
     aws.ecs.add_client_error("stop_task", "AccessDeniedException", "not authorized", 400)
-    with pytest.raises(Refused, match="not authorized"):
+    with pytest.raises(Transient, match="not authorized"):
         aws.backend.stop(ARN.format(1), "again")
 
 

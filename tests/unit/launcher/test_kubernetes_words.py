@@ -238,7 +238,7 @@ STATUS = '{{"kind": "Status", "reason": "{}", "message": "{}"}}'.format
 @pytest.mark.parametrize(
     ("status", "body", "kind", "told"),
     [
-        (401, STATUS("Unauthorized", "Unauthorized"), Refused, "Unauthorized: Unauthorized"),
+        (401, STATUS("Unauthorized", "Unauthorized"), Transient, "Unauthorized: Unauthorized"),
         (403, STATUS("Forbidden", "jobs.batch is forbidden: User cannot create"), Refused, "Forbidden: jobs.batch is forbidden: User cannot create"),
         (403, STATUS("Forbidden", "jobs.batch j is forbidden: exceeded quota: team"), Transient, "Forbidden: jobs.batch j is forbidden: exceeded quota: team"),
         (404, STATUS("NotFound", "namespaces x not found"), Refused, "NotFound: namespaces x not found"),

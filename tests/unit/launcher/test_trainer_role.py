@@ -161,7 +161,7 @@ def error(code):
 @pytest.mark.parametrize(
     ("raised", "becomes"),
     [
-        (error("AccessDenied"), Refused),
+        (error("AccessDenied"), Transient),
         (error("PackedPolicyTooLarge"), Refused),
         (error("Throttling"), Transient),
         (error("ExpiredToken"), Transient),

@@ -93,7 +93,13 @@ EXITED, UNKNOWN = RunStatus(RunState.EXITED, 0), RunStatus(RunState.UNKNOWN)
 def test_what_is_gone_is_over_when_its_report_is_late_or_nothing_is_heard_of_it_either(
     gone_for, values, status, over
 ):
-    assert is_over(run(gone_at=CLOCK - gone_for, **values), status, LIMITS, CLOCK) is over
+    assert is_over(run(gone_at=CLOCK - gone_for, **values), status, LIMITS, CLOCK, CLOCK) is over
+
+
+def test_what_was_said_of_a_silence_before_the_clock_jumped_is_old():
+    unknown = run(gone_at=CLOCK - 121, **silent(600))
+    assert is_over(unknown, UNKNOWN, LIMITS, CLOCK, CLOCK + 59)
+    assert not is_over(unknown, UNKNOWN, LIMITS, CLOCK, CLOCK + 61)
 
 
 def test_how_long_it_ran_ends_where_it_was_seen_to_be_gone():
