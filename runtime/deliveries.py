@@ -101,6 +101,7 @@ def requeue(session: Session, outbox: Outbox, delivery_id: int) -> None:
             published=0,
             due_at=unix_now(),
             handled_at=None,
+            stuck_since=None,
             lease_until=0.0,
             # Whoever held it before it died can write nothing for it
             lease_token=Delivery.lease_token + 1,

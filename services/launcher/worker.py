@@ -84,6 +84,7 @@ def serve(settings: LauncherSettings, store: ObjectStore, runner: Backend) -> No
         LAUNCHER,
         telemetry.handlers(LAUNCHER, Handlers(starting.wake, looking.wake).table()),
         work_max_seconds=settings.work_max_seconds,
+        wait_seconds=settings.store_wait_hours * 3600,
     )
     loops = [starting, looking, copying]
     checks = {
