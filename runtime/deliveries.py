@@ -14,6 +14,8 @@ from runtime.outbox import DEAD, HANDLED, PENDING, Delivery, EventRow, subject_o
 from runtime.paging import Order
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sqlalchemy import Row
     from sqlalchemy.orm import Session
 
@@ -82,6 +84,30 @@ def get(session: Session, delivery_id: int) -> Seen:
     if row is None:
         raise NotFound(f"There is no delivery {delivery_id}.")
     return _seen(row)
+
+
+def dead_subjects(
+    session: Session, subjects: Collection[str], queues: Collection[str], died_after: float = 0.0
+) -> set[str]:
+    """Give those of some subjects that have a dead delivery in some queues.
+
+    Args:
+        session: A transaction.
+        subjects: Ids of data sets, jobs or predictions.
+        queues: Where to look.
+        died_after: Unix seconds; those that died before do not count.
+    """
+    return set(
+        session.scalars(
+            select(Delivery.subject).where(
+                Delivery.subject.in_(subjects),
+                Delivery.stuck_since.is_not(None),
+                Delivery.queue.in_(queues),
+                Delivery.state == DEAD,
+                Delivery.handled_at > died_after,
+            )
+        )
+    )
 
 
 def requeue(session: Session, outbox: Outbox, delivery_id: int) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from contracts.events import (
     DatasetDeleted,
+    DatasetSchemaFailed,
     DatasetUploaded,
     JobLaunchRequested,
     PredictionRequested,
@@ -13,7 +16,10 @@ from contracts.events import (
 )
 from contracts.prediction import PredictionTask
 from runtime.bus import Consumer
-from runtime.outbox import Outbox
+from runtime.db import now
+from runtime.outbox import Outbox, claim
+from runtime.relay import Relay
+from services.api.cleaning import Cleaner
 
 UPLOADED = DatasetUploaded(dataset_id="d1", spool="d1", table_bytes=1, files=0, file_bytes=0)
 LAUNCH = JobLaunchRequested(job_id="j1", attempt=2, spec={})
@@ -123,6 +129,85 @@ def test_what_ended_with_its_delivery_is_not_requeued_but_told_how_to_ask_again(
     assert answer.status_code == 409
     assert advice in answer.json["detail"]
     assert ask(platform, f"{number}/")["state"] == "dead"
+
+
+def hear_all(platform):
+    """Let the api handle whatever waits in its queue."""
+    consumer = Consumer(platform.database, Outbox(lambda: None), "api", platform._handlers)
+    for item in reversed(ask(platform, "?state=pending&queue=api&page_size=100")["items"]):
+        consumer.receive(item["id"])
+
+
+def lose_workers(platform, queue):
+    """Let three workers die at the one delivery of a queue; give its number."""
+    outbox = Outbox(lambda: None)
+    [item] = ask(platform, f"?state=pending&queue={queue}")["items"]
+    for _ in range(3):
+        with platform.database.write() as session:
+            claim(session, item["id"], queue, seconds=-1)
+    Relay(platform.database, outbox, lambda *_: None).publish_due()
+    return item["id"]
+
+
+def shown(platform, dataset):
+    return platform.client.get(f"/api/datasets/{dataset}/").json
+
+
+def test_an_upload_that_three_workers_died_at_is_kept_and_requeued(platform):
+    dataset = platform.upload().json["id"]
+    spool = platform.settings.spool_dir / dataset
+    number = lose_workers(platform, "ingest.staging")
+    hear_all(platform)
+    platform.hear(DatasetSchemaFailed(dataset_id=dataset, reason="late"))
+    assert shown(platform, dataset)["staging_track"]["reason"] == (
+        "given up after 3 tries: the worker died 3 times while at it"
+    )
+    assert (shown(platform, dataset)["state"], spool.exists()) == ("rejected", True)
+    assert ask(platform, f"{number}/")["instead"] is None
+    for _ in range(2):
+        answer = platform.client.post(f"/api/deliveries/{number}/requeue/")
+        assert (answer.status_code, answer.json["state"]) == (202, "pending")
+    track = shown(platform, dataset)["staging_track"]
+    assert (track["state"], track["reason"], spool.exists()) == ("pending", None, True)
+
+
+@pytest.mark.parametrize("both", [False, True], ids=["one track", "both tracks"])
+def test_a_data_set_whose_dead_letters_were_requeued_becomes_ready_and_frees_the_spool(platform, both):
+    dataset = platform.upload().json["id"]
+    dead = {queue: lose_workers(platform, queue) for queue in ("ingest.schema", "ingest.staging")[not both :]}
+    hear_all(platform)
+    assert shown(platform, dataset)["state"] == "rejected"
+    for number in dead.values():
+        platform.client.post(f"/api/deliveries/{number}/requeue/")
+    assert shown(platform, dataset)["state"] == "uploaded"
+    for queue, number in dead.items():
+        handle(platform, queue, UPLOADED.NAME, number)
+    platform.stage(dataset)
+    assert (shown(platform, dataset)["state"], shown(platform, dataset)["reason"]) == ("ready", None)
+    assert not (platform.settings.spool_dir / dataset).exists()
+
+
+def test_that_it_was_given_up_changes_nothing_where_it_was_requeued_before_the_api_heard(platform):
+    dataset = platform.upload().json["id"]
+    number = lose_workers(platform, "ingest.staging")
+    platform.client.post(f"/api/deliveries/{number}/requeue/")
+    hear_all(platform)
+    assert shown(platform, dataset)["state"] == "uploaded"
+
+
+def test_the_upload_of_what_was_given_up_goes_after_the_days_that_are_set(platform):
+    dataset = platform.upload().json["id"]
+    number = lose_workers(platform, "ingest.staging")
+    hear_all(platform)
+    platform.hear(DatasetSchemaFailed(dataset_id=dataset, reason="late"))
+    keep = timedelta(days=platform.settings.keep_failed_uploads_days)
+    spool = platform.settings.spool_dir / dataset
+    for over, there in ((-timedelta(hours=1), True), (timedelta(hours=1), False)):
+        at = now() + keep + over
+        Cleaner(platform.database, platform.store, platform.settings, lambda at=at: at).round()
+        assert spool.exists() is there
+    answer = platform.client.post(f"/api/deliveries/{number}/requeue/")
+    assert (answer.status_code, "upload it again" in answer.json["detail"]) == (409, True)
 
 
 def test_news_of_a_launch_may_be_requeued(platform):
