@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 
 from runtime.db import unix_now
 from runtime.errors import NotFound
@@ -84,6 +84,54 @@ def get(session: Session, delivery_id: int) -> Seen:
     if row is None:
         raise NotFound(f"There is no delivery {delivery_id}.")
     return _seen(row)
+
+
+@dataclass(frozen=True)
+class Stuck:
+    """A delivery that does not get on.
+
+    Attributes:
+        id: Names it.
+        queue: Whose it is.
+        event: Name of the event it delivers.
+        dead: Whether it was given up; else it waits for a store or a disk, and is tried again by itself.
+        since: When that began.
+        reason: What is wrong.
+    """
+
+    id: int
+    queue: str
+    event: str
+    dead: bool
+    since: datetime
+    reason: str
+
+
+def stuck(session: Session, subject: str, queues: Collection[str]) -> list[Stuck]:
+    """List what does not get on of a data set, job or prediction, in some queues. Costs a look at an index of the stuck alone."""
+    rows = session.execute(
+        select(Delivery, EventRow)
+        .join(EventRow, EventRow.id == Delivery.event_id)
+        .where(
+            Delivery.subject == subject,
+            Delivery.stuck_since.is_not(None),
+            Delivery.queue.in_(queues),
+            # A handler that gets on has emptied it
+            or_(Delivery.state == DEAD, Delivery.last_error != ""),
+        )
+        .order_by(Delivery.id)
+    )
+    return [
+        Stuck(
+            id=delivery.id,
+            queue=delivery.queue,
+            event=event.envelope["event"],
+            dead=delivery.state == DEAD,
+            since=datetime.fromtimestamp(delivery.stuck_since or 0.0, UTC),
+            reason=delivery.last_error,
+        )
+        for delivery, event in rows
+    ]
 
 
 def dead_subjects(

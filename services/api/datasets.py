@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 ACTIVE = ("queued", "launching", "running")
-_ENDED = ("detected", "staged", "failed")  # of either track
+ENDED = ("detected", "staged", "failed")  # of either track
 SETTLED = (
-    Dataset.schema_state.in_(_ENDED),
-    Dataset.staging_state.in_(_ENDED),
+    Dataset.schema_state.in_(ENDED),
+    Dataset.staging_state.in_(ENDED),
 )  # the spool is no longer needed, unless it was given up
 
 
@@ -202,7 +202,7 @@ def settle(dataset: Dataset) -> bool:
         dataset.state = "rejected"
     elif tracks == ("detected", "staged"):
         dataset.state = "ready"
-    return all(track in _ENDED for track in tracks)
+    return all(track in ENDED for track in tracks)
 
 
 def reopen(session: Session, dataset_id: str, track: str) -> None:

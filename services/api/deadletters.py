@@ -1,4 +1,4 @@
-"""Dead letters: which of them may be requeued, and what to do instead for the others."""
+"""Dead letters: which of them may be requeued, what to do instead for the others, and what their subjects say of them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from runtime.outbox import DEAD
 from services.api import datasets
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from sqlalchemy.orm import Session
 
-    from runtime.deliveries import Seen
+    from runtime.deliveries import Seen, Stuck
     from runtime.outbox import Outbox
 
 _UPLOAD_AGAIN = "The data set is rejected because of it, and its upload is removed: upload it again."
@@ -47,6 +48,17 @@ def instead(delivery: Seen, spool_dir: Path) -> str | None:
         return None if (spool_dir / delivery.subject).exists() else _UPLOAD_AGAIN
     advice = _INSTEAD.get((delivery.event, delivery.queue))
     return advice and advice.format(subject=delivery.subject)
+
+
+def words_of(stuck: Sequence[Stuck]) -> str | None:
+    """Say for the owner of a data set, job or prediction what of it does not get on; None where all does."""
+    return "; ".join(map(_words_of, stuck)) or None
+
+
+def _words_of(item: Stuck) -> str:
+    if item.dead:
+        return f"{item.event} was given up, an operator can requeue it (dead letter {item.id}): {item.reason}"
+    return f"waits for the store or a disk since {item.since:%Y-%m-%d %H:%M} UTC, and goes on by itself: {item.reason}"
 
 
 def requeue(session: Session, outbox: Outbox, delivery_id: int, spool_dir: Path) -> Seen:

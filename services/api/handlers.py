@@ -26,6 +26,7 @@ from contracts.events import (
 from contracts.topology import LAUNCHER, SCHEMA
 from runtime import deliveries
 from runtime.db import now
+from runtime.storage.trouble import store_may_return
 from services.api import datasets, jobs, predictions, retries
 from services.api.models import Dataset, Job
 
@@ -66,7 +67,9 @@ class Handlers:
 
     def schema_detected(self, event: DatasetSchemaDetected, work: Work) -> None:
         """Keep the full schema."""
-        found = json.loads(self._store.get_bytes(self._store.key_of(event.schema_uri)))
+        with store_may_return():
+            raw = self._store.get_bytes(self._store.key_of(event.schema_uri))
+        found = json.loads(raw)
         self._track(
             event.dataset_id,
             work,
