@@ -175,7 +175,7 @@ def _tracks(dataset: DatasetDetail) -> Node:
             parts.append(message("warning", "Storing the files does not get on", staging["reason"]))
     if schema["state"] == "failed":
         parts.append(message("error", "The table could not be read", schema["reason"]))
-    elif schema["reason"]:
+    elif schema["reason"] and schema["state"] not in TRACKS_ENDED:
         parts.append(message("warning", "Reading the table does not get on", schema["reason"]))
     if dataset["state"] == "rejected" and dataset["reason"] and not parts[1:]:
         parts.append(message("error", "This data set cannot be used", dataset["reason"]))
