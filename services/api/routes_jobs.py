@@ -260,7 +260,7 @@ def view(session: Session, job: Job) -> dict[str, Any]:
     stuck = [] if job.state in jobs.FINAL else deliveries.stuck(session, job.id, (API, LAUNCHER))
     return {
         **_columns(job),
-        "reason": job.reason or words_of(stuck),
+        "reason": words_of(stuck) or job.reason,
         "dataset_name": datasets.get(session, job.dataset_id).name,
         "history": list(jobs.steps(session, job.id)),
     }

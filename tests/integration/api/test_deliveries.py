@@ -154,7 +154,7 @@ def lose_workers(platform, queue):
     for _ in range(3):
         with platform.database.write() as session:
             claim(session, item["id"], queue, seconds=-1)
-    Relay(platform.database, outbox, lambda *_: None).publish_due()
+    Relay(platform.database, outbox, lambda *_: None, again_seconds=0.0).publish_due()
     return item["id"]
 
 
