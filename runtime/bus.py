@@ -14,7 +14,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from contracts.events import WorkAbandoned
 from runtime import log
 from runtime.db import Database, unix_now
-from runtime.errors import Transient
+from runtime.errors import Transient, Unavailable
 from runtime.leases import Leases
 from runtime.outbox import DEAD, HANDLED, Lease, LeaseLost, Outbox, claim, pass_on, subject_of
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 BELL = "triptych:bell"
+_LONGEST_PAUSE = 300.0  # seconds: a store that is back is found so within minutes
 _TRANSIENT = (
     Transient,
     OperationalError,
@@ -101,7 +102,7 @@ class Work:
             LeaseLost: Another worker has taken over; nothing is written.
         """
         with self._db.write() as session:
-            self._lease.change(session, state=HANDLED, handled_at=unix_now(), last_error="")
+            self._lease.change(session, state=HANDLED, handled_at=unix_now(), last_error="", stuck_since=None)
             yield session
         self.finished = True
 
@@ -120,6 +121,8 @@ class Consumer:
         work_max_seconds: float = 7200.0,
         max_attempts: int = 3,
         retry_seconds: float = 2.0,
+        wait_seconds: float = 86_400.0,
+        clock: Callable[[], float] = unix_now,
     ) -> None:
         """Wire the consumer.
 
@@ -132,6 +135,8 @@ class Consumer:
             work_max_seconds: After these without a checkpoint, a handler has lost its delivery.
             max_attempts: Tries after which a delivery is dead.
             retry_seconds: Pause before the second try; doubles each time.
+            wait_seconds: How long a store or a disk is waited for, which counts as no try.
+            clock: Tells the time, in Unix seconds.
         """
         self._db = db
         self._outbox = outbox
@@ -140,6 +145,8 @@ class Consumer:
         self._lease_seconds = lease_seconds
         self._max_attempts = max_attempts
         self._retry_seconds = retry_seconds
+        self._wait_seconds = wait_seconds
+        self._clock = clock
         self.leases = Leases(db, lease_seconds=lease_seconds, work_max_seconds=work_max_seconds)
 
     def receive(self, delivery_id: int) -> None:
@@ -168,6 +175,9 @@ class Consumer:
             _log.info("handled", extra={"event": name, "attempt": lease.attempts})
         except LeaseLost:
             raise
+        except Unavailable as error:
+            _log.warning("waits for a store or a disk", extra={"event": name, "error": str(error)})
+            self._wait(lease, str(error))
         except _TRANSIENT as error:
             _log.warning("will try again", extra={"event": name, "error": str(error)})
             self._retry(lease, str(error) or type(error).__name__)
@@ -179,15 +189,38 @@ class Consumer:
         if lease.attempts >= self._max_attempts:
             self._bury(lease, reason)
             return
-        delay = self._retry_seconds * 2 ** (lease.attempts - 1)
-        # Jitter: what failed together, because a store went away, must not come back together
-        delay = random.uniform(delay / 2, delay)  # noqa: S311 - spreads load, guards nothing
+        due_at = self._clock() + _spread(self._retry_seconds * 2 ** (lease.attempts - 1))
         with self._db.write() as session:
-            lease.change(session, lease_until=0.0, due_at=unix_now() + delay, last_error=reason)
+            lease.change(session, lease_until=0.0, due_at=due_at, last_error=reason)
+
+    def _wait(self, lease: Lease, reason: str) -> None:
+        now = self._clock()
+        since = now if lease.stuck_since is None else lease.stuck_since
+        if now - since >= self._wait_seconds:
+            self._bury(lease, f"waited {(now - since) / 3600:.1f} h for the store or a disk: {reason}")
+            return
+        # As long as the wait so far, so that pauses grow by themselves
+        pause = _spread(min(max(self._retry_seconds, now - since), _LONGEST_PAUSE))
+        with self._db.write() as session:
+            lease.change(
+                session,
+                lease_until=0.0,
+                due_at=now + pause,
+                # The relay shall not take its message for one that still waits in the queue
+                published=0,
+                attempts=lease.attempts - 1,
+                stuck_since=since,
+                last_error=reason,
+            )
 
     def _bury(self, lease: Lease, reason: str) -> None:
         with self._db.write() as session:
             bury(session, self._outbox, lease, self._queue, reason)
+
+
+def _spread(seconds: float) -> float:
+    """Give a random part of a pause: what failed together, because a store went away, must not come back together."""
+    return random.uniform(seconds / 2, seconds)  # noqa: S311 - spreads load, guards nothing
 
 
 def is_transient(error: Exception) -> bool:
@@ -201,7 +234,9 @@ def bury(session: Session, outbox: Outbox, lease: Lease, queue: str, reason: str
     Raises:
         LeaseLost: The lease is no longer held.
     """
-    lease.change(session, state=DEAD, handled_at=unix_now(), last_error=reason)
+    now = unix_now()
+    since = now if lease.stuck_since is None else lease.stuck_since
+    lease.change(session, state=DEAD, handled_at=now, stuck_since=since, last_error=reason)
     data = lease.envelope.data
     if lease.envelope.event != WorkAbandoned.NAME:
         outbox.emit(

@@ -16,6 +16,8 @@ from sqlalchemy import DateTime, create_engine, event, text
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeDecorator
 
+from runtime import locks
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -23,9 +25,6 @@ if TYPE_CHECKING:
 
 # Rooms that own tables, in the order in which their migrations run
 OWNERS = ("runtime", "services.api", "services.launcher", "services.metrics")
-_LOCK_KEY = (
-    7_481_923  # PostgreSQL advisory lock that lets one process migrate at a time; the number means nothing
-)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -108,13 +107,13 @@ def _one_at_a_time(connection: Connection) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX)  # freed when the file is closed, or its process dies
             yield
         return
-    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK_KEY})
+    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": locks.MIGRATION})
     connection.commit()
     try:
         yield
     finally:
         connection.rollback()
-        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK_KEY})
+        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": locks.MIGRATION})
         connection.commit()
 
 

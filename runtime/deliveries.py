@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 
 from runtime.db import unix_now
 from runtime.errors import NotFound
@@ -14,6 +14,8 @@ from runtime.outbox import DEAD, HANDLED, PENDING, Delivery, EventRow, subject_o
 from runtime.paging import Order
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sqlalchemy import Row
     from sqlalchemy.orm import Session
 
@@ -84,6 +86,78 @@ def get(session: Session, delivery_id: int) -> Seen:
     return _seen(row)
 
 
+@dataclass(frozen=True)
+class Stuck:
+    """A delivery that does not get on.
+
+    Attributes:
+        id: Names it.
+        queue: Whose it is.
+        event: Name of the event it delivers.
+        dead: Whether it was given up; else it waits for a store or a disk, and is tried again by itself.
+        since: When that began.
+        reason: What is wrong.
+    """
+
+    id: int
+    queue: str
+    event: str
+    dead: bool
+    since: datetime
+    reason: str
+
+
+def stuck(session: Session, subject: str, queues: Collection[str]) -> list[Stuck]:
+    """List what does not get on of a data set, job or prediction, in some queues. Costs a look at an index of the stuck alone."""
+    rows = session.execute(
+        select(Delivery, EventRow)
+        .join(EventRow, EventRow.id == Delivery.event_id)
+        .where(
+            Delivery.subject == subject,
+            Delivery.stuck_since.is_not(None),
+            Delivery.queue.in_(queues),
+            # A handler that gets on has emptied it
+            or_(Delivery.state == DEAD, Delivery.last_error != ""),
+        )
+        .order_by(Delivery.id)
+    )
+    return [
+        Stuck(
+            id=delivery.id,
+            queue=delivery.queue,
+            event=event.envelope["event"],
+            dead=delivery.state == DEAD,
+            since=datetime.fromtimestamp(delivery.stuck_since or 0.0, UTC),
+            reason=delivery.last_error,
+        )
+        for delivery, event in rows
+    ]
+
+
+def dead_subjects(
+    session: Session, subjects: Collection[str], queues: Collection[str], died_after: float = 0.0
+) -> set[str]:
+    """Give those of some subjects that have a dead delivery in some queues.
+
+    Args:
+        session: A transaction.
+        subjects: Ids of data sets, jobs or predictions.
+        queues: Where to look.
+        died_after: Unix seconds; those that died before do not count.
+    """
+    return set(
+        session.scalars(
+            select(Delivery.subject).where(
+                Delivery.subject.in_(subjects),
+                Delivery.stuck_since.is_not(None),
+                Delivery.queue.in_(queues),
+                Delivery.state == DEAD,
+                Delivery.handled_at > died_after,
+            )
+        )
+    )
+
+
 def requeue(session: Session, outbox: Outbox, delivery_id: int) -> None:
     """Give a dead delivery as many tries again as a new one; one that is not dead stays as it is.
 
@@ -101,6 +175,7 @@ def requeue(session: Session, outbox: Outbox, delivery_id: int) -> None:
             published=0,
             due_at=unix_now(),
             handled_at=None,
+            stuck_since=None,
             lease_until=0.0,
             # Whoever held it before it died can write nothing for it
             lease_token=Delivery.lease_token + 1,

@@ -25,4 +25,8 @@ class Invalid(DomainError):
 
 
 class Transient(Exception):
-    """Something outside failed in a way that may pass; the delivery is tried again later."""
+    """Something outside failed in a way that may pass; the delivery is tried again a few times."""
+
+
+class Unavailable(Transient):
+    """The object store or a disk is away, full, or refuses: waited for by the hour, and no try is counted."""

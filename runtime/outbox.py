@@ -11,7 +11,20 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import JSON, Float, ForeignKey, Index, Integer, String, Text, event, insert, select, update
+from sqlalchemy import (
+    JSON,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    event,
+    insert,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from contracts.events import Envelope, Event, wrap
@@ -37,16 +50,27 @@ class EventRow(Base):
 
 
 class Delivery(Base):
-    """An event on its way to one queue. Times are Unix seconds; `handled_at` is also when a dead one died."""
+    """An event on its way to one queue. Times are Unix seconds; `handled_at` is also when a dead one died.
+
+    `stuck_since` is when the present trouble began of one that waits for a store or a disk, or is dead.
+    """
 
     __tablename__ = "runtime_deliveries"
     __table_args__ = (
         Index("runtime_deliveries_due", "state", "due_at"),
         Index("runtime_deliveries_event", "event_id"),
+        # Holds what is stuck alone, so that every page of a subject can ask what keeps it
+        Index(
+            "runtime_deliveries_stuck",
+            "subject",
+            postgresql_where=text("stuck_since IS NOT NULL"),
+            sqlite_where=text("stuck_since IS NOT NULL"),
+        ),
     )
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
     event_id: Mapped[str] = mapped_column(ForeignKey("runtime_events.id"))
     queue: Mapped[str] = mapped_column(String(64))
+    subject: Mapped[str] = mapped_column(String(64), default="", server_default="")
     state: Mapped[str] = mapped_column(String(16), default=PENDING)
     due_at: Mapped[float] = mapped_column(Float, default=0.0)
     published: Mapped[int] = mapped_column(Integer, default=0)
@@ -54,6 +78,7 @@ class Delivery(Base):
     lease_token: Mapped[int] = mapped_column(Integer, default=0)
     lease_until: Mapped[float] = mapped_column(Float, default=0.0)
     last_error: Mapped[str] = mapped_column(Text, default="")
+    stuck_since: Mapped[float | None] = mapped_column(Float, default=None)
     handled_at: Mapped[float | None] = mapped_column(Float, default=None)
 
 
@@ -67,7 +92,7 @@ class Outbox:
     def emit(self, session: Session, happened: Event) -> None:
         """Add an event to the session's transaction; it reaches its subscribers when, and only when, that commits."""
         envelope = wrap(happened, log.context())
-        now = unix_now()
+        now, subject = unix_now(), subject_of(envelope.data)
         session.execute(
             insert(EventRow).values(
                 id=str(envelope.id), envelope=envelope.model_dump(mode="json"), created_at=now
@@ -76,7 +101,7 @@ class Outbox:
         session.execute(
             insert(Delivery),
             [
-                {"event_id": str(envelope.id), "queue": queue, "due_at": now}
+                {"event_id": str(envelope.id), "queue": queue, "subject": subject, "due_at": now}
                 for queue in TOPOLOGY[envelope.event]
             ],
         )
@@ -97,11 +122,19 @@ class Lease:
     `progressed_at` (monotonic seconds) is when its handler last showed that it gets on.
     """
 
-    def __init__(self, delivery_id: int, token: int, attempts: int, envelope: Envelope) -> None:
+    def __init__(
+        self,
+        delivery_id: int,
+        token: int,
+        attempts: int,
+        envelope: Envelope,
+        stuck_since: float | None = None,
+    ) -> None:
         self.delivery_id = delivery_id
         self.token = token
         self.attempts = attempts
         self.envelope = envelope
+        self.stuck_since = stuck_since
         self.progressed_at = time.monotonic()
 
     def change(self, session: Session, **values: Any) -> None:
@@ -179,11 +212,15 @@ def claim(session: Session, delivery_id: int, queue: str, *, seconds: float) -> 
         .values(
             lease_token=Delivery.lease_token + 1, lease_until=now + seconds, attempts=Delivery.attempts + 1
         )
-        .returning(Delivery.lease_token, Delivery.attempts, Delivery.event_id)
+        .returning(Delivery.lease_token, Delivery.attempts, Delivery.event_id, Delivery.stuck_since)
     ).first()
     if row is None:
         return None
     envelope = session.execute(select(EventRow.envelope).where(EventRow.id == row.event_id)).scalar_one()
     return Lease(
-        delivery_id, row.lease_token, row.attempts, Envelope.model_validate_json(json.dumps(envelope))
+        delivery_id,
+        row.lease_token,
+        row.attempts,
+        Envelope.model_validate_json(json.dumps(envelope)),
+        row.stuck_since,
     )

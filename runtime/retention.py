@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, exists, select, text
 
+from runtime import locks
 from runtime.db import unix_now
 from runtime.outbox import DEAD, HANDLED, Delivery, EventRow
 
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
     from runtime.db import Database
 
 _DAY = 86_400.0
-# PostgreSQL advisory lock under which one relay at a time cleans; the number means nothing
-_LOCK_KEY = 7_481_925
 
 
 def clean(db: Database, keep_days: float, dead_keep_days: float, *, batch: int = 500) -> None:
@@ -44,7 +43,7 @@ def _forget(db: Database, state: str, before: float, batch: int) -> int:
         if session.get_bind().dialect.name == "postgresql" and not session.scalar(
             # Two at once would each leave an event for the other's deliveries of it
             text("SELECT pg_try_advisory_xact_lock(:key)"),
-            {"key": _LOCK_KEY},
+            {"key": locks.RETENTION},
         ):
             return 0
         events = session.scalars(

@@ -37,6 +37,11 @@ class Settings(BaseSettings):
     objects_timeout_seconds: float = Field(
         default=60, gt=0, le=3600, description="S3: the longest silence of the store within a request"
     )
+    store_wait_hours: float = Field(
+        default=24,
+        ge=0,
+        description="work that meets an object store or a disk that is away, full or refuses is tried for so long, with pauses up to 5 minutes",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="least level logged"
     )

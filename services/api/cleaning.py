@@ -67,7 +67,10 @@ class Cleaner:
 
     def round(self) -> None:
         """Find what nothing refers to, give up what was kept long enough, and remove what is due."""
-        drop_settled_spool(self._db, self._settings.spool_dir, self._store)
+        kept = timedelta(days=self._settings.keep_failed_uploads_days)
+        drop_settled_spool(
+            self._db, self._settings.spool_dir, self._store, died_after=(self._clock() - kept).timestamp()
+        )
         self._look("datasets")
         self._look("jobs")
         self._look("specs")
@@ -193,8 +196,14 @@ class Cleaner:
         return True
 
 
-def drop_settled_spool(db: Database, spool_dir: Path, store: ObjectStore) -> int:
+def drop_settled_spool(db: Database, spool_dir: Path, store: ObjectStore, *, died_after: float) -> int:
     """Remove spool folders of data sets whose two tracks have ended; their worker may have died before it could.
+
+    Args:
+        db: Where the data sets are.
+        spool_dir: Where the folders are.
+        store: Where some uploads are.
+        died_after: Unix seconds; the upload of a data set that was given up since then is kept.
 
     Returns:
         How many there were.
@@ -204,7 +213,8 @@ def drop_settled_spool(db: Database, spool_dir: Path, store: ObjectStore) -> int
     while batch := list(islice(names, _BATCH)):
         query = select(Dataset.id).where(Dataset.id.in_(batch), *datasets.SETTLED)
         with db.read() as session:
-            settled = session.scalars(query).all()
+            settled = set(session.scalars(query))
+            settled -= datasets.given_up(session, settled, died_after)
         for dataset_id in settled:
             datasets.drop_upload(spool_dir, dataset_id, store)
         count += len(settled)

@@ -12,7 +12,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import load_only
 
 from contracts.events import DatasetDeleted, DatasetUploaded, JobDeleted
-from runtime import log
+from contracts.topology import SCHEMA, STAGING
+from runtime import deliveries, log
 from runtime.errors import Conflict, NotFound
 from runtime.paging import Order
 from services.api import predictions
@@ -33,11 +34,11 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 ACTIVE = ("queued", "launching", "running")
-_ENDED = ("detected", "staged", "failed")  # of either track
+ENDED = ("detected", "staged", "failed")  # of either track
 SETTLED = (
-    Dataset.schema_state.in_(_ENDED),
-    Dataset.staging_state.in_(_ENDED),
-)  # the spool is no longer needed
+    Dataset.schema_state.in_(ENDED),
+    Dataset.staging_state.in_(ENDED),
+)  # the spool is no longer needed, unless it was given up
 
 
 def new_id() -> str:
@@ -197,14 +198,40 @@ def settle(dataset: Dataset) -> bool:
     """Set the state that follows from the two tracks.
 
     Returns:
-        Whether both have ended, so that the spool is no longer needed.
+        Whether both have ended, so that the spool is no longer needed, unless one was given up.
     """
     tracks = (dataset.schema_state, dataset.staging_state)
     if "failed" in tracks:
         dataset.state = "rejected"
     elif tracks == ("detected", "staged"):
         dataset.state = "ready"
-    return all(track in _ENDED for track in tracks)
+    return all(track in ENDED for track in tracks)
+
+
+def reopen(session: Session, dataset_id: str, track: str) -> None:
+    """Set a track back that failed because its work was given up, since that is tried anew.
+
+    Args:
+        session: A write transaction.
+        dataset_id: Whose.
+        track: schema or staging.
+
+    Raises:
+        NotFound: There is no such data set.
+    """
+    dataset = get(session, dataset_id, lock=True)
+    setattr(dataset, f"{track}_state", "pending")
+    setattr(dataset, f"{track}_reason", None)
+    dataset.state = "rejected" if "failed" in (dataset.schema_state, dataset.staging_state) else "uploaded"
+
+
+def given_up(session: Session, ids: Collection[str], died_after: float = 0.0) -> set[str]:
+    """Give those data sets whose upload was given up by the platform's own fault since a moment (Unix seconds).
+
+    Their uploads are kept, so that the dead letters can be requeued.
+    """
+    # Of events of data sets that are there, ingest hears but of their uploads
+    return deliveries.dead_subjects(session, ids, (SCHEMA, STAGING), died_after)
 
 
 def drop_spool(spool_dir: Path, dataset_id: str) -> None:

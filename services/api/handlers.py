@@ -14,6 +14,7 @@ from contracts.events import (
     DatasetStaged,
     DatasetStagingFailed,
     DatasetStagingProgressed,
+    DatasetUploaded,
     JobFinished,
     JobLaunched,
     JobLaunchRequested,
@@ -24,7 +25,9 @@ from contracts.events import (
     WorkAbandoned,
 )
 from contracts.topology import LAUNCHER, SCHEMA
+from runtime import deliveries
 from runtime.db import now
+from runtime.storage.trouble import store_may_return
 from services.api import datasets, jobs, predictions, retries
 from services.api.models import Dataset, Job
 
@@ -65,7 +68,9 @@ class Handlers:
 
     def schema_detected(self, event: DatasetSchemaDetected, work: Work) -> None:
         """Keep the full schema."""
-        found = json.loads(self._store.get_bytes(self._store.key_of(event.schema_uri)))
+        with store_may_return():
+            raw = self._store.get_bytes(self._store.key_of(event.schema_uri))
+        found = json.loads(raw)
         self._track(
             event.dataset_id,
             work,
@@ -155,12 +160,11 @@ class Handlers:
 
     def work_abandoned(self, event: WorkAbandoned, work: Work) -> None:
         """End what the abandoned work was about, with its reason."""
-        reason = f"given up after {event.attempts} tries: {event.reason}"
-        if event.event.startswith("dataset."):
-            track = "schema" if event.queue == SCHEMA else "staging"
-            if event.event == "dataset.uploaded.v1":
-                self._track(event.subject, work, {f"{track}_state": "failed", f"{track}_reason": reason})
-                return
+        after = f" after {event.attempts} tries" if event.attempts > 1 else ""
+        reason = f"given up{after}: {event.reason}"
+        if event.event == DatasetUploaded.NAME:
+            self._upload_abandoned(event, work, reason)
+            return
         with work.finish() as session:
             if event.event == PredictionRequested.NAME:
                 predictions.fail(session, event.subject, reason)
@@ -172,18 +176,35 @@ class Handlers:
             ):
                 jobs.finish(session, work.outbox, job, "failed", f"could not be launched; {reason}")
 
-    def _track(self, dataset_id: str, work: Work, values: dict[str, Any]) -> None:
-        """Change one track of a data set, and do what follows when both have ended."""
+    def _upload_abandoned(self, event: WorkAbandoned, work: Work, reason: str) -> None:
+        track = "schema" if event.queue == SCHEMA else "staging"
+
+        def is_dead(session: Session) -> bool:
+            # Requeued before this was heard, it is at work again, and needs its upload
+            return bool(deliveries.dead_subjects(session, [event.subject], [event.queue]))
+
+        self._track(
+            event.subject, work, {f"{track}_state": "failed", f"{track}_reason": reason}, where=is_dead
+        )
+
+    def _track(
+        self,
+        dataset_id: str,
+        work: Work,
+        values: dict[str, Any],
+        where: Callable[[Session], bool] = lambda _session: True,
+    ) -> None:
+        """Change one track of a data set, if it is still so, and do what follows when both have ended."""
         with work.finish() as session:
             # Both tracks may end at the same moment: the second one here must see the first one's state
             dataset = session.scalars(
                 select(Dataset).where(Dataset.id == dataset_id).with_for_update()
             ).first()
-            if dataset is None:
-                return  # deleted meanwhile
+            if dataset is None or not where(session):
+                return  # deleted, or otherwise, meanwhile
             for name, value in values.items():
                 setattr(dataset, name, value)
-            ended = datasets.settle(dataset)
+            ended = datasets.settle(dataset) and not datasets.given_up(session, [dataset_id])
             predictions.request_where_settled(session, work.outbox, self._store, dataset)
             for job in session.scalars(
                 select(Job).where(Job.dataset_id == dataset_id, Job.state == "queued")

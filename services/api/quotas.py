@@ -16,6 +16,7 @@ from sqlalchemy import func, select, text
 from werkzeug.exceptions import RequestEntityTooLarge, TooManyRequests
 
 from contracts.topology import TOPOLOGY
+from runtime import locks
 from runtime.db import now
 from runtime.web import InsufficientStorage
 from services.api.datasets import ACTIVE
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from runtime.pending import Backlog
     from services.api.settings import ApiSettings
 
-# PostgreSQL advisory lock under which limits are counted; the number means nothing
-_LOCK_KEY = 7_481_925
 _SOONEST, _LATEST = 5, 3600  # seconds that a Retry-After may name
 _OF_LATE = timedelta(hours=1)
 
@@ -266,7 +265,7 @@ class Quotas:
 def _lock(session: Session) -> None:
     """Let no other transaction count until this one has ended. SQLite has one writer at a time anyway."""
     if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
+        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": locks.QUOTAS})
 
 
 def _open() -> tuple[ColumnElement[bool], ...]:

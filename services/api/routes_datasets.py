@@ -10,27 +10,32 @@ from urllib.parse import quote
 from flask import Response, request
 from werkzeug.http import parse_options_header
 
-from contracts.events import DatasetUploaded
-from runtime import log
+from contracts.events import DatasetSchemaDetected, DatasetSchemaFailed, DatasetUploaded
+from contracts.topology import API, SCHEMA, STAGING
+from runtime import deliveries, log
 from runtime.arguments import Blueprint
 from runtime.errors import Invalid
 from runtime.web import InsufficientStorage
 from services.api import conditional, datasets, intake, preview, schemas, wire
 from services.api.context import listed
+from services.api.deadletters import words_of
 from services.api.files import look_twice
 from services.api.unpacking import Limits
 from tabular.errors import Unreadable
 from tabular.profile import profile_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from sqlalchemy.orm import Session
 
     from contracts.schema import DatasetSchema
+    from runtime.deliveries import Stuck
     from services.api.context import Context
     from services.api.models import Dataset
     from services.api.settings import ApiSettings
+
+_OF_SCHEMA = (DatasetSchemaDetected.NAME, DatasetSchemaFailed.NAME)
 
 
 def blueprint(context: Context) -> Blueprint:
@@ -77,7 +82,8 @@ def blueprint(context: Context) -> Blueprint:
     def show(dataset_id: str) -> dict[str, Any]:
         """Show one data set."""
         with db.read() as session:
-            return view(datasets.get(session, dataset_id))
+            stuck = deliveries.stuck(session, dataset_id, (SCHEMA, STAGING, API))
+            return view(datasets.get(session, dataset_id), stuck)
 
     @routes.delete("/<dataset_id>/")
     @routes.response(204)
@@ -179,15 +185,26 @@ def register(
     return dataset
 
 
-def view(dataset: Dataset) -> dict[str, Any]:
-    """Give a data set as the API shows it."""
+def view(dataset: Dataset, stuck: Sequence[Stuck] = ()) -> dict[str, Any]:
+    """Give a data set as the API shows it.
+
+    Args:
+        dataset: The row.
+        stuck: What of it does not get on: the reason of a track that has not ended.
+    """
+    of_schema = [item for item in stuck if item.queue == SCHEMA or item.event in _OF_SCHEMA]
+    of_staging = [item for item in stuck if item not in of_schema]
+    reads, stores = dataset.schema_state not in datasets.ENDED, dataset.staging_state not in datasets.ENDED
     return {
         **wire.DatasetSummary().dump(dataset),
         "reason": dataset.schema_reason or dataset.staging_reason,
-        "schema_track": {"state": dataset.schema_state, "reason": dataset.schema_reason},
+        "schema_track": {
+            "state": dataset.schema_state,
+            "reason": dataset.schema_reason or (words_of(of_schema) if reads else None),
+        },
         "staging_track": {
             "state": dataset.staging_state,
-            "reason": dataset.staging_reason,
+            "reason": dataset.staging_reason or (words_of(of_staging) if stores else None),
             "bytes_done": dataset.bytes_done,
             "bytes_total": dataset.bytes_total,
         },

@@ -23,7 +23,10 @@ def blueprint(context: Context) -> Blueprint:
         url_prefix="/api/deliveries",
         description="Events between services, for operators",
     )
-    db = context.all_workspaces
+    db, spool_dir = context.all_workspaces, context.settings.spool_dir
+
+    def view(delivery: Seen) -> dict[str, Any]:
+        return {**asdict(delivery), "instead": deadletters.instead(delivery, spool_dir)}
 
     @routes.get("/")
     @routes.arguments(wire.DeliveryQuery, location="query")
@@ -52,11 +55,6 @@ def blueprint(context: Context) -> Blueprint:
     def requeue(delivery_id: int) -> dict[str, Any]:
         """Give a dead delivery another three tries; one that is not dead stays as it is, so asking twice is safe."""
         with db.write() as session:
-            return view(deadletters.requeue(session, context.outbox, delivery_id))
+            return view(deadletters.requeue(session, context.outbox, delivery_id, spool_dir))
 
     return routes
-
-
-def view(delivery: Seen) -> dict[str, Any]:
-    """Give a delivery as the API shows it."""
-    return {**asdict(delivery), "instead": deadletters.instead(delivery)}

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from contracts.events import JobLaunchRequested
-from runtime import log
+from contracts.topology import API, LAUNCHER
+from runtime import deliveries, log
 from runtime.arguments import Blueprint
 from runtime.errors import NotFound
 from services.api import datasets, jobs, machines, preflight, specs, wire
 from services.api.context import listed
+from services.api.deadletters import words_of
 from services.api.downloads import FILE, LOCATION, send
 from services.api.files import look_twice
 
@@ -256,8 +258,11 @@ def _machines(context: Context) -> Blueprint:
 def view(session: Session, job: Job) -> dict[str, Any]:
     """Give a job as the API shows it."""
     session.flush()
+    # News of its run that were given up leave it where it was
+    stuck = [] if job.state in jobs.FINAL else deliveries.stuck(session, job.id, (API, LAUNCHER))
     return {
         **_columns(job),
+        "reason": words_of(stuck) or job.reason,
         "dataset_name": datasets.get(session, job.dataset_id).name,
         "history": list(jobs.steps(session, job.id)),
     }

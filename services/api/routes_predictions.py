@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from contracts.events import PredictionRequested
-from runtime import log
+from contracts.topology import API, PREDICTOR
+from runtime import deliveries, log
 from runtime.arguments import Blueprint
 from runtime.errors import Conflict, Invalid
 from services.api import datasets, inline, jobs, predictions, wire
 from services.api.context import listed
+from services.api.deadletters import words_of
 from services.api.downloads import FILE, LOCATION, send
 from services.api.files import look_twice
 from services.api.routes_datasets import full_disk_is
@@ -56,10 +58,14 @@ def blueprint(context: Context) -> Blueprint:
 
     @routes.get("/<prediction_id>/")
     @routes.response(200, wire.Prediction)
-    def show(prediction_id: str) -> Prediction:
+    def show(prediction_id: str) -> dict[str, Any]:
         """Show how far a prediction is."""
         with db.read() as session:
-            return predictions.get(session, prediction_id)
+            prediction = predictions.get(session, prediction_id)
+            is_open = prediction.state in predictions.OPEN
+            stuck = deliveries.stuck(session, prediction_id, (API, PREDICTOR)) if is_open else []
+            columns = {column.key: getattr(prediction, column.key) for column in prediction.__table__.columns}
+            return {**columns, "reason": prediction.reason or words_of(stuck)}
 
     @routes.get("/<prediction_id>/rows/")
     @routes.arguments(wire.RowsQuery, location="query")

@@ -99,6 +99,11 @@ class ApiSettings(OidcSettings):
     keep_predictions_days: float = Field(
         default=0, ge=0, description="how long ended predictions are kept; 0: as long as their job"
     )
+    keep_failed_uploads_days: float = Field(
+        default=14,
+        ge=0,
+        description="how long the upload of a data set is kept that the platform gave up by its own fault, so that its dead letter can be requeued",
+    )
     head_rows: int = Field(default=2000, ge=10, description="rows read for the instant answer to an upload")
     max_columns: int = Field(default=10_000, gt=0, description="most columns that a table may have")
     max_page_size: int = Field(default=200, ge=1, description="most items in one page of a list")

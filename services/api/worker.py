@@ -47,6 +47,7 @@ def main() -> None:
         API,
         telemetry.handlers(API, handlers.table()),
         work_max_seconds=settings.work_max_seconds,
+        wait_seconds=settings.store_wait_hours * 3600,
     )
     settings.spool_dir.mkdir(parents=True, exist_ok=True)
     sweeping = Loop(

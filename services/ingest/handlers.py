@@ -5,12 +5,8 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from boto3.exceptions import Boto3Error
-from botocore.exceptions import BotoCoreError, ClientError
 
 from contracts.events import (
     DatasetDeleted,
@@ -21,15 +17,15 @@ from contracts.events import (
     DatasetStagingProgressed,
     DatasetUploaded,
 )
-from runtime.errors import Invalid, Transient
-from runtime.storage import Corrupt
+from runtime.errors import Invalid
+from runtime.storage.trouble import store_may_return
 from services.ingest.staging import stage, unstage
 from services.ingest.staging.stream import copy_table, stream_of
 from tabular.errors import Unreadable
 from tabular.profile import profile_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from typing import Any
 
     from contracts.events import Event
@@ -58,12 +54,13 @@ def schema_handlers(spool_dir: Path, store: ObjectStore) -> dict[str, Callable[[
             _end(work, DatasetSchemaFailed(dataset_id=event.dataset_id, reason=_NO_UPLOAD))
             return
         try:
-            schema = _profile(folder, store)
+            with store_may_return():
+                schema = _profile(folder, store)
         except Unreadable as error:
             _end(work, DatasetSchemaFailed(dataset_id=event.dataset_id, reason=str(error)))
             return
         key = f"datasets/{event.dataset_id}/schema.json"
-        with _trouble_may_pass():
+        with store_may_return():
             store.put_bytes(key, schema.model_dump_json().encode(), content_type="application/json")
         _end(
             work,
@@ -86,8 +83,7 @@ def _profile(folder: Path, store: ObjectStore) -> DatasetSchema:
         return profile_table(folder / "table.csv", files=files)
     with tempfile.TemporaryDirectory(dir=folder) as near:
         table = Path(near) / "table.csv"
-        with _trouble_may_pass():
-            copy_table(stream, store, table)
+        copy_table(stream, store, table)
         return profile_table(table, files=stream.files.keys())
 
 
@@ -115,7 +111,7 @@ def staging_handlers(
             return
         progress = _Progress(event.dataset_id, work, progress_seconds, count)
         try:
-            with _trouble_may_pass():
+            with store_may_return():
                 staged = stage(folder, event.dataset_id, store, progress=progress, limits=limits)
         except Invalid as error:
             _end(work, DatasetStagingFailed(dataset_id=event.dataset_id, reason=str(error)))
@@ -132,7 +128,7 @@ def staging_handlers(
         )
 
     def deleted(event: DatasetDeleted, work: Work) -> None:
-        with _trouble_may_pass():
+        with store_may_return():
             unstage(event.dataset_id, store)
             for job_id in event.job_ids:
                 store.delete_prefix(f"jobs/{job_id}")
@@ -142,15 +138,6 @@ def staging_handlers(
         _end(work, None)
 
     return {DatasetUploaded.NAME: uploaded, DatasetDeleted.NAME: deleted}
-
-
-@contextmanager
-def _trouble_may_pass() -> Iterator[None]:
-    """Ask for another try where the store failed in a way that is not about the data set; see stage for the others."""
-    try:
-        yield
-    except (BotoCoreError, ClientError, Boto3Error, Corrupt, OSError) as error:
-        raise Transient(f"{type(error).__name__}: {error}") from error
 
 
 def _end(work: Work, told: Event | None) -> None:

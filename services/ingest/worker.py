@@ -54,6 +54,7 @@ def main() -> None:
         queue,
         telemetry.handlers(queue, handlers),
         work_max_seconds=settings.work_max_seconds,
+        wait_seconds=settings.store_wait_hours * 3600,
     )
     checks = {"database": db.check, "objects": store.check}
     worker.run(settings, queue, consumer, bell, checks, telemetry, concurrency=concurrency)

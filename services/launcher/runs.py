@@ -8,7 +8,7 @@ from sqlalchemy import exists, func, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased, defer
 
-from runtime import log
+from runtime import locks, log
 from runtime.db import now, unix_now
 from services.launcher.models import ENDED, LAUNCHING, RUNNING, STOPPING, WAITING, Run
 
@@ -24,8 +24,6 @@ ACTIVE = (LAUNCHING, RUNNING, STOPPING)
 LAUNCHED = (RUNNING, STOPPING)
 # Only a launch needs it, and a table of thousands of columns makes it some hundred kB
 WITHOUT_SPEC = defer(Run.spec)
-# PostgreSQL advisory lock under which slots are counted and taken; the number means nothing
-_SLOTS_KEY = 7_481_924
 
 
 def request(session: Session, event: JobLaunchRequested) -> None:
@@ -84,7 +82,7 @@ def claim(session: Session, launcher: str, *, max_running: int, seconds: float) 
         The run, if there is one, and whether its launch broke off.
     """
     if session.get_bind().dialect.name == "postgresql":  # SQLite has one writer at a time anyway
-        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SLOTS_KEY})
+        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": locks.SLOTS})
     clock = unix_now()
     taken = session.scalar(
         select(func.count()).where(Run.launcher == launcher, Run.state.in_(ACTIVE), Run.gone_at.is_(None))

@@ -89,6 +89,7 @@ def serve(settings: LauncherSettings, store: ObjectStore, runner: Backend) -> No
         LAUNCHER,
         telemetry.handlers(LAUNCHER, Handlers(starting.wake, looking.wake).table()),
         work_max_seconds=settings.work_max_seconds,
+        wait_seconds=settings.store_wait_hours * 3600,
     )
     # At the start, and again; of no weight for readiness
     telling = Loop("orphans", Orphans(db, backend.name).tell, seconds=_SWEEP_SECONDS)

@@ -31,6 +31,7 @@ def main() -> None:
         topology.METRICS,
         telemetry.handlers(topology.METRICS, Handlers(publisher).table()),
         work_max_seconds=settings.work_max_seconds,
+        wait_seconds=settings.store_wait_hours * 3600,
     )
     worker.run(
         settings,

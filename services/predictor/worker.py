@@ -42,6 +42,7 @@ def main() -> None:
         PREDICTOR,
         telemetry.handlers(PREDICTOR, handlers(models.predict)),
         work_max_seconds=settings.work_max_seconds,
+        wait_seconds=settings.store_wait_hours * 3600,
     )
     try:
         worker.run(

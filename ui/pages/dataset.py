@@ -171,8 +171,12 @@ def _tracks(dataset: DatasetDetail) -> Node:
         share = 100 * done / total if total else 0
         words = f"Storing files: {wording.size(done)} of {wording.size(total)}"
         parts.append(html.Div([html.P(words), progress(share, words)], className="track-bar"))
+        if staging["reason"]:
+            parts.append(message("warning", "Storing the files does not get on", staging["reason"]))
     if schema["state"] == "failed":
         parts.append(message("error", "The table could not be read", schema["reason"]))
+    elif schema["reason"] and schema["state"] not in TRACKS_ENDED:
+        parts.append(message("warning", "Reading the table does not get on", schema["reason"]))
     if dataset["state"] == "rejected" and dataset["reason"] and not parts[1:]:
         parts.append(message("error", "This data set cannot be used", dataset["reason"]))
     return card(*parts, className="tracks")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from contracts.shards import INDEX_NAME, ShardIndex
 from runtime.errors import Invalid
-from runtime.storage import BadKey, SizeMismatch, StoreRefused
+from runtime.storage import BadKey, SizeMismatch
 from services.ingest.staging.meter import Meter
 from services.ingest.staging.parallel import in_parallel
 from services.ingest.staging.shards import ShardSource, plan_shards
@@ -105,9 +105,8 @@ def stage(
         limits: How files are packed and sent.
 
     Raises:
-        Invalid: For what another try cannot cure: a file is gone or changed or has an impossible name, or the store
-            refuses (no such bucket, no permission).
-        Exception: The store's own errors, runtime.storage.Corrupt among them, which another try may cure.
+        Invalid: For what another try cannot cure: a file is gone or changed or has an impossible name.
+        Exception: The store's own errors, which are none of the data set's; `runtime.storage.trouble` sorts them.
     """
     folder = f"datasets/{dataset_id}/images"
     with _permanent_errors():
@@ -144,8 +143,7 @@ def _files(spool: Path, store: ObjectStore) -> tuple[File, Sequence[File]]:
 
 def unstage(dataset_id: str, store: ObjectStore) -> int:
     """Remove everything the store holds of a data set; gives the number of objects."""
-    with _permanent_errors():
-        return store.delete_prefix(f"datasets/{dataset_id}")
+    return store.delete_prefix(f"datasets/{dataset_id}")
 
 
 def _should_shard(files: Sequence[File], limits: Limits) -> bool:
@@ -241,8 +239,6 @@ class _Uploads:
 def _permanent_errors() -> Iterator[None]:
     try:
         yield
-    except StoreRefused as error:
-        raise Invalid(f"The object store refuses the data set: {error}.") from error
     except BadKey as error:
         raise Invalid(f"A file cannot be stored: {error}.") from error
     except SizeMismatch as error:

@@ -339,7 +339,7 @@ def test_spool_folders_go_once_both_tracks_have_ended(world, database):
     busy = [world.dataset(schema_state="pending"), world.dataset(staging_state="running")]
     for name in (*ended, *busy, "0" * 32, "lost+found"):
         (spool / name / "files").mkdir(parents=True)
-    assert drop_settled_spool(database, spool, world.store) == len(ended)
+    assert drop_settled_spool(database, spool, world.store, died_after=0.0) == len(ended)
     assert {path.name for path in spool.iterdir()} == {*busy, "0" * 32, "lost+found"}
 
 

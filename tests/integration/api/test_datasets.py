@@ -14,7 +14,6 @@ from contracts.events import (
     DatasetStaged,
     DatasetStagingFailed,
     DatasetStagingProgressed,
-    WorkAbandoned,
 )
 from runtime.db import now
 from services.api.files import Files
@@ -258,16 +257,6 @@ def test_both_tracks_make_it_ready_and_free_the_spool(platform, uploaded):
     [
         (lambda key: DatasetSchemaFailed(dataset_id=key, reason="no columns"), "no columns"),
         (lambda key: DatasetStagingFailed(dataset_id=key, reason="no bucket"), "no bucket"),
-        (
-            lambda key: WorkAbandoned(
-                queue="ingest.staging",
-                event="dataset.uploaded.v1",
-                subject=key,
-                attempts=3,
-                reason="out of memory",
-            ),
-            "given up after 3 tries: out of memory",
-        ),
     ],
 )
 def test_a_failed_track_rejects_the_data_set_with_its_reason(platform, uploaded, make, reason):

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-import pytest
+import json
+import re
+from datetime import timedelta
 
+import pytest
+from botocore.exceptions import EndpointConnectionError
+
+from contracts.callback import Outcome
 from contracts.events import (
     DatasetDeleted,
+    DatasetSchemaDetected,
+    DatasetSchemaFailed,
+    DatasetStaged,
     DatasetUploaded,
+    JobFinished,
     JobLaunchRequested,
+    JobLost,
     PredictionRequested,
     WorkAbandoned,
 )
 from contracts.prediction import PredictionTask
 from runtime.bus import Consumer
-from runtime.outbox import Outbox
+from runtime.db import now
+from runtime.outbox import Outbox, claim
+from runtime.relay import Relay
+from services.api.cleaning import Cleaner
+from services.api.handlers import Handlers
 
 UPLOADED = DatasetUploaded(dataset_id="d1", spool="d1", table_bytes=1, files=0, file_bytes=0)
 LAUNCH = JobLaunchRequested(job_id="j1", attempt=2, spec={})
@@ -125,6 +140,167 @@ def test_what_ended_with_its_delivery_is_not_requeued_but_told_how_to_ask_again(
     assert ask(platform, f"{number}/")["state"] == "dead"
 
 
+def hear_all(platform):
+    """Let the api handle whatever waits in its queue."""
+    consumer = Consumer(platform.database, Outbox(lambda: None), "api", platform._handlers)
+    for item in reversed(ask(platform, "?state=pending&queue=api&page_size=100")["items"]):
+        consumer.receive(item["id"])
+
+
+def lose_workers(platform, queue):
+    """Let three workers die at the one delivery of a queue; give its number."""
+    outbox = Outbox(lambda: None)
+    [item] = ask(platform, f"?state=pending&queue={queue}")["items"]
+    for _ in range(3):
+        with platform.database.write() as session:
+            claim(session, item["id"], queue, seconds=-1)
+    Relay(platform.database, outbox, lambda *_: None, again_seconds=0.0).publish_due()
+    return item["id"]
+
+
+def shown(platform, dataset):
+    return platform.client.get(f"/api/datasets/{dataset}/").json
+
+
+def test_an_upload_that_three_workers_died_at_is_kept_and_requeued(platform):
+    dataset = platform.upload().json["id"]
+    spool = platform.settings.spool_dir / dataset
+    number = lose_workers(platform, "ingest.staging")
+    hear_all(platform)
+    platform.hear(DatasetSchemaFailed(dataset_id=dataset, reason="late"))
+    assert shown(platform, dataset)["staging_track"]["reason"] == (
+        "given up after 3 tries: the worker died 3 times while at it"
+    )
+    assert (shown(platform, dataset)["state"], spool.exists()) == ("rejected", True)
+    assert ask(platform, f"{number}/")["instead"] is None
+    for _ in range(2):
+        answer = platform.client.post(f"/api/deliveries/{number}/requeue/")
+        assert (answer.status_code, answer.json["state"]) == (202, "pending")
+    track = shown(platform, dataset)["staging_track"]
+    assert (track["state"], track["reason"], spool.exists()) == ("pending", None, True)
+
+
+@pytest.mark.parametrize("both", [False, True], ids=["one track", "both tracks"])
+def test_a_data_set_whose_dead_letters_were_requeued_becomes_ready_and_frees_the_spool(platform, both):
+    dataset = platform.upload().json["id"]
+    dead = {queue: lose_workers(platform, queue) for queue in ("ingest.schema", "ingest.staging")[not both :]}
+    hear_all(platform)
+    assert shown(platform, dataset)["state"] == "rejected"
+    for number in dead.values():
+        platform.client.post(f"/api/deliveries/{number}/requeue/")
+    assert shown(platform, dataset)["state"] == "uploaded"
+    for queue, number in dead.items():
+        handle(platform, queue, UPLOADED.NAME, number)
+    platform.stage(dataset)
+    assert (shown(platform, dataset)["state"], shown(platform, dataset)["reason"]) == ("ready", None)
+    assert not (platform.settings.spool_dir / dataset).exists()
+
+
+def test_that_it_was_given_up_changes_nothing_where_it_was_requeued_before_the_api_heard(platform):
+    dataset = platform.upload().json["id"]
+    number = lose_workers(platform, "ingest.staging")
+    platform.client.post(f"/api/deliveries/{number}/requeue/")
+    hear_all(platform)
+    assert shown(platform, dataset)["state"] == "uploaded"
+
+
+def test_the_upload_of_what_was_given_up_goes_after_the_days_that_are_set(platform):
+    dataset = platform.upload().json["id"]
+    number = lose_workers(platform, "ingest.staging")
+    hear_all(platform)
+    platform.hear(DatasetSchemaFailed(dataset_id=dataset, reason="late"))
+    keep = timedelta(days=platform.settings.keep_failed_uploads_days)
+    spool = platform.settings.spool_dir / dataset
+    for over, there in ((-timedelta(hours=1), True), (timedelta(hours=1), False)):
+        at = now() + keep + over
+        Cleaner(platform.database, platform.store, platform.settings, lambda at=at: at).round()
+        assert spool.exists() is there
+    answer = platform.client.post(f"/api/deliveries/{number}/requeue/")
+    assert (answer.status_code, "upload it again" in answer.json["detail"]) == (409, True)
+
+
+def test_a_schema_that_the_api_cannot_fetch_for_now_is_waited_for_and_the_data_set_says_so(platform):
+    dataset = platform.upload().json["id"]
+    key = f"datasets/{dataset}/schema.json"
+    platform.store.put_bytes(key, json.dumps(shown(platform, dataset)["schema"]).encode())
+    outbox = Outbox(lambda: None)
+    with platform.database.write() as session:
+        outbox.emit(
+            session,
+            DatasetSchemaDetected(dataset_id=dataset, schema_uri=platform.store.uri(key), rows=40, columns=4),
+        )
+    [item] = ask(platform, "?state=pending&queue=api")["items"]
+
+    class Away:
+        def key_of(self, uri):
+            return platform.store.key_of(uri)
+
+        def get_bytes(self, _key):
+            raise EndpointConnectionError(endpoint_url="http://s3")
+
+    for store, state in ((Away(), "pending"), (platform.store, "detected")):
+        handlers = Handlers(store, platform.settings.spool_dir).table()
+        Consumer(platform.database, outbox, "api", handlers).receive(item["id"])
+        track = shown(platform, dataset)["schema_track"]
+        assert track["state"] == state
+        if state == "pending":
+            assert re.match(r"waits for the store or a disk since 2\S+ \d\d:\d\d UTC", track["reason"])
+            assert "http://s3" in track["reason"]
+        else:
+            assert track["reason"] is None
+
+
+def test_a_data_set_says_which_dead_letter_keeps_it(platform):
+    dataset = platform.upload().json["id"]
+    staged = DatasetStaged(
+        dataset_id=dataset, train_file="s3://b/t.csv", train_folder=None, bytes_total=1, files=0
+    )
+    number = die(platform, staged, "api")
+    hear_all(platform)
+    tracks = shown(platform, dataset)
+    assert tracks["staging_track"]["state"] == "pending"
+    assert tracks["staging_track"]["reason"] == (
+        f"dataset.staged.v1 was given up, an operator can requeue it (dead letter {number}): "
+        "Broken: the store answers nonsense"
+    )
+    assert tracks["schema_track"]["reason"] is None
+    platform.client.post(f"/api/deliveries/{number}/requeue/")
+    hear_all(platform)
+    assert shown(platform, dataset)["staging_track"] == {
+        **tracks["staging_track"],
+        "state": "staged",
+        "reason": None,
+        "bytes_done": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        lambda job: JobFinished(job_id=job, attempt=1, outcome=Outcome.FAILED, reason="exit 3"),
+        lambda job: JobLost(job_id=job, attempt=1, reason="exit 3"),
+    ],
+    ids=["finished", "lost"],
+)
+def test_a_job_says_which_dead_letter_keeps_its_end_from_it(platform, told):
+    dataset = platform.upload().json["id"]
+    platform.stage(dataset)
+    job = start(platform, dataset)
+    number = die(platform, told(job), "api")
+    hear_all(platform)
+
+    def state():
+        answer = platform.client.get(f"/api/training_jobs/{job}/").json
+        return answer["state"], answer["reason"] or ""
+
+    assert state()[0] == "queued"
+    assert f"(dead letter {number}): Broken" in state()[1]
+    platform.client.post(f"/api/deliveries/{number}/requeue/")
+    hear_all(platform)
+    assert "dead letter" not in state()[1]
+    assert "exit 3" in state()[1]
+
+
 def test_news_of_a_launch_may_be_requeued(platform):
     number = die(platform, LAUNCH, "metrics")
     assert platform.client.post(f"/api/deliveries/{number}/requeue/").status_code == 202
@@ -135,17 +311,23 @@ def test_an_unknown_delivery_is_not_found(platform):
     assert platform.client.post("/api/deliveries/7/requeue/").status_code == 404
 
 
-def test_what_is_told_late_of_an_earlier_attempt_leaves_the_present_one_alone(platform):
-    dataset = platform.upload().json["id"]
-    platform.stage(dataset)
+def start(platform, dataset):
+    """Start a job and give its id."""
     wish = {
         "dataset_id": dataset,
         "target": "label",
         "model": "dummy_model",
         "start": True,
+        "resources": {"max_retries": 0},
         "ignore": ["images-missing", "target-leak"],
     }
-    job = platform.client.post("/api/training_jobs/", json=wish).json["id"]
+    return platform.client.post("/api/training_jobs/", json=wish).json["id"]
+
+
+def test_what_is_told_late_of_an_earlier_attempt_leaves_the_present_one_alone(platform):
+    dataset = platform.upload().json["id"]
+    platform.stage(dataset)
+    job = start(platform, dataset)
 
     def abandon(attempt):
         platform.hear(

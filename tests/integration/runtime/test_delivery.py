@@ -12,7 +12,7 @@ from sqlalchemy import select
 from contracts.events import DatasetDeleted, DatasetUploaded, WorkAbandoned
 from runtime.bus import Consumer, Work
 from runtime.db import unix_now
-from runtime.errors import Transient
+from runtime.errors import Transient, Unavailable
 from runtime.outbox import DEAD, HANDLED, PENDING, Delivery, LeaseLost, Outbox, claim, pass_on
 from runtime.relay import Relay
 from support.wait import until
@@ -256,6 +256,91 @@ def test_what_failed_together_is_tried_again_at_different_moments(database, outb
         assert before + 30 <= due_at <= after + 60
         pauses.append(due_at - before)
     assert max(pauses) - min(pauses) > 1
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = unix_now()
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def waiting_consumer(database, outbox, clock, handle, **settings):
+    return Consumer(
+        database, outbox, "ingest.staging", {"dataset.deleted.v1": handle}, clock=clock, **settings
+    )
+
+
+def delivery(database, number=1):
+    with database.read() as session:
+        return session.get_one(Delivery, number)
+
+
+def test_a_store_that_is_away_is_waited_for_by_growing_pauses_and_counts_as_no_try(database, outbox):
+    emit(database, outbox, DatasetDeleted(dataset_id="d1"))
+    clock, pauses = Clock(), []
+    begun = clock.now
+
+    def handle(event, work):
+        if clock.now < begun + 20 * 3600:
+            raise Unavailable("no space left")
+        assert work.attempt == 1
+        finish(event, work)
+
+    consumer = waiting_consumer(database, outbox, clock, handle)
+    while True:
+        consumer.receive(1)
+        row = delivery(database)
+        if row.state != PENDING:
+            break
+        assert (row.attempts, row.published, row.stuck_since, row.last_error) == (
+            0,
+            0,
+            begun,
+            "no space left",
+        )
+        pauses.append(row.due_at - clock.now)
+        clock.now = row.due_at
+    assert (row.state, row.stuck_since, row.last_error) == (HANDLED, None, "")
+    assert pauses[0] <= 2
+    assert all(150 <= pause <= 300 for pause in pauses[20:])
+    assert len(pauses) < 20 * 3600 / 150 + 20
+
+
+def test_a_store_that_stays_away_ends_the_work_after_the_hours_that_are_set(database, outbox):
+    emit(database, outbox, DatasetDeleted(dataset_id="d1"))
+
+    def handle(_event, _work):
+        raise Unavailable("no space left")
+
+    clock = Clock()
+    consumer = waiting_consumer(database, outbox, clock, handle, wait_seconds=7200)
+    begun = clock.now
+    consumer.receive(1)
+    clock.now += 7199
+    consumer.receive(1)
+    assert states(database) == [("ingest.staging", PENDING)]
+    clock.now += 1
+    consumer.receive(1)
+    row = delivery(database)
+    assert (row.state, row.stuck_since) == (DEAD, begun)
+    assert row.last_error == "waited 2.0 h for the store or a disk: no space left"
+
+
+def test_tries_that_failed_otherwise_count_beside_a_wait(database, outbox):
+    emit(database, outbox, DatasetDeleted(dataset_id="d1"))
+    errors = [Unavailable("full"), Transient("a"), Unavailable("full"), Transient("b"), Transient("c")]
+
+    def handle(_event, _work):
+        raise errors.pop(0)
+
+    consumer = waiting_consumer(database, outbox, Clock(), handle)
+    for left in (4, 3, 2, 1):
+        consumer.receive(1)
+        assert (len(errors), delivery(database).state) == (left, PENDING)
+    consumer.receive(1)
+    assert (delivery(database).state, delivery(database).attempts) == (DEAD, 3)
 
 
 def test_a_worker_that_died_three_times_at_it_ends_the_work(database, outbox, queue):

@@ -22,7 +22,7 @@ AT = datetime(2026, 3, 1, 12, 30, 15, 250, tzinfo=UTC)
 ASSET = [{"name": "model.pt", "uri": "s3://b/jobs/j/2/model.pt", "size": 3, "sha256": "0"}]
 # A row or more for each table, as the services write them; a revision gets those of its tables and columns
 ROWS = {
-    "runtime_events": [{"id": "e1", "envelope": {"event": "job.lost.v1", "data": {"ä": None}}, "created_at": 1.5}],
+    "runtime_events": [{"id": "e1", "envelope": {"event": "job.lost.v1", "data": {"ä": None, "job_id": "j1"}}, "created_at": 1.5}],
     "runtime_deliveries": [
         {
             "id": number, "event_id": "e1", "queue": "api", "state": state, "due_at": 7.25, "published": 2, "attempts": 3,
@@ -249,6 +249,14 @@ def test_a_dead_delivery_has_a_time_of_death_and_a_pending_one_is_still_due(tmp_
     with db.read() as session:
         told = {row.state: (row.due_at, row.handled_at) for row in session.scalars(select(Delivery))}
     assert told == {"pending": (7.25, None), "dead": (7.25, 7.25), "handled": (7.25, 9.5)}
+    db.engine.dispose()
+
+
+def test_what_is_open_or_dead_says_whom_it_is_about_and_since_when_it_is_stuck(tmp_path):
+    db = _upgraded(tmp_path, "runtime", "runtime_0001")
+    with db.read() as session:
+        told = {row.state: (row.subject, row.stuck_since) for row in session.scalars(select(Delivery))}
+        assert told == {"pending": ("j1", None), "dead": ("j1", 7.25), "handled": ("", None)}
     db.engine.dispose()
 
 

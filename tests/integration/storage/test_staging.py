@@ -7,7 +7,7 @@ import pytest
 
 from contracts.shards import ShardIndex
 from runtime.errors import Invalid
-from runtime.storage import open_store
+from runtime.storage import StoreRefused, open_store
 from services.ingest.staging import Limits, stage, unstage
 
 FOLDER = "datasets/d1/images"
@@ -251,8 +251,8 @@ def test_a_name_no_object_may_have(tmp_path, store):
 
 
 @pytest.mark.usefixtures("s3_url")
-def test_a_bucket_that_does_not_exist_is_no_matter_of_trying_again(spool):
-    with pytest.raises(Invalid, match="The object store refuses the data set: bucket absent-bucket"):
+def test_a_bucket_that_does_not_exist_is_none_of_the_data_sets_faults(spool):
+    with pytest.raises(StoreRefused, match="bucket absent-bucket"):
         run(spool, open_store("s3://absent-bucket"), PLAIN)
 
 
