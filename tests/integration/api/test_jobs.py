@@ -74,7 +74,9 @@ def test_a_job_that_is_made_as_its_data_set_becomes_ready_is_launched(platform, 
 
 
 @pytest.mark.parametrize("migrated_url", ["postgresql"], indirect=True)  # as above
-def test_a_job_that_is_cancelled_as_its_data_set_becomes_ready_is_not_launched(platform, dataset, monkeypatch):
+def test_a_job_that_is_cancelled_as_its_data_set_becomes_ready_is_not_launched(
+    platform, dataset, monkeypatch
+):
     job = create(platform, dataset, start=True).json["id"]
     launch = jobs.launch_if_ready
 
