@@ -7,12 +7,17 @@ EXIT_UNEXPECTED = 1
 EXIT_DATA = 2
 EXIT_MODEL = 3
 EXIT_SPEC = 64  # EX_USAGE of sysexits.h
+EXIT_STORE = 75  # EX_TEMPFAIL
 EXIT_INTERRUPTED = 130  # 128 + SIGINT
 EXIT_CANCELLED = 143  # 128 + SIGTERM
 
 
 class DataError(Exception):
     """The inputs cannot be trained on; its text is one sentence that their owner can act on."""
+
+
+class StoreError(Exception):
+    """The object store did not answer, or could not take an object now; the same may go well later."""
 
 
 class ModelError(Exception):

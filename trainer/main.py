@@ -27,13 +27,16 @@ from trainer.errors import (
     EXIT_MODEL,
     EXIT_OK,
     EXIT_SPEC,
+    EXIT_STORE,
     EXIT_UNEXPECTED,
     Cancelled,
     DataError,
     ModelError,
+    StoreError,
 )
 from trainer.lent import LentCredentials
 from trainer.models import catalogue
+from trainer.patience import Patience
 from trainer.settings import Settings, job_environment
 
 if TYPE_CHECKING:
@@ -59,6 +62,9 @@ def main(arguments: list[str] | None = None) -> int:
     except InvalidSpec as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_SPEC
+    except StoreError as error:
+        sys.stderr.write(f"JOB_SPEC_URI: {error}\n")
+        return EXIT_STORE
     hide([spec.callback_secret, *((lent.secret_key, lent.token) if lent else ())])
     ids: dict[str, str | int] = {"job_id": spec.job_id, "attempt": spec.attempt}
     if settings.world_size > 1:
@@ -77,6 +83,7 @@ def main(arguments: list[str] | None = None) -> int:
         objects.use(lent)
     trace = tracing.begin(spec, settings)
     reporter = _reporter(spec, settings, trace)
+    objects.wait(Patience(settings.store_wait_seconds, reporter.message))
     code = EXIT_CANCELLED  # unless the attempt gives its own
     try:
         code = _attempt(spec, settings, reporter, trace)
@@ -110,7 +117,7 @@ def _read(environment: dict[str, str]) -> tuple[Settings, JobSpec]:
 def _remove_spec(uri: str) -> None:
     try:
         objects.remove(uri)
-    except DataError as error:
+    except (DataError, StoreError) as error:
         log.warning("the job's settings stay where they were read: %s", error)
 
 
@@ -162,9 +169,13 @@ def _attempt(spec: JobSpec, settings: Settings, reporter: Reporter, trace: Trace
         metrics, artifacts = run_job(spec, model, params, reporter, workdir, checkpoints, settings, trace)
     except Cancelled:
         _listen_no_more()  # it would cut the checkpoint off
-        return _end(reporter, Outcome.CANCELLED, _stopped(checkpoints), EXIT_CANCELLED)
+        reason = f"stopped on request (SIGTERM){_kept(checkpoints)}"
+        return _end(reporter, Outcome.CANCELLED, reason, EXIT_CANCELLED)
     except KeyboardInterrupt:
         return _end(reporter, Outcome.CANCELLED, "interrupted from the keyboard", EXIT_INTERRUPTED)
+    except StoreError as error:
+        _listen_no_more()  # as above
+        return _end(reporter, Outcome.FAILED, f"{error}{_kept(checkpoints)}", EXIT_STORE, passing=True)
     except Exception as error:  # noqa: BLE001 - logged there
         return _fail(reporter, error)
     _listen_no_more()  # as in _end
@@ -173,13 +184,14 @@ def _attempt(spec: JobSpec, settings: Settings, reporter: Reporter, trace: Trace
     return EXIT_OK
 
 
-def _stopped(checkpoints: Checkpoints) -> str:
+def _kept(checkpoints: Checkpoints) -> str:
+    """Store what is trained so far, and give the words for it; none where there is nothing, or it cannot be stored."""
     try:
         kept = checkpoints.store()
-    except DataError as error:
+    except (DataError, StoreError) as error:
         log.warning("the checkpoint is lost: %s", error)
         kept = False
-    return "stopped on request (SIGTERM)" + ("; the next attempt goes on from here" if kept else "")
+    return "; the next attempt goes on from here" if kept else ""
 
 
 def _fail(reporter: Reporter, error: Exception) -> int:
@@ -198,10 +210,10 @@ def _fail(reporter: Reporter, error: Exception) -> int:
     return _end(reporter, Outcome.FAILED, last_line, EXIT_UNEXPECTED)
 
 
-def _end(reporter: Reporter, outcome: Outcome, reason: str, code: int) -> int:
+def _end(reporter: Reporter, outcome: Outcome, reason: str, code: int, *, passing: bool = False) -> int:
     _listen_no_more()  # it would cut the last report off
     log.error("%s: %s", outcome.value, reason)
-    reporter.final(outcome, reason)
+    reporter.final(outcome, reason, passing=passing)
     return code
 
 

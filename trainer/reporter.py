@@ -54,6 +54,9 @@ class Reporter(Protocol):
     def progress(self, share: float, eta_seconds: float | None = None) -> None:
         """Say how far the phase is, 0 to 1, and in how many seconds it ends."""
 
+    def message(self, text: str) -> None:
+        """Say what the phase does or waits for."""
+
     def point(self, split: str, step: int, epoch: float, values: Mapping[str, float]) -> None:
         """Tell values measured at an optimizer step."""
 
@@ -68,8 +71,10 @@ class Reporter(Protocol):
         reason: str = "",
         metrics: Mapping[str, float] | None = None,
         artifacts: Sequence[ArtifactInfo] = (),
+        *,
+        passing: bool = False,
     ) -> None:
-        """Tell how the attempt ended; nothing may be told after it."""
+        """Tell how the attempt ended, and whether another may go well; nothing may be told after it."""
 
 
 class SilentReporter:
@@ -80,6 +85,9 @@ class SilentReporter:
         log.info("%s %s", phase.value, message)
 
     def progress(self, share: float, eta_seconds: float | None = None) -> None:
+        """Do nothing."""
+
+    def message(self, text: str) -> None:
         """Do nothing."""
 
     def point(self, split: str, step: int, epoch: float, values: Mapping[str, float]) -> None:
@@ -96,6 +104,8 @@ class SilentReporter:
         reason: str = "",
         metrics: Mapping[str, float] | None = None,
         artifacts: Sequence[ArtifactInfo] = (),
+        *,
+        passing: bool = False,
     ) -> None:
         """Do nothing."""
 
@@ -150,6 +160,11 @@ class HttpReporter:
         phase, _, _, message = self._now
         self._now = (phase, min(1.0, max(0.0, share)), eta_seconds, message)
 
+    def message(self, text: str) -> None:
+        """Say what the phase does or waits for."""
+        phase, share, eta, _ = self._now
+        self._now = (phase, share, eta, text[:500])
+
     def point(self, split: str, step: int, epoch: float, values: Mapping[str, float]) -> None:
         """Tell values measured at an optimizer step; those that are not finite are left out."""
         if split != "system":
@@ -173,10 +188,18 @@ class HttpReporter:
         reason: str = "",
         metrics: Mapping[str, float] | None = None,
         artifacts: Sequence[ArtifactInfo] = (),
+        *,
+        passing: bool = False,
     ) -> None:
-        """Tell how the attempt ended."""
+        """Tell how the attempt ended, and whether another may go well."""
         finite = {name: value for name, value in (metrics or {}).items() if math.isfinite(value)}
-        final = Final(outcome=outcome, reason=reason[:4000], metrics=finite, artifacts=list(artifacts))
+        final = Final(
+            outcome=outcome,
+            reason=reason[:4000],
+            metrics=finite,
+            artifacts=list(artifacts),
+            passing=passing,
+        )
         if not self._spool.append(f'{{"final":{final.model_dump_json()}}}', always=True):
             self._unspooled = final
 

@@ -65,6 +65,12 @@ class Settings(BaseModel):
         le=86_400,
         description="how long an end of its own waits for them; a SIGTERM makes it FLUSH_SECONDS",
     )
+    store_wait_seconds: float = Field(
+        default=900,
+        ge=0,
+        le=86_400,
+        description="how long an object store that does not answer is waited for, at each download and upload",
+    )
     spool_max_mb: float = Field(
         default=256, gt=0, description="unsent reports kept on disk; further points are dropped"
     )
@@ -154,6 +160,7 @@ def job_environment(env_file: Path | None) -> dict[str, str]:
 
     Raises:
         InvalidSpec: The file or the object cannot be read or understood.
+        StoreError: The object store does not answer.
     """
     variables = _read_env_file(env_file) if env_file else {}
     real = {name: value for name, value in os.environ.items() if value.strip()}

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from services.launcher.backend import RunStatus
 
 _LINES, _CHARACTERS = 5, 1500  # of the log, in a reason
-# Codes of the trainer (trainer/errors.py; 64 is EX_USAGE of sysexits.h) and of shells and container runtimes
+# Codes of the trainer (trainer/errors.py; 64 is EX_USAGE of sysexits.h, 75 EX_TEMPFAIL) and of shells and container runtimes
 _MEANINGS = {
     1: "the trainer failed with an unexpected error",
     2: "the data cannot be trained on",
     3: "the model's own code failed",
     64: "settings refused",
+    75: "the object store did not answer",
     126: "the trainer's command may not be executed",
     127: "the trainer's command does not exist",
     130: "interrupted",
@@ -37,6 +38,7 @@ _BY_CAUSE = {
 _BY_CODE = {
     2: EndCause.DATA,
     64: EndCause.SETTINGS,
+    75: EndCause.STORE,
     126: EndCause.NEVER_STARTED,
     127: EndCause.NEVER_STARTED,
     128 + signal.SIGINT: EndCause.INTERRUPTED,

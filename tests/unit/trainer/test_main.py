@@ -15,7 +15,8 @@ from contracts.callback import Outcome
 from support.trainer_jobs import job_env, tiny_dataset
 from trainer import main as entry
 from trainer import pipeline
-from trainer.errors import DataError
+from trainer.errors import DataError, StoreError
+from trainer.patience import Patience
 from trainer.reporter import SilentReporter
 
 
@@ -23,8 +24,9 @@ class Listener(SilentReporter):
     def __init__(self):
         self.ends = []
 
-    def final(self, outcome, reason="", metrics=None, artifacts=()):
+    def final(self, outcome, reason="", metrics=None, artifacts=(), *, passing=False):
         self.ends.append((outcome, reason, metrics, artifacts))
+        self.passing = passing
 
 
 @pytest.fixture
@@ -50,6 +52,7 @@ def run(monkeypatch):
         return entry.main(list(arguments))
 
     yield start
+    entry.objects.wait(Patience(0))
     root.handlers[:], root.level = handlers, level
     for number, handler in signals.items():
         signal.signal(number, handler)
@@ -123,6 +126,34 @@ def test_a_failure_is_reported_with_a_reason(run, dataset, listener, changes, co
     ((outcome, told, _, _),) = listener.ends
     assert outcome is Outcome.FAILED
     assert reason in told
+    assert not listener.passing
+
+
+@pytest.mark.parametrize("trained", [True, False], ids=["with a checkpoint", "without one"])
+def test_a_store_that_stays_away_is_nobodys_fault_and_costs_no_checkpoint(
+    run, dataset, listener, monkeypatch, trained
+):
+    def away(*given):
+        if trained:
+            (given[4] / "checkpoint.pt").write_bytes(b"state")
+        raise StoreError("s3://b/model.pt failed: no route")
+
+    monkeypatch.setattr(pipeline, "run_job", away)
+    assert run(job_env(dataset)) == 75
+    ((outcome, told, _, _),) = listener.ends
+    assert (outcome, listener.passing) == (Outcome.FAILED, True)
+    end = "; the next attempt goes on from here" if trained else ""
+    assert told == f"s3://b/model.pt failed: no route{end}"
+    assert (dataset / "out" / "checkpoint.pt").exists() == trained
+
+
+def test_a_spec_that_the_store_does_not_give_is_nobodys_fault_either(run, monkeypatch, capsys):
+    def away(uri):
+        raise StoreError(f"{uri} failed: no route")
+
+    monkeypatch.setattr(entry.objects, "read", away)
+    assert run({"JOB_SPEC_URI": "s3://b/spec.json"}) == 75
+    assert "JOB_SPEC_URI: s3://b/spec.json failed: no route" in capsys.readouterr().err
 
 
 def test_a_stop_is_reported_as_cancelled(run, dataset, listener, monkeypatch):
