@@ -38,6 +38,7 @@ from trainer.lent import LentCredentials
 from trainer.models import catalogue
 from trainer.patience import Patience
 from trainer.settings import Settings, job_environment
+from trainer.stops import Stops
 
 if TYPE_CHECKING:
     from trainer.checkpoint import Checkpoints
@@ -82,11 +83,12 @@ def main(arguments: list[str] | None = None) -> int:
     if lent is not None:
         objects.use(lent)
     trace = tracing.begin(spec, settings)
-    reporter = _reporter(spec, settings, trace)
+    stops = Stops()
+    reporter = _reporter(spec, settings, trace, stops)
     objects.wait(Patience(settings.store_wait_seconds, reporter.message))
     code = EXIT_CANCELLED  # unless the attempt gives its own
     try:
-        code = _attempt(spec, settings, reporter, trace)
+        code = _attempt(spec, settings, reporter, trace, stops)
     finally:
         # the largest of what lies in WORKDIR; unsent reports and artifacts that could not be uploaded stay
         for leftover in ("inputs", "cache"):
@@ -135,7 +137,7 @@ def _tell_the_rest(reporter: HttpReporter | SilentReporter, settings: Settings, 
     reporter.close(settings.final_flush_seconds)
 
 
-def _reporter(spec: JobSpec, settings: Settings, trace: Trace) -> HttpReporter | SilentReporter:
+def _reporter(spec: JobSpec, settings: Settings, trace: Trace, stops: Stops) -> HttpReporter | SilentReporter:
     from trainer.delivery import Delivery  # noqa: PLC0415 - httpx, after the spec is known to be right
     from trainer.reporter import HttpReporter, SilentReporter  # noqa: PLC0415
     from trainer.spool import Spool  # noqa: PLC0415
@@ -147,10 +149,11 @@ def _reporter(spec: JobSpec, settings: Settings, trace: Trace) -> HttpReporter |
         Delivery(spec, trace=trace),
         attempt=spec.attempt,
         heartbeat_seconds=settings.heartbeat_seconds,
+        over=stops.over,
     )
 
 
-def _attempt(spec: JobSpec, settings: Settings, reporter: Reporter, trace: Trace) -> int:
+def _attempt(spec: JobSpec, settings: Settings, reporter: Reporter, trace: Trace, stops: Stops) -> int:
     from trainer.checkpoint import Checkpoints  # noqa: PLC0415 - as in _reporter
     from trainer.pipeline import run_job  # noqa: PLC0415 - as in _reporter
 
@@ -169,8 +172,9 @@ def _attempt(spec: JobSpec, settings: Settings, reporter: Reporter, trace: Trace
         metrics, artifacts = run_job(spec, model, params, reporter, workdir, checkpoints, settings, trace)
     except Cancelled:
         _listen_no_more()  # it would cut the checkpoint off
-        reason = f"stopped on request (SIGTERM){_kept(checkpoints)}"
-        return _end(reporter, Outcome.CANCELLED, reason, EXIT_CANCELLED)
+        ending = stops.ending
+        reason = ending.reason + (_kept(checkpoints) if ending.keep else "")
+        return _end(reporter, ending.outcome, reason, ending.code)
     except KeyboardInterrupt:
         return _end(reporter, Outcome.CANCELLED, "interrupted from the keyboard", EXIT_INTERRUPTED)
     except StoreError as error:

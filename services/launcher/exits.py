@@ -21,6 +21,7 @@ _MEANINGS = {
     1: "the trainer failed with an unexpected error",
     2: "the data cannot be trained on",
     3: "the model's own code failed",
+    4: "the platform had ended this attempt before",
     64: "settings refused",
     75: "the object store did not answer",
     126: "the trainer's command may not be executed",
@@ -37,6 +38,7 @@ _BY_CAUSE = {
 }
 _BY_CODE = {
     2: EndCause.DATA,
+    4: EndCause.STOPPED,
     64: EndCause.SETTINGS,
     75: EndCause.STORE,
     126: EndCause.NEVER_STARTED,

@@ -17,6 +17,7 @@ TAIL = ['{"message": "EPOCHS: 0 is less than 1", "level": "INFO"}', "MODEL: is r
     [
         (1, "exit 1: the trainer failed with an unexpected error: MODEL: is required"),
         (2, "exit 2: the data cannot be trained on: MODEL: is required"),
+        (4, "exit 4: the platform had ended this attempt before: MODEL: is required"),
         (9, "exit 9: the trainer failed: MODEL: is required"),
         (64, "exit 64: settings refused: EPOCHS: 0 is less than 1 | MODEL: is required"),
         (75, "exit 75: the object store did not answer: MODEL: is required"),
@@ -80,6 +81,7 @@ def test_a_line_that_is_no_log_record_is_itself(line):
         (1, Cause.EXIT, EndCause.CODE, False),
         (2, Cause.EXIT, EndCause.DATA, False),
         (3, Cause.EXIT, EndCause.CODE, False),
+        (4, Cause.EXIT, EndCause.STOPPED, False),
         (64, Cause.EXIT, EndCause.SETTINGS, False),
         (75, Cause.EXIT, EndCause.STORE, True),
         (127, Cause.EXIT, EndCause.NEVER_STARTED, False),

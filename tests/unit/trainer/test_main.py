@@ -32,7 +32,7 @@ class Listener(SilentReporter):
 @pytest.fixture
 def listener(monkeypatch):
     listening = Listener()
-    monkeypatch.setattr(entry, "_reporter", lambda _spec, _settings, _trace: listening)
+    monkeypatch.setattr(entry, "_reporter", lambda *_: listening)
     return listening
 
 
@@ -164,6 +164,23 @@ def test_a_stop_is_reported_as_cancelled(run, dataset, listener, monkeypatch):
     monkeypatch.setattr(pipeline, "run_job", stopped)
     assert run(job_env(dataset)) == 143
     assert listener.ends[0][0] is Outcome.CANCELLED
+
+
+def test_an_attempt_that_is_over_ends_in_words_and_leaves_no_checkpoint(run, dataset, monkeypatch):
+    listening, told = Listener(), []
+    monkeypatch.setattr(entry, "_reporter", lambda *given: told.append(given[-1]) or listening)
+
+    def trains_on(*given):
+        (given[4] / "checkpoint.pt").write_bytes(b"state")
+        threading.Thread(target=told[0].over, args=("HTTP 409: attempt 2 has begun",)).start()
+        threading.Event().wait(30)
+
+    monkeypatch.setattr(pipeline, "run_job", trains_on)
+    assert run(job_env(dataset)) == 4
+    ((outcome, reason, _, _),) = listening.ends
+    assert outcome is Outcome.CANCELLED
+    assert reason == "the platform takes nothing of this attempt any more (HTTP 409: attempt 2 has begun)"
+    assert not (dataset / "out").exists()
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
