@@ -86,9 +86,12 @@ def main(arguments: list[str] | None = None) -> int:
     stops = Stops()
     reporter = _reporter(spec, settings, trace, stops)
     objects.wait(Patience(settings.store_wait_seconds, reporter.message))
+    if settings.max_seconds and settings.process.first:
+        stops.after(settings.max_seconds)
     code = EXIT_CANCELLED  # unless the attempt gives its own
     try:
-        code = _attempt(spec, settings, reporter, trace, stops)
+        with stops:
+            code = _attempt(spec, settings, reporter, trace, stops)
     finally:
         # the largest of what lies in WORKDIR; unsent reports and artifacts that could not be uploaded stay
         for leftover in ("inputs", "cache"):

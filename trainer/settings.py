@@ -74,6 +74,11 @@ class Settings(BaseModel):
     spool_max_mb: float = Field(
         default=256, gt=0, description="unsent reports kept on disk; further points are dropped"
     )
+    max_seconds: float = Field(
+        default=0,
+        ge=0,
+        description="seconds after which the process ends itself as timed out; 0: never. The launcher sets it to what the job may still run and five minutes",
+    )
     checkpoint_seconds: float = Field(
         default=5, ge=0, le=3600, description="least time between two checkpoints kept on disk"
     )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import signal
 import threading
 from dataclasses import dataclass
+from typing import Self
 
 from contracts.callback import Outcome
-from trainer.errors import EXIT_CANCELLED, EXIT_OVER
+from trainer.errors import EXIT_CANCELLED, EXIT_OVER, EXIT_TIMED_OUT
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,27 @@ ON_REQUEST = Ending(Outcome.CANCELLED, "stopped on request (SIGTERM)", EXIT_CANC
 
 
 class Stops:
-    """Made by the main thread, asked by others."""
+    """Made by the main thread, asked by others; as a context, it lets no time limit outlive it."""
 
     def __init__(self) -> None:
         self.ending = ON_REQUEST  # until someone else asks first
         self._main = threading.get_ident()
         self._lock = threading.Lock()
+        self._timer: threading.Timer | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def after(self, seconds: float) -> None:
+        """Stop the attempt as timed out after some seconds: the launcher stops it before, where there is one."""
+        reason = f"stopped by itself after {seconds:.0f} s, longer than it may run; raise max_seconds or train less"
+        self._timer = threading.Timer(seconds, self.ask, [Ending(Outcome.TIMED_OUT, reason, EXIT_TIMED_OUT)])
+        self._timer.daemon = True
+        self._timer.start()
 
     def ask(self, ending: Ending) -> None:
         """Stop the attempt; the first who asks says how it ends."""

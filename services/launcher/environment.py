@@ -10,6 +10,10 @@ from contracts.callback import derive_secret
 if TYPE_CHECKING:
     from services.launcher.models import Run
 
+_MARGIN_SECONDS = (
+    300  # for the launcher to come first: it looks at least once a minute, and its word says more
+)
+
 
 @dataclass(frozen=True)
 class Environments:
@@ -38,6 +42,8 @@ class Environments:
             "ATTEMPT": str(run.attempt),
             "API_BASE": self.api_base,
             "CALLBACK_SECRET": derive_secret(self.root_secret, run.job_id, run.attempt),
+            # A trainer ends where no launcher lives, too
+            "MAX_SECONDS": f"{max(0.0, run.max_seconds - run.ran_seconds) + _MARGIN_SECONDS:.0f}",
             "LOG_FORMAT": self.log_format,
             "LOG_LEVEL": self.log_level,
             **({"PRETRAINED_URI": self.pretrained_uri} if self.pretrained_uri else {}),

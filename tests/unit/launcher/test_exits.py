@@ -54,6 +54,11 @@ def test_memory(status, told):
     assert explain(RunStatus(RunState.EXITED, 137, **status), []) == (Outcome.FAILED, told)
 
 
+def test_a_trainer_that_ended_itself_is_out_of_time():
+    told = "exit 124: stopped by itself, after longer than it may run: TimeoutError"
+    assert explain(RunStatus(RunState.EXITED, 124), ["TimeoutError"]) == (Outcome.TIMED_OUT, told)
+
+
 def test_an_error_record_tells_more_than_what_follows_it():
     tail = [
         '{"level": "ERROR", "message": "column x is empty"}',
@@ -84,6 +89,7 @@ def test_a_line_that_is_no_log_record_is_itself(line):
         (4, Cause.EXIT, EndCause.STOPPED, False),
         (64, Cause.EXIT, EndCause.SETTINGS, False),
         (75, Cause.EXIT, EndCause.STORE, True),
+        (124, Cause.EXIT, None, False),
         (127, Cause.EXIT, EndCause.NEVER_STARTED, False),
         (137, Cause.EXIT, EndCause.OUT_OF_MEMORY, False),
         (139, Cause.EXIT, EndCause.CODE, False),

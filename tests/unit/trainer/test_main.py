@@ -183,6 +183,21 @@ def test_an_attempt_that_is_over_ends_in_words_and_leaves_no_checkpoint(run, dat
     assert not (dataset / "out").exists()
 
 
+def test_what_runs_longer_than_it_may_ends_itself_and_keeps_its_checkpoint(
+    run, dataset, listener, monkeypatch
+):
+    def endless(*given):
+        (given[4] / "checkpoint.pt").write_bytes(b"state")
+        threading.Event().wait(30)
+
+    monkeypatch.setattr(pipeline, "run_job", endless)
+    assert run(job_env(dataset, MAX_SECONDS="0.1")) == 124
+    ((outcome, reason, _, _),) = listener.ends
+    assert outcome is Outcome.TIMED_OUT
+    assert reason.startswith("stopped by itself after 0 s, longer than it may run; raise max_seconds")
+    assert (dataset / "out" / "checkpoint.pt").exists()
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_stop_that_python_swallowed_comes_again(run, dataset, listener, monkeypatch):
     class Dying:
