@@ -24,6 +24,7 @@ from trainer.errors import (
     EXIT_CANCELLED,
     EXIT_DATA,
     EXIT_INTERRUPTED,
+    EXIT_MEMORY,
     EXIT_MODEL,
     EXIT_OK,
     EXIT_SPEC,
@@ -33,6 +34,7 @@ from trainer.errors import (
     DataError,
     ModelError,
     StoreError,
+    lacking_memory,
 )
 from trainer.lent import LentCredentials
 from trainer.models import catalogue
@@ -209,6 +211,9 @@ def _fail(reporter: Reporter, error: Exception) -> int:
         return _end(reporter, Outcome.FAILED, reason, EXIT_SPEC)
     if isinstance(error, DataError):
         return _end(reporter, Outcome.FAILED, reason, EXIT_DATA)
+    if advice := lacking_memory(error):
+        log.error("not enough memory", exc_info=error)
+        return _end(reporter, Outcome.FAILED, advice, EXIT_MEMORY)
     if isinstance(error, ModelError):
         log.error("the model is broken", exc_info=error)
         return _end(reporter, Outcome.FAILED, reason, EXIT_MODEL)

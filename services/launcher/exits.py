@@ -22,6 +22,7 @@ _MEANINGS = {
     2: "the data cannot be trained on",
     3: "the model's own code failed",
     4: "the platform had ended this attempt before",
+    5: "out of memory",
     64: "settings refused",
     75: "the object store did not answer",
     124: "stopped by itself, after longer than it may run",
@@ -40,6 +41,7 @@ _BY_CAUSE = {
 _BY_CODE = {
     2: EndCause.DATA,
     4: EndCause.STOPPED,
+    5: EndCause.OUT_OF_MEMORY,
     64: EndCause.SETTINGS,
     75: EndCause.STORE,
     126: EndCause.NEVER_STARTED,

@@ -10,12 +10,13 @@ import threading
 import weakref
 
 import pytest
+import torch
 
 from contracts.callback import Outcome
 from support.trainer_jobs import job_env, tiny_dataset
 from trainer import main as entry
 from trainer import pipeline
-from trainer.errors import DataError, StoreError
+from trainer.errors import DataError, ModelError, StoreError
 from trainer.patience import Patience
 from trainer.reporter import SilentReporter
 
@@ -127,6 +128,43 @@ def test_a_failure_is_reported_with_a_reason(run, dataset, listener, changes, co
     assert outcome is Outcome.FAILED
     assert reason in told
     assert not listener.passing
+
+
+def raised_from(cause):
+    """What a model's code that raised this ends in."""
+    try:
+        raise ModelError(f"model x failed in training: {cause}") from cause
+    except ModelError as error:
+        return error
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (MemoryError(), "out of memory; try more memory"),
+        (
+            raised_from(MemoryError("Unable to allocate 9 GiB")),
+            "out of memory (Unable to allocate 9 GiB); try more",
+        ),
+        (
+            raised_from(
+                torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nSee documentation")
+            ),
+            "out of memory of the GPU (CUDA out of memory. Tried to allocate 2 GiB.); try a smaller BATCH_SIZE",
+        ),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"), "out of memory (DefaultCPU"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_memory_that_was_lacking_is_told_with_what_to_do(run, dataset, listener, monkeypatch, error, told):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(pipeline, "run_job", fail)
+    assert run(job_env(dataset)) == 5
+    ((outcome, reason, _, _),) = listener.ends
+    assert outcome is Outcome.FAILED
+    assert reason.startswith(told)
 
 
 @pytest.mark.parametrize("trained", [True, False], ids=["with a checkpoint", "without one"])
