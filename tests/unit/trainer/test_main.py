@@ -132,10 +132,9 @@ def test_a_failure_is_reported_with_a_reason(run, dataset, listener, changes, co
 
 def raised_from(cause):
     """What a model's code that raised this ends in."""
-    try:
-        raise ModelError(f"model x failed in training: {cause}") from cause
-    except ModelError as error:
-        return error
+    error = ModelError(f"model x failed in training: {cause}")
+    error.__cause__ = cause
+    return error
 
 
 @pytest.mark.parametrize(

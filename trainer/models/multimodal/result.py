@@ -17,7 +17,7 @@ from trainer.figures import log_loss
 from trainer.models.multimodal.companions import ALONE, train_blend
 from trainer.models.multimodal.evaluation import predict_log_probabilities
 from trainer.models.multimodal.network import Network
-from trainer.results import Artifacts, EpochRecord, TrainingReport
+from trainer.results import Artifacts, TrainingReport
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from trainer.models.multimodal.params import Params
     from trainer.models.multimodal.prepare import Prepared
     from trainer.models.multimodal.presets import Settings
-    from trainer.models.multimodal.state import Trained
+    from trainer.models.multimodal.state import Progress
     from trainer.results import TrainParams
 
 
@@ -37,10 +37,10 @@ def result(
     params: TrainParams[Params],
     settings: Settings,
     prepared: Prepared,
-    trained: Sequence[Trained],
-    history: list[EpochRecord],
+    progress: Progress,
 ) -> tuple[TrainingReport, Artifacts]:
     """Load the networks' best states and say what they are worth together."""
+    trained, history = progress.done, progress.history
     data, val_rows = params.data, params.data.split.val
     networks = []
     for one in trained:
@@ -58,7 +58,7 @@ def result(
         encoded = prepared.features.encode(frame, prepared.cache, prepared.texts)
         return parts.answer(ensemble(networks, encoded, np.arange(len(encoded)), prepared.device), frame)
 
-    notes = list(prepared.notes)
+    notes = [*prepared.notes, *progress.notes]
     ran = len(history)
     if math.isfinite(params.deadline) and ran < settings.epochs * settings.networks:
         notes.append(
