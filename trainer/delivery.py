@@ -94,7 +94,7 @@ class Delivery:
         if answer.is_success:
             self._failures = 0
             return
-        told = f"HTTP {answer.status_code}: {answer.text[:500]}"
+        told = f"HTTP {answer.status_code}" + (f": {answer.text[:500]}" if answer.text else "")
         own = answer.headers.get("Content-Type", "").partition(";")[0] == PROBLEM
         if own and answer.status_code == OVER:
             raise Over(told)
