@@ -11,7 +11,7 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from trainer.errors import DataError, StoreError
@@ -252,7 +252,7 @@ class _Explained:
         found: BaseException = error
         if isinstance(error, Boto3Error):  # it words anew what stopped an upload or a download's last try
             found = getattr(error, "last_exception", None) or error.__context__ or error
-        answer = found.response if isinstance(found, ClientError) else {}
+        answer: Any = found.response if isinstance(found, ClientError) else {}
         told = {
             "404": "does not exist",
             "NoSuchKey": "does not exist",
