@@ -42,10 +42,14 @@ class Environments:
             "ATTEMPT": str(run.attempt),
             "API_BASE": self.api_base,
             "CALLBACK_SECRET": derive_secret(self.root_secret, run.job_id, run.attempt),
-            # A trainer ends where no launcher lives, too
-            "MAX_SECONDS": f"{max(0.0, run.max_seconds - run.ran_seconds) + _MARGIN_SECONDS:.0f}",
             "LOG_FORMAT": self.log_format,
             "LOG_LEVEL": self.log_level,
+            **({"MAX_SECONDS": _left(run)} if run.max_seconds else {}),
             **({"PRETRAINED_URI": self.pretrained_uri} if self.pretrained_uri else {}),
             **({"TRIPTYCH_REQUEST_ID": request_id} if request_id else {}),
         }
+
+
+def _left(run: Run) -> str:
+    """Give the seconds after which a trainer ends itself, where no launcher lives to end it."""
+    return f"{max(0.0, run.max_seconds - run.ran_seconds) + _MARGIN_SECONDS:.0f}"
