@@ -327,6 +327,8 @@ class Final(TypedDict):
     # of the best epoch
     metrics: NotRequired[dict[str, float]]
     artifacts: NotRequired[list[ArtifactInfo]]
+    # it failed by nobody's fault: the launcher says by what, and another attempt may follow
+    passing: NotRequired[bool]
 
 
 class Finding(TypedDict):

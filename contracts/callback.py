@@ -97,6 +97,12 @@ class Final(Wire):
     reason: str = Field(default="", max_length=4000)
     metrics: dict[Metric, float] = Field(default_factory=dict, description="of the best epoch")
     artifacts: list[ArtifactInfo] = Field(default_factory=list, max_length=100)
+    # Left out where it is not so, as what was released before did not have it
+    passing: bool = Field(
+        default=False,
+        exclude_if=lambda value: not value,
+        description="it failed by nobody's fault: the launcher says by what, and another attempt may follow",
+    )
 
 
 class CallbackBody(Wire):

@@ -27,6 +27,7 @@ class EndCause(StrEnum):
     )
     LOST = "lost"  # the provider no longer knows it, and nothing was heard of it
     HUNG = "hung"  # the provider says that it runs, and nothing was heard of it for too long
+    STORE = "store"  # the object store did not answer the trainer for as long as it waits
     OUT_OF_MEMORY = "out_of_memory"
     DATA = "data"
     CODE = "code"  # the trainer's, a model's, or what they stand on
@@ -37,7 +38,14 @@ class EndCause(StrEnum):
 
 # Ends that are nobody's fault: the same attempt elsewhere or later may go well
 PASSING: Final = frozenset(
-    {EndCause.CAPACITY, EndCause.RECLAIMED, EndCause.INTERRUPTED, EndCause.LOST, EndCause.HUNG}
+    {
+        EndCause.CAPACITY,
+        EndCause.RECLAIMED,
+        EndCause.INTERRUPTED,
+        EndCause.LOST,
+        EndCause.HUNG,
+        EndCause.STORE,
+    }
 )
 
 
@@ -186,7 +194,7 @@ class JobFinished(Event):
     """An attempt ended; the first such event of an attempt counts, unless its reason is UNHEARD.
 
     One that was cancelled because it was INTERRUPTED is a trainer's own word: it was told to stop, and does not know by
-    whom or why. It ends the job where a cancellation was asked for; else what the launcher says counts.
+    whom or why, or it failed by nobody's fault, and does not know whether it is tried again. It ends the job where a cancellation was asked for; else what the launcher says counts.
     """
 
     NAME = "job.finished.v1"

@@ -54,6 +54,9 @@ class Checkpoints:
 
         Args:
             fingerprint: Of everything that decides the training; a state of another is left alone.
+
+        Raises:
+            StoreError: Nobody can say whether an earlier attempt has left one.
         """
         import torch  # noqa: PLC0415 - seconds to import, and not needed before
 
@@ -93,6 +96,7 @@ class Checkpoints:
 
         Raises:
             DataError: It cannot be stored.
+            StoreError: It cannot be stored now; this is not tried again.
         """
         with self._storing:
             if not self._file.is_file():
@@ -102,7 +106,7 @@ class Checkpoints:
             aside.unlink(missing_ok=True)
             aside.hardlink_to(self._file)
             try:
-                objects.put(aside, f"{self._destination}/{NAME}")
+                objects.put(aside, f"{self._destination}/{NAME}", patient=False)
             finally:
                 aside.unlink()
             return True

@@ -1,4 +1,4 @@
-"""One signed PATCH to the metrics service: taken, refused for good, or to be tried again after a wait."""
+"""One signed PATCH to the metrics service: taken, refused for good by it, or to be tried again after a wait."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from contracts.job import JobSpec
     from trainer.tracing import Trace
 
-TRY_AGAIN = frozenset({408, 425, 429})  # of the 4xx; every 5xx is tried again too
+# What the metrics service itself refuses so, in a problem document, it will refuse again. Anything else may be the word of
+# what stands before it (a proxy's 403, an ingress's 404 while it is deployed), or of a clock that is off (401)
+FOR_GOOD = frozenset({400, 413, 422})
+OVER = 409
+PROBLEM = "application/problem+json"
 FIRST_WAIT = 0.5
 LONGEST_WAIT = 30.0
 
@@ -32,6 +36,10 @@ class Away(Exception):
 
 class Dropped(Exception):
     """The service will never take this body."""
+
+
+class Over(Exception):
+    """The service takes nothing of this attempt any more: it has ended there, or another one has begun."""
 
 
 class Delivery:
@@ -63,8 +71,10 @@ class Delivery:
             final: Whether it tells the attempt's end.
 
         Raises:
-            Away: The service could not be reached or asks to come back; ``wait`` says in how many seconds.
-            Dropped: It refused the body.
+            Away: The service could not be reached, or did not take the body this time; ``wait`` says in how many seconds it
+                may.
+            Dropped: It refused the body for good.
+            Over: It takes nothing of this attempt any more.
         """
         spec = self._spec
         headers = signed_headers(
@@ -83,10 +93,14 @@ class Delivery:
             raise Away(f"{type(error).__name__}: {error}", self._backoff()) from None
         if answer.is_success:
             self._failures = 0
-        elif answer.status_code >= httpx.codes.INTERNAL_SERVER_ERROR or answer.status_code in TRY_AGAIN:
-            raise Away(f"HTTP {answer.status_code}", max(self._backoff(), _retry_after(answer)))
-        else:
-            raise Dropped(f"HTTP {answer.status_code}: {answer.text[:500]}")
+            return
+        told = f"HTTP {answer.status_code}" + (f": {answer.text[:500]}" if answer.text else "")
+        own = answer.headers.get("Content-Type", "").partition(";")[0] == PROBLEM
+        if own and answer.status_code == OVER:
+            raise Over(told)
+        if own and answer.status_code in FOR_GOOD:
+            raise Dropped(told)
+        raise Away(told, max(self._backoff(), _retry_after(answer)))
 
     def close(self) -> None:
         """Give the connection back."""

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from contracts.job import InvalidSpec
-from trainer.errors import EXIT_OK, DataError, ModelError
+from trainer.errors import EXIT_OK, DataError, ModelError, StoreError
 from trainer.predict import EXITS
 
 
@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
             settings = Settings.from_env(os.environ)
             program = load_program(fetch_artifacts(options.artifacts, Path(folder)), settings)
             torch.export.save(program, options.out)
-    except (DataError, InvalidSpec, ModelError) as error:
+    except (DataError, InvalidSpec, ModelError, StoreError) as error:
         sys.stderr.write(f"{error}\n")
         return EXITS[type(error)]
     return EXIT_OK

@@ -24,17 +24,23 @@ from trainer.errors import (
     EXIT_CANCELLED,
     EXIT_DATA,
     EXIT_INTERRUPTED,
+    EXIT_MEMORY,
     EXIT_MODEL,
     EXIT_OK,
     EXIT_SPEC,
+    EXIT_STORE,
     EXIT_UNEXPECTED,
     Cancelled,
     DataError,
     ModelError,
+    StoreError,
+    lacking_memory,
 )
 from trainer.lent import LentCredentials
 from trainer.models import catalogue
+from trainer.patience import Patience
 from trainer.settings import Settings, job_environment
+from trainer.stops import Stops
 
 if TYPE_CHECKING:
     from trainer.checkpoint import Checkpoints
@@ -59,6 +65,9 @@ def main(arguments: list[str] | None = None) -> int:
     except InvalidSpec as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_SPEC
+    except StoreError as error:
+        sys.stderr.write(f"JOB_SPEC_URI: {error}\n")
+        return EXIT_STORE
     hide([spec.callback_secret, *((lent.secret_key, lent.token) if lent else ())])
     ids: dict[str, str | int] = {"job_id": spec.job_id, "attempt": spec.attempt}
     if settings.world_size > 1:
@@ -76,10 +85,15 @@ def main(arguments: list[str] | None = None) -> int:
     if lent is not None:
         objects.use(lent)
     trace = tracing.begin(spec, settings)
-    reporter = _reporter(spec, settings, trace)
+    stops = Stops()
+    reporter = _reporter(spec, settings, trace, stops)
+    objects.wait(Patience(settings.store_wait_seconds, reporter.message))
+    if settings.max_seconds and settings.process.first:
+        stops.after(settings.max_seconds)
     code = EXIT_CANCELLED  # unless the attempt gives its own
     try:
-        code = _attempt(spec, settings, reporter, trace)
+        with stops:
+            code = _attempt(spec, settings, reporter, trace, stops)
     finally:
         # the largest of what lies in WORKDIR; unsent reports and artifacts that could not be uploaded stay
         for leftover in ("inputs", "cache"):
@@ -110,7 +124,7 @@ def _read(environment: dict[str, str]) -> tuple[Settings, JobSpec]:
 def _remove_spec(uri: str) -> None:
     try:
         objects.remove(uri)
-    except DataError as error:
+    except (DataError, StoreError) as error:
         log.warning("the job's settings stay where they were read: %s", error)
 
 
@@ -128,7 +142,7 @@ def _tell_the_rest(reporter: HttpReporter | SilentReporter, settings: Settings, 
     reporter.close(settings.final_flush_seconds)
 
 
-def _reporter(spec: JobSpec, settings: Settings, trace: Trace) -> HttpReporter | SilentReporter:
+def _reporter(spec: JobSpec, settings: Settings, trace: Trace, stops: Stops) -> HttpReporter | SilentReporter:
     from trainer.delivery import Delivery  # noqa: PLC0415 - httpx, after the spec is known to be right
     from trainer.reporter import HttpReporter, SilentReporter  # noqa: PLC0415
     from trainer.spool import Spool  # noqa: PLC0415
@@ -140,10 +154,11 @@ def _reporter(spec: JobSpec, settings: Settings, trace: Trace) -> HttpReporter |
         Delivery(spec, trace=trace),
         attempt=spec.attempt,
         heartbeat_seconds=settings.heartbeat_seconds,
+        over=stops.over,
     )
 
 
-def _attempt(spec: JobSpec, settings: Settings, reporter: Reporter, trace: Trace) -> int:
+def _attempt(spec: JobSpec, settings: Settings, reporter: Reporter, trace: Trace, stops: Stops) -> int:
     from trainer.checkpoint import Checkpoints  # noqa: PLC0415 - as in _reporter
     from trainer.pipeline import run_job  # noqa: PLC0415 - as in _reporter
 
@@ -162,9 +177,14 @@ def _attempt(spec: JobSpec, settings: Settings, reporter: Reporter, trace: Trace
         metrics, artifacts = run_job(spec, model, params, reporter, workdir, checkpoints, settings, trace)
     except Cancelled:
         _listen_no_more()  # it would cut the checkpoint off
-        return _end(reporter, Outcome.CANCELLED, _stopped(checkpoints), EXIT_CANCELLED)
+        ending = stops.ending
+        reason = ending.reason + (_kept(checkpoints) if ending.keep else "")
+        return _end(reporter, ending.outcome, reason, ending.code)
     except KeyboardInterrupt:
         return _end(reporter, Outcome.CANCELLED, "interrupted from the keyboard", EXIT_INTERRUPTED)
+    except StoreError as error:
+        _listen_no_more()  # as above
+        return _end(reporter, Outcome.FAILED, f"{error}{_kept(checkpoints)}", EXIT_STORE, passing=True)
     except Exception as error:  # noqa: BLE001 - logged there
         return _fail(reporter, error)
     _listen_no_more()  # as in _end
@@ -173,13 +193,14 @@ def _attempt(spec: JobSpec, settings: Settings, reporter: Reporter, trace: Trace
     return EXIT_OK
 
 
-def _stopped(checkpoints: Checkpoints) -> str:
+def _kept(checkpoints: Checkpoints) -> str:
+    """Store what is trained so far, and give the words for it; none where there is nothing, or it cannot be stored."""
     try:
         kept = checkpoints.store()
-    except DataError as error:
+    except (DataError, StoreError) as error:
         log.warning("the checkpoint is lost: %s", error)
         kept = False
-    return "stopped on request (SIGTERM)" + ("; the next attempt goes on from here" if kept else "")
+    return "; the next attempt goes on from here" if kept else ""
 
 
 def _fail(reporter: Reporter, error: Exception) -> int:
@@ -190,6 +211,9 @@ def _fail(reporter: Reporter, error: Exception) -> int:
         return _end(reporter, Outcome.FAILED, reason, EXIT_SPEC)
     if isinstance(error, DataError):
         return _end(reporter, Outcome.FAILED, reason, EXIT_DATA)
+    if advice := lacking_memory(error):
+        log.error("not enough memory", exc_info=error)
+        return _end(reporter, Outcome.FAILED, advice, EXIT_MEMORY)
     if isinstance(error, ModelError):
         log.error("the model is broken", exc_info=error)
         return _end(reporter, Outcome.FAILED, reason, EXIT_MODEL)
@@ -198,10 +222,10 @@ def _fail(reporter: Reporter, error: Exception) -> int:
     return _end(reporter, Outcome.FAILED, last_line, EXIT_UNEXPECTED)
 
 
-def _end(reporter: Reporter, outcome: Outcome, reason: str, code: int) -> int:
+def _end(reporter: Reporter, outcome: Outcome, reason: str, code: int, *, passing: bool = False) -> int:
     _listen_no_more()  # it would cut the last report off
     log.error("%s: %s", outcome.value, reason)
-    reporter.final(outcome, reason)
+    reporter.final(outcome, reason, passing=passing)
     return code
 
 

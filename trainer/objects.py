@@ -1,16 +1,21 @@
-"""Objects by URI: s3:// through boto3 (managed, ranged, parallel transfers), file:// in place."""
+"""Objects by URI: s3:// through boto3 (managed, ranged, parallel transfers), file:// in place.
+
+Besides what each function says, all raise StoreError where the store does not answer, once the process's patience is over.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from trainer.errors import DataError
+from trainer.errors import DataError, StoreError
+from trainer.patience import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,7 +26,13 @@ if TYPE_CHECKING:
 
 PARALLEL_TRANSFERS = 16
 
+# Of a disk or a network share that may recover, or be given room
+PASSING = {errno.EAGAIN, errno.EBUSY, errno.EDQUOT, errno.EIO, errno.ENOSPC, errno.ESTALE, errno.ETIMEDOUT}
+SERVER_ERROR, BUSY = 500, {408, 429}  # of HTTP
+LAPSED = {"ExpiredToken", "RequestTimeTooSkewed", "RequestTimeout", "TokenRefreshRequired"}
+
 _lent: LentCredentials | None = None  # of the process; until it is set, those that boto3 finds
+_patience = Patience(0)  # of the process
 
 
 def use(lent: LentCredentials) -> None:
@@ -29,6 +40,12 @@ def use(lent: LentCredentials) -> None:
     global _lent  # noqa: PLW0603 - one process trains one job
     _lent = lent
     _s3.cache_clear()
+
+
+def wait(patience: Patience) -> None:
+    """Be as patient with a store that does not answer from now on."""
+    global _patience  # noqa: PLW0603 - as above
+    _patience = patience
 
 
 def read(uri: str) -> bytes:
@@ -40,8 +57,12 @@ def read(uri: str) -> bytes:
     if _is_file(uri):
         return _existing(uri).read_bytes()
     bucket, key = split_s3(uri)
-    with _Explained(uri):
-        return _s3().get_object(Bucket=bucket, Key=key)["Body"].read()
+
+    def get() -> bytes:
+        with _Explained(uri):
+            return _s3().get_object(Bucket=bucket, Key=key)["Body"].read()
+
+    return _patience.try_again(get)
 
 
 def fetch(uri: str, folder: Path) -> Path:
@@ -54,8 +75,7 @@ def fetch(uri: str, folder: Path) -> Path:
         return _existing(uri)
     bucket, key = split_s3(uri)
     target = folder / Path(key).name
-    with _Explained(uri):
-        _download(bucket, key, target)
+    _patience.try_again(lambda: _download(bucket, key, target))
     return target
 
 
@@ -83,45 +103,38 @@ def fetch_folder(
         return path
     bucket, key = split_s3(uri)
     prefix = key.rstrip("/") + "/"
-    with _Explained(uri):
-        sizes = dict(_list(bucket, prefix))
-        if not sizes:
-            raise DataError(f"{uri} holds no objects")
-        folder.mkdir(parents=True, exist_ok=True)
-        sizes = {name: size for name, size in sizes.items() if wanted(name)}
-        total, done = max(1, sum(sizes.values())), 0
+    sizes = _patience.try_again(lambda: dict(_list(bucket, prefix)))
+    if not sizes:
+        raise DataError(f"{uri} holds no objects")
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = {name: size for name, size in sizes.items() if wanted(name)}
+    total, done = max(1, sum(missing.values())), 0
 
-        def transfer(name: str) -> int:
-            _download(bucket, prefix + name, _inside(folder, name))
-            return sizes[name]
+    def transfer(name: str) -> str:
+        _download(bucket, prefix + name, _inside(folder, name))
+        return name
 
+    def transfer_missing() -> None:
+        nonlocal done
         with ThreadPoolExecutor(PARALLEL_TRANSFERS) as pool:
-            for size in pool.map(transfer, sizes):
-                done += size
+            for name in pool.map(transfer, list(missing)):
+                done += missing.pop(name)
                 progress(done / total)
+
+    _patience.try_again(transfer_missing)  # of all of them: a wait is told once, and heard of a signal
     return folder
 
 
-def put(path: Path, uri: str) -> None:
-    """Store a local file as an object.
+def put(path: Path, uri: str, *, patient: bool = True) -> None:
+    """Store a local file as an object; with the process's patience, unless told otherwise.
 
     Raises:
         DataError: The place cannot be written.
     """
-    if _is_file(uri):
-        target = local_path(uri)
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            # written beside and renamed, so that a reader never sees half an object
-            partial = target.with_name(f".{target.name}.partial")
-            shutil.copyfile(path, partial)
-            partial.replace(target)
-        except OSError as error:
-            raise DataError(f"{uri} cannot be written: {error.strerror}") from None
-        return
-    bucket, key = split_s3(uri)
-    with _Explained(uri):
-        _s3().upload_file(str(path), bucket, key)
+    if patient:
+        _patience.try_again(lambda: _put(path, uri))
+    else:
+        _put(path, uri)
 
 
 def remove(uri: str) -> None:
@@ -152,6 +165,24 @@ def split_s3(uri: str) -> tuple[str, str]:
     return bucket, key
 
 
+def _put(path: Path, uri: str) -> None:
+    if not _is_file(uri):
+        bucket, key = split_s3(uri)
+        with _Explained(uri):
+            _s3().upload_file(str(path), bucket, key)
+        return
+    target = local_path(uri)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # written beside and renamed, so that a reader never sees half an object
+        partial = target.with_name(f".{target.name}.partial")
+        shutil.copyfile(path, partial)
+        partial.replace(target)
+    except OSError as error:
+        kind = StoreError if error.errno in PASSING else DataError
+        raise kind(f"{uri} cannot be written: {error.strerror}") from None
+
+
 def _is_file(uri: str) -> bool:
     return uri.startswith("file:")
 
@@ -174,15 +205,17 @@ def _inside(folder: Path, name: str) -> Path:
 
 
 def _list(bucket: str, prefix: str) -> Iterator[tuple[str, int]]:
-    for page in _s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-        for item in page.get("Contents", []):
-            if not item["Key"].endswith("/"):  # consoles make such keys to show an empty folder
-                yield item["Key"].removeprefix(prefix), item["Size"]
+    with _Explained(f"s3://{bucket}/{prefix}"):
+        for page in _s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            for item in page.get("Contents", []):
+                if not item["Key"].endswith("/"):  # consoles make such keys to show an empty folder
+                    yield item["Key"].removeprefix(prefix), item["Size"]
 
 
 def _download(bucket: str, key: str, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    _s3().download_file(bucket, key, str(target))
+    with _Explained(f"s3://{bucket}/{key}"):
+        _s3().download_file(bucket, key, str(target))
 
 
 @lru_cache(maxsize=1)
@@ -211,20 +244,41 @@ class _Explained:
         return None
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if error is None or not isinstance(error, Exception) or isinstance(error, DataError):
-            return
-        from boto3.exceptions import S3UploadFailedError  # noqa: PLC0415 - as in _s3
+        from boto3.exceptions import Boto3Error  # noqa: PLC0415 - as in _s3
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
-        if isinstance(error, ClientError):
-            code = error.response.get("Error", {}).get("Code", "")
-            told = {
-                "404": "does not exist",
-                "NoSuchKey": "does not exist",
-                "NoSuchBucket": "lies in a bucket that does not exist",
-                "403": "may not be accessed with this job's credentials",
-                "AccessDenied": "may not be accessed with this job's credentials",
-            }.get(code, f"failed: {error}")
-            raise DataError(f"{self._uri} {told}") from error
-        if isinstance(error, (BotoCoreError, S3UploadFailedError)):
-            raise DataError(f"{self._uri} failed: {error}") from error
+        if not isinstance(error, (Boto3Error, BotoCoreError, ClientError)):
+            return
+        found: BaseException = error
+        if isinstance(error, Boto3Error):  # it words anew what stopped an upload or a download's last try
+            found = getattr(error, "last_exception", None) or error.__context__ or error
+        answer: Any = found.response if isinstance(found, ClientError) else {}
+        told = {
+            "404": "does not exist",
+            "NoSuchKey": "does not exist",
+            "NoSuchBucket": "lies in a bucket that does not exist",
+            "403": "may not be accessed with this job's credentials",
+            "AccessDenied": "may not be accessed with this job's credentials",
+        }.get(answer.get("Error", {}).get("Code", ""), f"failed: {error}")
+        kind = StoreError if _may_pass(found) else DataError
+        raise kind(f"{self._uri} {told}") from error
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Tell whether the same may go well later: the store, the way to it, or access that is renewed was not there."""
+    from botocore import exceptions as boto  # noqa: PLC0415 - as in _s3
+    from urllib3.exceptions import HTTPError  # noqa: PLC0415
+
+    if isinstance(error, boto.ClientError):
+        answer = error.response
+        status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return status >= SERVER_ERROR or status in BUSY or answer.get("Error", {}).get("Code", "") in LAPSED
+    passing = (
+        boto.ConnectionError,
+        boto.HTTPClientError,
+        boto.IncompleteReadError,
+        boto.CredentialRetrievalError,
+        HTTPError,
+        OSError,
+    )
+    return isinstance(error, passing)

@@ -55,6 +55,7 @@ def run_job(
     Raises:
         DataError: The inputs cannot be trained on.
         ModelError: The model is broken.
+        StoreError: The object store did not answer for longer than it is waited for.
     """
     # imported here, so that a mistake in the spec shows at once: polars, numpy and torch take seconds
     from trainer.artifacts import upload, write_artifacts  # noqa: PLC0415

@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contracts.job import InvalidSpec
-from trainer.errors import EXIT_DATA, EXIT_MODEL, EXIT_OK, EXIT_SPEC, DataError, ModelError
+from trainer.errors import (
+    EXIT_DATA,
+    EXIT_MODEL,
+    EXIT_OK,
+    EXIT_SPEC,
+    EXIT_STORE,
+    DataError,
+    ModelError,
+    StoreError,
+)
 from trainer.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,7 +31,7 @@ if TYPE_CHECKING:
     from contracts.schema import Dialect
     from trainer.saved import SavedModel
 
-EXITS = {DataError: EXIT_DATA, InvalidSpec: EXIT_SPEC, ModelError: EXIT_MODEL}
+EXITS = {DataError: EXIT_DATA, InvalidSpec: EXIT_SPEC, ModelError: EXIT_MODEL, StoreError: EXIT_STORE}
 BATCH_ROWS = 4096  # in memory at a time; setting the model up anew for each was measured to take 0.2 of 5 s
 
 
@@ -60,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
                 settings=Settings.from_env(os.environ),
             )
             write_batches(batches, options.out)
-    except (DataError, InvalidSpec, ModelError) as error:
+    except (DataError, InvalidSpec, ModelError, StoreError) as error:
         if isinstance(error, ModelError):
             traceback.print_exception(error)
         sys.stderr.write(f"{error}\n")

@@ -26,11 +26,11 @@ from contracts.callback import (
     Point,
     to_json,
 )
-from trainer.delivery import Away, Dropped
+from trainer.delivery import LONGEST_WAIT, Away, Dropped, Over
 from trainer.machine import Machine
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from contracts.base import Wire
     from trainer.delivery import Delivery
@@ -54,6 +54,9 @@ class Reporter(Protocol):
     def progress(self, share: float, eta_seconds: float | None = None) -> None:
         """Say how far the phase is, 0 to 1, and in how many seconds it ends."""
 
+    def message(self, text: str) -> None:
+        """Say what the phase does or waits for."""
+
     def point(self, split: str, step: int, epoch: float, values: Mapping[str, float]) -> None:
         """Tell values measured at an optimizer step."""
 
@@ -68,8 +71,10 @@ class Reporter(Protocol):
         reason: str = "",
         metrics: Mapping[str, float] | None = None,
         artifacts: Sequence[ArtifactInfo] = (),
+        *,
+        passing: bool = False,
     ) -> None:
-        """Tell how the attempt ended; nothing may be told after it."""
+        """Tell how the attempt ended, and whether another may go well; nothing may be told after it."""
 
 
 class SilentReporter:
@@ -80,6 +85,9 @@ class SilentReporter:
         log.info("%s %s", phase.value, message)
 
     def progress(self, share: float, eta_seconds: float | None = None) -> None:
+        """Do nothing."""
+
+    def message(self, text: str) -> None:
         """Do nothing."""
 
     def point(self, split: str, step: int, epoch: float, values: Mapping[str, float]) -> None:
@@ -96,6 +104,8 @@ class SilentReporter:
         reason: str = "",
         metrics: Mapping[str, float] | None = None,
         artifacts: Sequence[ArtifactInfo] = (),
+        *,
+        passing: bool = False,
     ) -> None:
         """Do nothing."""
 
@@ -116,6 +126,7 @@ class HttpReporter:
         *,
         attempt: int,
         heartbeat_seconds: float,
+        over: Callable[[str], None],
     ) -> None:
         """Start reporting.
 
@@ -124,16 +135,19 @@ class HttpReporter:
             delivery: Signs and sends one body.
             attempt: The job's attempt.
             heartbeat_seconds: Between signs of life and samples of this process's use of the machine.
+            over: Told, from the reporter's thread, why nobody wants this attempt any more; nothing is sent after it.
         """
         self._spool = spool
         self._delivery = delivery
         self._attempt = attempt
         self._heartbeat_seconds = heartbeat_seconds
+        self._over = over
         self._now: tuple[Phase, float, float | None, str] = (Phase.DOWNLOADING, 0.0, None, "")
         self._at = (0, 0.0)  # step and epoch of the last point
         self._seq_lock = threading.Lock()
         self._dropped = 0
-        self._unspooled: Final | None = None  # the last word, where the disk had no room for it
+        # the last word, where the disk had no room for it, or points beside it were refused
+        self._unspooled: Final | None = None
         self._closing = threading.Event()
         self._give_up_at = math.inf  # monotonic seconds
         self._machine = Machine()
@@ -149,6 +163,11 @@ class HttpReporter:
         """Say how far the phase is, 0 to 1, and in how many seconds it ends."""
         phase, _, _, message = self._now
         self._now = (phase, min(1.0, max(0.0, share)), eta_seconds, message)
+
+    def message(self, text: str) -> None:
+        """Say what the phase does or waits for."""
+        phase, share, eta, _ = self._now
+        self._now = (phase, share, eta, text[:500])
 
     def point(self, split: str, step: int, epoch: float, values: Mapping[str, float]) -> None:
         """Tell values measured at an optimizer step; those that are not finite are left out."""
@@ -173,10 +192,18 @@ class HttpReporter:
         reason: str = "",
         metrics: Mapping[str, float] | None = None,
         artifacts: Sequence[ArtifactInfo] = (),
+        *,
+        passing: bool = False,
     ) -> None:
-        """Tell how the attempt ended."""
+        """Tell how the attempt ended, and whether another may go well."""
         finite = {name: value for name, value in (metrics or {}).items() if math.isfinite(value)}
-        final = Final(outcome=outcome, reason=reason[:4000], metrics=finite, artifacts=list(artifacts))
+        final = Final(
+            outcome=outcome,
+            reason=reason[:4000],
+            metrics=finite,
+            artifacts=list(artifacts),
+            passing=passing,
+        )
         if not self._spool.append(f'{{"final":{final.model_dump_json()}}}', always=True):
             self._unspooled = final
 
@@ -188,7 +215,7 @@ class HttpReporter:
             self._thread.join(min(left, 0.5))  # a signal may have cut the time
         if not self._thread.is_alive():  # else it is still in the middle of a report
             self._delivery.close()
-        if self._spool.waiting:
+        if self._spool.waiting or self._unspooled:
             log.warning("ended with %d bytes of reports unsent", self._spool.waiting)
 
     def hurry(self, seconds: float) -> None:
@@ -225,6 +252,9 @@ class HttpReporter:
                     min(1.0, away.wait)
                 )
                 continue
+            except Over as over:
+                self._over(str(over))
+                return
             except Exception:
                 log.exception("the reporter stumbled")
                 if self._closing.is_set():
@@ -236,10 +266,12 @@ class HttpReporter:
     def _drain(self) -> None:
         while lines := self._spool.peek(MAX_LINES, MAX_BODY_BYTES):
             taken, body = self._body(lines)
-            self._send(body)
+            if not self._send(body) and body.final is not None:
+                self._unspooled = body.final  # again, by itself
             self._spool.take(taken)
         if self._unspooled is not None:
-            self._send(CallbackBody(attempt=self._attempt, final=self._unspooled))
+            if not self._send(CallbackBody(attempt=self._attempt, final=self._unspooled)):
+                raise Away("it refused the last word, which alone says where the model is", LONGEST_WAIT)
             self._unspooled = None
 
     def _body(self, lines: list[bytes]) -> tuple[list[bytes], CallbackBody]:
@@ -261,11 +293,14 @@ class HttpReporter:
         body = CallbackBody(attempt=self._attempt, points=points, evaluations=evaluations, final=final)
         return taken, body
 
-    def _send(self, body: CallbackBody) -> None:
+    def _send(self, body: CallbackBody) -> bool:
+        """Send a body, and give whether it was taken; one that was refused is of no further use."""
         try:
             self._delivery.send(to_json(body), final=body.final is not None)
         except Dropped as refusal:
             log.error("a report was refused and dropped: %s", refusal)  # noqa: TRY400 - its traceback tells nothing
+            return False
+        return True
 
     def _heartbeat(self) -> Heartbeat:
         phase, share, eta, message = self._now

@@ -20,7 +20,7 @@ from contracts.job import InvalidSpec
 from contracts.prediction import PredictionAnswer, PredictionTask
 from trainer import log as logs
 from trainer import objects
-from trainer.errors import EXIT_MODEL, EXIT_OK, DataError, ModelError
+from trainer.errors import EXIT_MODEL, EXIT_OK, DataError, ModelError, StoreError
 from trainer.inputs import fetch_images
 from trainer.predict import EXITS, predict_rows, write_batches
 from trainer.settings import Settings
@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
         _say(answers, PredictionAnswer())
         while line := _next_line(options.idle_seconds):
             _say(answers, answer(model, PredictionTask.model_validate_json(line)))
-    except (DataError, InvalidSpec) as error:
+    except (DataError, InvalidSpec, StoreError) as error:
         _say(answers, PredictionAnswer(error=str(error)))
         return EXITS[type(error)]
     except Exception as error:
@@ -87,7 +87,7 @@ def answer(model: SavedModel, task: PredictionTask) -> PredictionAnswer:
             rows = write_batches(batches, out)
             objects.put(out, task.out)
             return PredictionAnswer(rows=rows, size=out.stat().st_size, notes=notes)
-        except DataError as error:
+        except (DataError, StoreError) as error:
             # where it lies on this machine says nothing to the person who asked
             return PredictionAnswer(error=str(error).replace(str(table), "the table"))
 

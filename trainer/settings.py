@@ -65,8 +65,19 @@ class Settings(BaseModel):
         le=86_400,
         description="how long an end of its own waits for them; a SIGTERM makes it FLUSH_SECONDS",
     )
+    store_wait_seconds: float = Field(
+        default=900,
+        ge=0,
+        le=86_400,
+        description="how long an object store that does not answer is waited for, at each download and upload",
+    )
     spool_max_mb: float = Field(
         default=256, gt=0, description="unsent reports kept on disk; further points are dropped"
+    )
+    max_seconds: float = Field(
+        default=0,
+        ge=0,
+        description="seconds after which the process ends itself as timed out; 0: never. The launcher sets it to what the job may still run and five minutes",
     )
     checkpoint_seconds: float = Field(
         default=5, ge=0, le=3600, description="least time between two checkpoints kept on disk"
@@ -154,6 +165,7 @@ def job_environment(env_file: Path | None) -> dict[str, str]:
 
     Raises:
         InvalidSpec: The file or the object cannot be read or understood.
+        StoreError: The object store does not answer.
     """
     variables = _read_env_file(env_file) if env_file else {}
     real = {name: value for name, value in os.environ.items() if value.strip()}

@@ -21,7 +21,7 @@ from aiohttp import web
 
 from contracts.callback import CallbackBody, Final, Heartbeat, Outcome, Phase, Point, signed_headers, to_json
 from contracts.job import JobSpec
-from trainer.delivery import FIRST_WAIT, LONGEST_WAIT, TRY_AGAIN
+from trainer.delivery import FIRST_WAIT, FOR_GOOD, LONGEST_WAIT, OVER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -175,8 +175,9 @@ class Simulator:
             status = await self._patch(url, raw, headers)
             self.sent.append((now, time.time() - now, status))
             container.callbacks += 1
-            if status and status < 500 and status not in TRY_AGAIN:
-                container.refused += status >= 300
+            refused = status == OVER or status in FOR_GOOD
+            if refused or 200 <= status < 300:
+                container.refused += refused
                 return
             longest = min(LONGEST_WAIT, FIRST_WAIT * 2**failures)
             failures += 1

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from runtime.outbox import Outbox
     from services.api.models import Job
 
-# A provider without room will not have some at once; the other causes are gone with the machine
-_SCARCE = {EndCause.CAPACITY, EndCause.RECLAIMED}
+# A provider without room will not have some at once, nor a store be back; the other causes are gone with the machine
+_SLOW = {EndCause.CAPACITY, EndCause.RECLAIMED, EndCause.STORE}
 _PAUSE_AT_MOST = 1800.0
 
 
@@ -54,7 +54,7 @@ def settle(session: Session, outbox: Outbox, job: Job, end: End, pause_seconds: 
         outbox: For what is told of it.
         job: At the attempt that has ended.
         end: How.
-        pause_seconds: Before the first retry where the provider had no room; doubles with each.
+        pause_seconds: Before the first retry where the provider had no room or the store was away; doubles with each.
     """
     attempt = job.attempt
     # In the order in which start and retry lock
@@ -80,7 +80,7 @@ def settle(session: Session, outbox: Outbox, job: Job, end: End, pause_seconds: 
         jobs.finish(session, outbox, job, "timed_out", reason)
     else:
         session.add(JobStep(job_id=job.id, attempt=attempt, state="interrupted", reason=end.reason))
-        delay = _pause(job, pause_seconds) if end.cause in _SCARCE else 0.0
+        delay = _pause(job, pause_seconds) if end.cause in _SLOW else 0.0
         wait = f", in {delay:.0f} s" if delay else ""
         reason = f"tried again by itself, as attempt {attempt + 1} of {job.last_attempt}{wait}"
         jobs.next_attempt(session, job, jobs.LIVE, reason, ran_seconds=ran)

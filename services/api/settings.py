@@ -163,7 +163,7 @@ class ApiSettings(OidcSettings):
     job_retry_seconds: float = Field(
         default=60,
         ge=0,
-        description="pause before a job is tried again that found no capacity or lost it; doubles each time, up to half an hour",
+        description="pause before a job is tried again that found no capacity or lost it, or whose object store was away; doubles each time, up to half an hour",
     )
     idempotency_hours: float = Field(
         default=24, gt=0, description="how long the answer to a request with an Idempotency-Key is repeated"

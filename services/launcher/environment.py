@@ -10,6 +10,10 @@ from contracts.callback import derive_secret
 if TYPE_CHECKING:
     from services.launcher.models import Run
 
+_MARGIN_SECONDS = (
+    300  # for the launcher to come first: it looks at least once a minute, and its word says more
+)
+
 
 @dataclass(frozen=True)
 class Environments:
@@ -40,6 +44,12 @@ class Environments:
             "CALLBACK_SECRET": derive_secret(self.root_secret, run.job_id, run.attempt),
             "LOG_FORMAT": self.log_format,
             "LOG_LEVEL": self.log_level,
+            **({"MAX_SECONDS": _left(run)} if run.max_seconds else {}),
             **({"PRETRAINED_URI": self.pretrained_uri} if self.pretrained_uri else {}),
             **({"TRIPTYCH_REQUEST_ID": request_id} if request_id else {}),
         }
+
+
+def _left(run: Run) -> str:
+    """Give the seconds after which a trainer ends itself, where no launcher lives to end it."""
+    return f"{max(0.0, run.max_seconds - run.ran_seconds) + _MARGIN_SECONDS:.0f}"

@@ -16,12 +16,16 @@ if TYPE_CHECKING:
     from services.launcher.backend import RunStatus
 
 _LINES, _CHARACTERS = 5, 1500  # of the log, in a reason
-# Codes of the trainer (trainer/errors.py; 64 is EX_USAGE of sysexits.h) and of shells and container runtimes
+# Codes of the trainer (trainer/errors.py; 64 is EX_USAGE of sysexits.h, 75 EX_TEMPFAIL, 124 that of timeout(1)) and of shells and container runtimes
 _MEANINGS = {
     1: "the trainer failed with an unexpected error",
     2: "the data cannot be trained on",
     3: "the model's own code failed",
+    4: "the platform had ended this attempt before",
+    5: "out of memory",
     64: "settings refused",
+    75: "the object store did not answer",
+    124: "stopped by itself, after longer than it may run",
     126: "the trainer's command may not be executed",
     127: "the trainer's command does not exist",
     130: "interrupted",
@@ -36,7 +40,10 @@ _BY_CAUSE = {
 }
 _BY_CODE = {
     2: EndCause.DATA,
+    4: EndCause.STOPPED,
+    5: EndCause.OUT_OF_MEMORY,
     64: EndCause.SETTINGS,
+    75: EndCause.STORE,
     126: EndCause.NEVER_STARTED,
     127: EndCause.NEVER_STARTED,
     128 + signal.SIGINT: EndCause.INTERRUPTED,
@@ -46,13 +53,13 @@ _BY_CODE = {
 
 
 def cause_of(status: RunStatus) -> EndCause | None:
-    """Tell why a run ended that nobody had asked to stop; None where it ended well."""
+    """Tell why a run ended that nobody had asked to stop; None where it ended well, or was out of time."""
     if status.cause is not Cause.EXIT:
         return _BY_CAUSE[status.cause]
     match status.exit_code:
         case None:
             return EndCause.LOST  # nobody knows how it ended
-        case 0:
+        case 0 | 124:
             return None
         case code:
             return _BY_CODE.get(code, EndCause.CODE)
@@ -99,7 +106,8 @@ def _by_code(status: RunStatus, tail: Sequence[str]) -> tuple[Outcome, str]:
         return Outcome.FAILED, f"exit {code}: {reason}"
     meaning = _MEANINGS.get(code) or _signal(code) or "the trainer failed"
     last = " | ".join(_plain(line) for line in tail[-_LINES:] if line.strip()) if code == 64 else _last(tail)  # noqa: PLR2004 - EX_USAGE, as in the table above
-    return Outcome.FAILED, f"exit {code}: {meaning}{f': {last}' if last else ''}"[:_CHARACTERS]
+    outcome = Outcome.TIMED_OUT if code == 124 else Outcome.FAILED  # noqa: PLR2004 - as above
+    return outcome, f"exit {code}: {meaning}{f': {last}' if last else ''}"[:_CHARACTERS]
 
 
 def _code(status: RunStatus) -> str:

@@ -177,8 +177,9 @@ class Intake:
         return False
 
     def _end(self, session: Session, job: LockedJob, final: Final) -> list[Draft]:
-        # A trainer that was told to stop does not know why: another attempt may follow, and viewers wait for it
-        interrupted = job.launched and final.outcome is Outcome.CANCELLED
+        # A trainer that was told to stop does not know why, and one that failed by nobody's fault not what follows: another
+        # attempt may, and viewers wait for it
+        interrupted = job.launched and (final.outcome is Outcome.CANCELLED or final.passing)
         if interrupted and job.state == items.INTERRUPTED:
             return []
         drafts = []
@@ -192,7 +193,7 @@ class Intake:
             JobFinished(
                 job_id=job.job_id,
                 attempt=job.attempt,
-                outcome=final.outcome,
+                outcome=Outcome.CANCELLED if interrupted else final.outcome,
                 reason=job.reason,
                 metrics=final.metrics,
                 artifacts=final.artifacts,

@@ -98,7 +98,7 @@ def test_a_clock_a_minute_off_is_accepted(skew):
     verify_body(headers(), "job-1", 1, b"{}", "secret", now=NOW + skew)
 
 
-@pytest.mark.parametrize("name", ["callback.progress.json", "callback.final.json"])
+@pytest.mark.parametrize("name", ["callback.progress.json", "callback.final.json", "callback.passing.json"])
 def test_a_golden_body_is_understood(name):
     body = callback.from_json((EXAMPLES / name).read_bytes())
     assert callback.from_json(callback.to_json(body)) == body

@@ -187,6 +187,7 @@ def reporting(service: Service, folder, *, timeout: float = 10.0):
         Delivery(spec, timeout=timeout),
         attempt=1,
         heartbeat_seconds=1.0,
+        over=pytest.fail,
     )
     yield reporter
     reporter.close(120.0)

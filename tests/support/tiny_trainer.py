@@ -79,6 +79,7 @@ def main() -> int:
         NotingDelivery(spec, ledger),
         attempt=spec.attempt,
         heartbeat_seconds=5,
+        over=lambda _: os.kill(os.getpid(), signal.SIGTERM),
     )
     outcome, reason = Outcome.SUCCEEDED, ""
     try:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ValidationError
 
 from contracts.job import MODALITIES, InvalidSpec
-from trainer.errors import DataError, ModelError
+from trainer.errors import DataError, ModelError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -162,10 +162,10 @@ class Model:
 
     @contextmanager
     def _blamed(self, how: str) -> Iterator[None]:
-        """Tell what goes wrong inside as the model's fault, but for what its user can mend in the data or the settings."""
+        """Tell what goes wrong inside as the model's fault, but for what its user can mend in the data or the settings, and the store's."""
         try:
             yield
-        except (DataError, InvalidSpec):
+        except (DataError, InvalidSpec, StoreError):
             raise
         except ModelError as error:
             raise ModelError(f"model {self.name} {how}: {error}") from None

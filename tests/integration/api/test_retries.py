@@ -41,7 +41,8 @@ def ended(job, cause, attempt=1, outcome=Outcome.FAILED, **values):
 
 
 @pytest.mark.parametrize(
-    "cause", [EndCause.CAPACITY, EndCause.RECLAIMED, EndCause.INTERRUPTED, EndCause.HUNG]
+    "cause",
+    [EndCause.CAPACITY, EndCause.RECLAIMED, EndCause.INTERRUPTED, EndCause.HUNG, EndCause.STORE],
 )
 def test_what_is_nobodys_fault_is_tried_again_from_its_checkpoint(platform, start, cause):
     job = start()
@@ -56,8 +57,8 @@ def test_what_is_nobodys_fault_is_tried_again_from_its_checkpoint(platform, star
     launch = told(platform, job, JobLaunchRequested)[-1]
     assert launch.attempt == 2
     assert f"jobs/{job}/1/checkpoint.pt" in launch.spec["RESUME_FROM"]
-    scarce = cause in {EndCause.CAPACITY, EndCause.RECLAIMED}
-    assert (30 <= launch.delay_seconds <= 60) if scarce else launch.delay_seconds == 0
+    slow = cause in {EndCause.CAPACITY, EndCause.RECLAIMED, EndCause.STORE}
+    assert (30 <= launch.delay_seconds <= 60) if slow else launch.delay_seconds == 0
     assert told(platform, job, JobEnded) == []
 
 

@@ -112,10 +112,33 @@ def test_a_trainer_that_was_stopped_ends_nothing_until_it_is_known_why(handle, c
     assert kinds(client)[-1] == "cancelled"
 
 
+def test_a_trainer_that_failed_by_nobodys_fault_ends_nothing_until_it_is_known_what_follows(
+    handle, client, database
+):
+    handle(REQUESTED)
+    assert send(client, body(final=final("failed", reason="no store", passing=True))).status_code == 204
+    assert kinds(client) == ["queued", "running", "interrupted"]
+    with database.read() as session:
+        told = [
+            row.envelope["data"]
+            for row in session.query(EventRow)
+            if row.envelope["event"] == JobFinished.NAME
+        ]
+    assert [(each["outcome"], each["cause"], each["reason"]) for each in told] == [
+        ("cancelled", "interrupted", "no store")
+    ]
+
+
 def test_a_job_of_elsewhere_ends_when_its_trainer_says_so(client):
     headers = {"X-Callback-Token": sign_token("j", int(time.time()) + 60, "f" * 32)}
     assert send(client, body(final=final("cancelled")), headers=headers).status_code == 204
     assert kinds(client) == ["running", "cancelled"]
+
+
+def test_a_job_of_elsewhere_that_failed_by_nobodys_fault_has_failed(client):
+    headers = {"X-Callback-Token": sign_token("j", int(time.time()) + 60, "f" * 32)}
+    assert send(client, body(final=final("failed", passing=True)), headers=headers).status_code == 204
+    assert kinds(client) == ["running", "failed"]
 
 
 def test_a_trainer_faster_than_the_queue_is_not_set_back(handle, client):

@@ -17,8 +17,11 @@ TAIL = ['{"message": "EPOCHS: 0 is less than 1", "level": "INFO"}', "MODEL: is r
     [
         (1, "exit 1: the trainer failed with an unexpected error: MODEL: is required"),
         (2, "exit 2: the data cannot be trained on: MODEL: is required"),
+        (4, "exit 4: the platform had ended this attempt before: MODEL: is required"),
+        (5, "exit 5: out of memory: MODEL: is required"),
         (9, "exit 9: the trainer failed: MODEL: is required"),
         (64, "exit 64: settings refused: EPOCHS: 0 is less than 1 | MODEL: is required"),
+        (75, "exit 75: the object store did not answer: MODEL: is required"),
         (126, "exit 126: the trainer's command may not be executed"),
         (127, "exit 127: the trainer's command does not exist"),
         (130, "exit 130: interrupted"),
@@ -52,6 +55,11 @@ def test_memory(status, told):
     assert explain(RunStatus(RunState.EXITED, 137, **status), []) == (Outcome.FAILED, told)
 
 
+def test_a_trainer_that_ended_itself_is_out_of_time():
+    told = "exit 124: stopped by itself, after longer than it may run: TimeoutError"
+    assert explain(RunStatus(RunState.EXITED, 124), ["TimeoutError"]) == (Outcome.TIMED_OUT, told)
+
+
 def test_an_error_record_tells_more_than_what_follows_it():
     tail = [
         '{"level": "ERROR", "message": "column x is empty"}',
@@ -79,7 +87,11 @@ def test_a_line_that_is_no_log_record_is_itself(line):
         (1, Cause.EXIT, EndCause.CODE, False),
         (2, Cause.EXIT, EndCause.DATA, False),
         (3, Cause.EXIT, EndCause.CODE, False),
+        (4, Cause.EXIT, EndCause.STOPPED, False),
+        (5, Cause.EXIT, EndCause.OUT_OF_MEMORY, False),
         (64, Cause.EXIT, EndCause.SETTINGS, False),
+        (75, Cause.EXIT, EndCause.STORE, True),
+        (124, Cause.EXIT, None, False),
         (127, Cause.EXIT, EndCause.NEVER_STARTED, False),
         (137, Cause.EXIT, EndCause.OUT_OF_MEMORY, False),
         (139, Cause.EXIT, EndCause.CODE, False),

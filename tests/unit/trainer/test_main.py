@@ -10,12 +10,14 @@ import threading
 import weakref
 
 import pytest
+import torch
 
 from contracts.callback import Outcome
 from support.trainer_jobs import job_env, tiny_dataset
 from trainer import main as entry
 from trainer import pipeline
-from trainer.errors import DataError
+from trainer.errors import DataError, ModelError, StoreError
+from trainer.patience import Patience
 from trainer.reporter import SilentReporter
 
 
@@ -23,14 +25,15 @@ class Listener(SilentReporter):
     def __init__(self):
         self.ends = []
 
-    def final(self, outcome, reason="", metrics=None, artifacts=()):
+    def final(self, outcome, reason="", metrics=None, artifacts=(), *, passing=False):
         self.ends.append((outcome, reason, metrics, artifacts))
+        self.passing = passing
 
 
 @pytest.fixture
 def listener(monkeypatch):
     listening = Listener()
-    monkeypatch.setattr(entry, "_reporter", lambda _spec, _settings, _trace: listening)
+    monkeypatch.setattr(entry, "_reporter", lambda *_: listening)
     return listening
 
 
@@ -50,6 +53,7 @@ def run(monkeypatch):
         return entry.main(list(arguments))
 
     yield start
+    entry.objects.wait(Patience(0))
     root.handlers[:], root.level = handlers, level
     for number, handler in signals.items():
         signal.signal(number, handler)
@@ -123,6 +127,70 @@ def test_a_failure_is_reported_with_a_reason(run, dataset, listener, changes, co
     ((outcome, told, _, _),) = listener.ends
     assert outcome is Outcome.FAILED
     assert reason in told
+    assert not listener.passing
+
+
+def raised_from(cause):
+    """What a model's code that raised this ends in."""
+    error = ModelError(f"model x failed in training: {cause}")
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (MemoryError(), "out of memory; try more memory"),
+        (
+            raised_from(MemoryError("Unable to allocate 9 GiB")),
+            "out of memory (Unable to allocate 9 GiB); try more",
+        ),
+        (
+            raised_from(
+                torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nSee documentation")
+            ),
+            "out of memory of the GPU (CUDA out of memory. Tried to allocate 2 GiB.); try a smaller BATCH_SIZE",
+        ),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"), "out of memory (DefaultCPU"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_memory_that_was_lacking_is_told_with_what_to_do(run, dataset, listener, monkeypatch, error, told):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(pipeline, "run_job", fail)
+    assert run(job_env(dataset)) == 5
+    ((outcome, reason, _, _),) = listener.ends
+    assert outcome is Outcome.FAILED
+    assert reason.startswith(told)
+
+
+@pytest.mark.parametrize("trained", [True, False], ids=["with a checkpoint", "without one"])
+def test_a_store_that_stays_away_is_nobodys_fault_and_costs_no_checkpoint(
+    run, dataset, listener, monkeypatch, trained
+):
+    def away(*given):
+        if trained:
+            (given[4] / "checkpoint.pt").write_bytes(b"state")
+        raise StoreError("s3://b/model.pt failed: no route")
+
+    monkeypatch.setattr(pipeline, "run_job", away)
+    assert run(job_env(dataset)) == 75
+    ((outcome, told, _, _),) = listener.ends
+    assert (outcome, listener.passing) == (Outcome.FAILED, True)
+    end = "; the next attempt goes on from here" if trained else ""
+    assert told == f"s3://b/model.pt failed: no route{end}"
+    assert (dataset / "out" / "checkpoint.pt").exists() == trained
+
+
+def test_a_spec_that_the_store_does_not_give_is_nobodys_fault_either(run, monkeypatch, capsys):
+    def away(uri):
+        raise StoreError(f"{uri} failed: no route")
+
+    monkeypatch.setattr(entry.objects, "read", away)
+    assert run({"JOB_SPEC_URI": "s3://b/spec.json"}) == 75
+    assert "JOB_SPEC_URI: s3://b/spec.json failed: no route" in capsys.readouterr().err
 
 
 def test_a_stop_is_reported_as_cancelled(run, dataset, listener, monkeypatch):
@@ -133,6 +201,38 @@ def test_a_stop_is_reported_as_cancelled(run, dataset, listener, monkeypatch):
     monkeypatch.setattr(pipeline, "run_job", stopped)
     assert run(job_env(dataset)) == 143
     assert listener.ends[0][0] is Outcome.CANCELLED
+
+
+def test_an_attempt_that_is_over_ends_in_words_and_leaves_no_checkpoint(run, dataset, monkeypatch):
+    listening, told = Listener(), []
+    monkeypatch.setattr(entry, "_reporter", lambda *given: told.append(given[-1]) or listening)
+
+    def trains_on(*given):
+        (given[4] / "checkpoint.pt").write_bytes(b"state")
+        threading.Thread(target=told[0].over, args=("HTTP 409: attempt 2 has begun",)).start()
+        threading.Event().wait(30)
+
+    monkeypatch.setattr(pipeline, "run_job", trains_on)
+    assert run(job_env(dataset)) == 4
+    ((outcome, reason, _, _),) = listening.ends
+    assert outcome is Outcome.CANCELLED
+    assert reason == "the platform takes nothing of this attempt any more (HTTP 409: attempt 2 has begun)"
+    assert not (dataset / "out").exists()
+
+
+def test_what_runs_longer_than_it_may_ends_itself_and_keeps_its_checkpoint(
+    run, dataset, listener, monkeypatch
+):
+    def endless(*given):
+        (given[4] / "checkpoint.pt").write_bytes(b"state")
+        threading.Event().wait(30)
+
+    monkeypatch.setattr(pipeline, "run_job", endless)
+    assert run(job_env(dataset, MAX_SECONDS="0.1")) == 124
+    ((outcome, reason, _, _),) = listener.ends
+    assert outcome is Outcome.TIMED_OUT
+    assert reason.startswith("stopped by itself after 0 s, longer than it may run; raise max_seconds")
+    assert (dataset / "out" / "checkpoint.pt").exists()
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

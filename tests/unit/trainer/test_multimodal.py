@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 import subprocess
 import sys
@@ -108,6 +109,48 @@ def test_a_column_that_tells_nothing_breaks_neither_training_nor_prediction(tmp_
     probabilities = predicted(artifacts, frame, None)
     assert probabilities.sum(axis=1) == pytest.approx(np.ones(32), abs=1e-5)
     assert math.isfinite(report.history[-1].val_loss)
+
+
+@pytest.fixture
+def diverging(monkeypatch):
+    """Make the loss no number after some optimizer steps, of which these trainings take three an epoch."""
+
+    def after(steps):
+        taken = itertools.count()
+
+        def loss(logits, truth):
+            value = torch.nn.functional.cross_entropy(logits, truth)
+            return value * math.nan if next(taken) >= steps else value
+
+        monkeypatch.setattr(Loss, "of", lambda *_: loss)
+
+    return after
+
+
+@pytest.mark.parametrize(
+    ("steps", "epochs", "network"),
+    [(7, 2, 1), (10, 3, 2), (13, 4, 2)],
+    ids=["in the first network", "in the second one's first epoch", "in its second one"],
+)
+def test_a_loss_that_is_no_number_ends_a_network_with_its_best_state_and_a_note(
+    tmp_path, diverging, caplog, steps, epochs, network
+):
+    diverging(steps)
+    frame = pl.DataFrame({"x": [float(number % 8) for number in range(32)]})
+    more = {"params": {"networks": 2}, "epochs": 3}
+    report, artifacts, _ = fit(tmp_path, frame, [column("x", "numeric")], TARGET, **more)
+    assert len(report.history) == epochs
+    note = next(note for note in report.notes if f"the loss of network {network} is nan" in note)
+    assert note.endswith("try a lower LEARNING_RATE")
+    assert note in caplog.text
+    assert np.isfinite(predicted(artifacts, frame, None)).all()
+
+
+def test_a_loss_that_is_no_number_from_the_start_is_told_with_what_to_do(tmp_path, diverging):
+    diverging(1)
+    frame = pl.DataFrame({"x": [float(number % 8) for number in range(32)]})
+    with pytest.raises(DataError, match="the loss of network 1 is nan in epoch 1; try a lower LEARNING_RATE"):
+        fit(tmp_path, frame, [column("x", "numeric")], TARGET)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

@@ -32,10 +32,13 @@ SECRET = "attempt-secret"
 
 
 class MetricsService:
-    """Takes signed reports; answers with the codes in ``answers`` first, then with 202."""
+    """Takes signed reports; answers with the codes in ``answers`` first, in problem documents, then with 202.
 
-    def __init__(self, port: int = 0):
-        self.answers: list[int] = []
+    A code below zero is the answer of another, which stands before it.
+    """
+
+    def __init__(self, port: int = 0, answers: tuple[int, ...] = ()):
+        self.answers = list(answers)
         self.bodies = []
         self.refused = []
         service = self
@@ -44,7 +47,9 @@ class MetricsService:
             def do_PATCH(self):
                 raw = self.rfile.read(int(self.headers["Content-Length"]))
                 status = service.take(self.path, dict(self.headers), raw)
-                self.send_response(status)
+                self.send_response(abs(status))
+                kind = "text/html" if status < 0 else "application/problem+json"
+                self.send_header("Content-Type", kind)
                 self.end_headers()
 
             def log_message(self, *_):
@@ -92,10 +97,13 @@ def start(tmp_path):
         spec = JobSpec.from_env(job_env(tmp_path, API_BASE=url, CALLBACK_SECRET=SECRET))
         spool = Spool(tmp_path / "spool", max_bytes)
         delivery = Delivery(spec, first_wait=0.01)
-        reporter = HttpReporter(spool, delivery, attempt=1, heartbeat_seconds=heartbeat_seconds)
+        reporter = HttpReporter(
+            spool, delivery, attempt=1, heartbeat_seconds=heartbeat_seconds, over=make.over.append
+        )
         started.append(reporter)
         return reporter
 
+    make.over = []
     yield make
     for reporter in started:
         reporter.close(0)
@@ -135,8 +143,8 @@ def test_nothing_is_lost_while_the_service_is_away_and_order_is_kept(start):
     assert service.bodies[-1].final.outcome is Outcome.SUCCEEDED
 
 
-@pytest.mark.parametrize("status", [408, 425, 429, 500, 503])
-def test_a_passing_refusal_is_tried_again(service, start, status):
+@pytest.mark.parametrize("status", [401, 404, 429, 503, -302, -403, -404, -409, -413, -422])
+def test_a_passing_refusal_or_one_that_is_not_the_services_own_is_tried_again(service, start, status):
     service.answers = [202, status, status]
     reporter = start(service.url)
     until(lambda: service.bodies, "the first heartbeat")
@@ -146,7 +154,7 @@ def test_a_passing_refusal_is_tried_again(service, start, status):
     assert len(service.refused) == 2
 
 
-@pytest.mark.parametrize("status", [400, 401, 404, 413])
+@pytest.mark.parametrize("status", [400, 413, 422])
 def test_a_lasting_refusal_drops_the_batch_and_goes_on(service, start, status, caplog):
     reporter = start(service.url)
     until(lambda: service.heartbeats and not reporter._spool.waiting, "the first reports")
@@ -157,6 +165,40 @@ def test_a_lasting_refusal_drops_the_batch_and_goes_on(service, start, status, c
     reporter.close(20)
     assert service.steps == [2]
     assert f"refused and dropped: HTTP {status}" in caplog.text
+
+
+def test_a_last_word_is_sent_by_itself_where_what_came_with_it_was_refused(start):
+    port = free_port()
+    reporter = start(f"http://127.0.0.1:{port}")
+    until(lambda: reporter._delivery._failures >= 1, "an attempt that fails")
+    tell(reporter, [1])
+    reporter.final(Outcome.SUCCEEDED, metrics={"accuracy": 0.5})
+    service = MetricsService(port, answers=(422,))
+    reporter.close(20)
+    service.stop()
+    assert service.refused[0].points
+    assert service.bodies[-1].final.metrics == {"accuracy": 0.5}
+
+
+def test_a_last_word_is_kept_whatever_is_answered(service, start, monkeypatch):
+    monkeypatch.setattr("trainer.reporter.LONGEST_WAIT", 0.01)
+    service.answers = [422] * 5
+    reporter = start(service.url, heartbeat_seconds=300)
+    reporter.final(Outcome.SUCCEEDED)
+    reporter.close(20)
+    assert service.bodies[-1].final.outcome is Outcome.SUCCEEDED
+    assert len(service.refused) == 5
+
+
+def test_an_attempt_that_is_over_is_told_of_once_and_nothing_more_is_sent(service, start):
+    service.answers = [409] * 9
+    reporter = start(service.url)
+    until(lambda: start.over, "that it is over")
+    tell(reporter, range(3))
+    reporter.close(600)
+    assert len(start.over) == 1
+    assert start.over[0].startswith("HTTP 409")
+    assert len(service.answers) == 8
 
 
 def test_the_spool_outlives_the_process(service, start):

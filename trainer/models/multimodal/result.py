@@ -18,7 +18,7 @@ from trainer.models.multimodal.companions import ALONE, train_blend
 from trainer.models.multimodal.evaluation import predict_log_probabilities
 from trainer.models.multimodal.features import vector_column
 from trainer.models.multimodal.network import Network
-from trainer.results import Artifacts, EpochRecord, TrainingReport
+from trainer.results import Artifacts, TrainingReport
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from trainer.models.multimodal.params import Params
     from trainer.models.multimodal.prepare import Prepared
     from trainer.models.multimodal.presets import Settings
-    from trainer.models.multimodal.state import Trained
+    from trainer.models.multimodal.state import Progress
     from trainer.results import TrainParams
 
 
@@ -39,10 +39,10 @@ def result(
     params: TrainParams[Params],
     settings: Settings,
     prepared: Prepared,
-    trained: Sequence[Trained],
-    history: list[EpochRecord],
+    progress: Progress,
 ) -> tuple[TrainingReport, Artifacts]:
     """Load the networks' best states and say what they are worth together."""
+    trained, history = progress.done, progress.history
     data, val_rows = params.data, params.data.split.val
     networks = []
     for one in trained:
@@ -62,7 +62,7 @@ def result(
         own = ensemble(networks, encoded, np.arange(len(encoded)), prepared.device)
         return parts.answer(own, prepared.features.with_vectors(frame, prepared.texts))
 
-    notes = list(prepared.notes)
+    notes = [*prepared.notes, *progress.notes]
     ran = len(history)
     if math.isfinite(params.deadline) and ran < settings.epochs * settings.networks:
         notes.append(

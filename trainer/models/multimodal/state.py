@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
 import time
 from dataclasses import asdict, dataclass, field
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from trainer.models.multimodal.ranks import Ranks
     from trainer.models.multimodal.tracking import Best, Meter
     from trainer.results import TrainParams
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ class Progress:
     ranks: Ranks
     done: list[Trained] = field(default_factory=list)
     history: list[EpochRecord] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  # for the report
     _running: dict[str, Any] | None = None
 
     @classmethod
@@ -97,6 +101,7 @@ class Progress:
         if state is not None:
             progress.done = [Trained(**trained) for trained in state["done"]]
             progress.history = [EpochRecord(**record) for record in state["history"]]
+            progress.notes = state.get("notes", [])  # states of before there were any have none
             progress._running = state["running"]
             for record in progress.history:
                 record.tell(params.reporter)
@@ -106,6 +111,12 @@ class Progress:
         """Tell whether TIME_BUDGET is used up."""
         return math.isfinite(self.deadline) and self.ranks.any(time.monotonic() >= self.deadline)
 
+    def note_divergence(self, number: int, epoch: int, loss: float) -> None:
+        """Note that a network's loss became no finite number: it ends there, with its best state where it has one."""
+        note = f"the loss of network {number + 1} is {loss} in epoch {epoch}; try a lower LEARNING_RATE"
+        log.warning("%s", note)
+        self.notes.append(note)
+
     def keep(self, running: Running, epoch: int) -> None:
         """Put everything that decides the next steps into the checkpoint, the first of which is one of this epoch."""
         if not self.checkpoints.due():
@@ -113,6 +124,7 @@ class Progress:
         state = {
             "done": [vars(trained) for trained in self.done],
             "history": [record.model_dump() for record in self.history],
+            "notes": self.notes,
             "running": {"epoch": epoch, **running.state_dict()},
         }
         self.checkpoints.save(state, self.fingerprint)

@@ -156,15 +156,23 @@ class Best:
         matrix = scores.confusion_matrix(truth.numpy(), guesses.argmax(1).numpy(), len(self._labels))
         accuracy, macro_f1 = scores.accuracy(matrix), scores.macro_f1(matrix)
         record.val_loss, record.val_accuracy, record.val_macro_f1 = loss, accuracy, macro_f1
-        best = loss < self._loss or not self._state  # a loss may be no number
-        self.stale = 0 if accuracy > self._accuracy or loss < self._loss else self.stale + 1
-        self._accuracy, self._loss = max(accuracy, self._accuracy), min(loss, self._loss)
+        lower = loss < self._loss  # a loss that is no number never is
+        best = lower or not self._state
+        self.stale = 0 if accuracy > self._accuracy or lower else self.stale + 1
+        self._accuracy = max(accuracy, self._accuracy)
+        if lower:
+            self._loss = loss
         if best:
             self._epoch = record.epoch
             self._state = copy.deepcopy(network.state_dict())
         record.tell_validation(self._reporter)
         self._reporter.evaluation(record.step, record.epoch, self._labels, matrix.tolist(), best=best)
         return loss
+
+    @property
+    def sound(self) -> bool:
+        """Whether there is a best state whose loss is a finite number."""
+        return math.isfinite(self._loss)
 
     def trained(self) -> Trained:
         """Give the best state."""

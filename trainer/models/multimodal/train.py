@@ -10,6 +10,7 @@ import torch
 from torch.optim.swa_utils import AveragedModel
 
 from contracts.callback import Phase
+from trainer.errors import DataError
 from trainer.models.multimodal.augmentation import Augmentation
 from trainer.models.multimodal.batches import Shuffle, gather, put
 from trainer.models.multimodal.evaluation import choose_device, predict_together, use_bfloat16
@@ -43,8 +44,8 @@ def train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
     """Train the networks one after the other; see the module's sentence.
 
     Raises:
-        ArithmeticError: The loss is no longer a finite number.
-        DataError: What the job asks for cannot be had: a GPU, pretrained weights.
+        DataError: What the job asks for cannot be had: a GPU, pretrained weights. Or the loss became no finite number before
+            there was a state worth keeping.
     """
     settings = Settings.of(params.spec, params.model)
     device = choose_device(settings.device, params.process)
@@ -57,14 +58,23 @@ def train(params: TrainParams[Params]) -> tuple[TrainingReport, Artifacts]:
         for number in range(len(progress.done), settings.networks):
             if progress.done and progress.out_of_time():
                 break
-            progress.done.append(train_one(params, settings, prepared, progress, number))
-    return result(params, settings, prepared, progress.done, progress.history)
+            trained = train_one(params, settings, prepared, progress, number)
+            if trained is None:
+                break
+            progress.done.append(trained)
+    if not progress.done:
+        raise DataError(progress.notes[-1])
+    return result(params, settings, prepared, progress)
 
 
 def train_one(
     params: TrainParams[Params], settings: Settings, prepared: Prepared, progress: Progress, number: int
-) -> Trained:
-    """Train one network from scratch, or on from where an earlier attempt left it, and give its best state."""
+) -> Trained | None:
+    """Train one network from scratch, or on from where an earlier attempt left it.
+
+    Returns:
+        Its best state; None where its loss became no finite number before there was one.
+    """
     spec, data, device, ranks = params.spec, params.data, prepared.device, progress.ranks
     train_rows, val_rows = data.split.train, data.split.val
     target, classes = torch.tensor(data.target), len(data.labels)
@@ -109,11 +119,10 @@ def train_one(
 
         out_of_time = progress.out_of_time()
         record = meter.record(epoch, scheduler.learning_rate)
-        progress.history.append(record)
         if not math.isfinite(record.train_loss):
-            raise ArithmeticError(
-                f"the loss is {record.train_loss} in epoch {epoch}; try a lower LEARNING_RATE"
-            )
+            progress.note_divergence(number, epoch, record.train_loss)
+            return best.trained() if best.sound else None
+        progress.history.append(record)
         if epoch % spec.eval_steps == 0 or epoch == settings.epochs or out_of_time:
             guesses = predict_together(averaged, prepared.encoded, val_rows, device, ranks)
             scheduler.after_evaluation(best.consider(record, guesses, target[val_rows], averaged))
