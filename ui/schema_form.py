@@ -114,8 +114,15 @@ def _title(name: str, given: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def control(field: Field, group: str, value: Any = None) -> Node:
-    """Make a field's control; its id is {"form": group, "field": name}, so that callbacks find all of a group."""
+def control(field: Field, group: str, value: Any = None, *, kept: str) -> Node:
+    """Make a field's control; its id is {"form": group, "field": name}, so that callbacks find all of a group.
+
+    Args:
+        field: What is set.
+        group: Which form it belongs to.
+        value: What it begins with; by default the field's default.
+        kept: Under which name the browser keeps what is typed, until its tab is closed.
+    """
     identity = {"form": group, "field": field.name}
     described = "; ".join(part for part in (field.help, field.range) if part)
     shown = field.default if value is None else value
@@ -123,9 +130,10 @@ def control(field: Field, group: str, value: Any = None) -> Node:
         "id": identity,
         "label": field.title,
         "description": described[:1].upper() + described[1:],
+        **keeping(kept),
     }
     if field.kind == "boolean":
-        return dmc.Switch(**common, checked=bool(shown), persistence=True, persistence_type="session")
+        return dmc.Switch(**common, checked=bool(shown))
     if field.kind in {"choice", "flag"}:
         flags = [{"value": value, "label": "yes" if flag else "no"} for value, flag in FLAG.items()]
         return dmc.Select(
@@ -145,6 +153,11 @@ def control(field: Field, group: str, value: Any = None) -> Node:
         placeholder=UNSET if field.optional else "",
         inputProps={"inputMode": "decimal"} if field.kind in {"integer", "number"} else {},
     )
+
+
+def keeping(name: str) -> JSON:
+    """Give the properties that let the browser keep what is chosen, over a reload and a visit to other pages, until its tab is closed."""
+    return {"persistence": name, "persistence_type": "session"}
 
 
 def _text(field: Field, value: Any) -> str:

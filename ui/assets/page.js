@@ -166,6 +166,12 @@ window.triptych = window.triptych || {};
       }
       return "";
     },
+    // the job is made: what was set for it is no wish for the next one
+    formSent: function (address) {
+      if (!address) return window.dash_clientside.no_update;
+      triptych.forgetForm(document.getElementById("job-form").dataset.kept);
+      return address;
+    },
     // what is looked for, in the address, without a new page
     keepAddress: function (address) {
       if (address) history.replaceState(history.state, "", address);

@@ -18,7 +18,8 @@ from ui.pages import (
     new_job_steps,
 )
 from ui.pages.new_job_request import Column, Form
-from ui.parts import JSON, Node, failure, heading, message, name
+from ui.parts import JSON, Node, attributes, failure, heading, message, name
+from ui.schema_form import keeping
 
 if TYPE_CHECKING:
     from client.types import DatasetDetail, JobWish, Model
@@ -39,35 +40,45 @@ def layout(api: Api, query: Query) -> Node:
     about = ["from ", dmc.Anchor(name(dataset["name"]), href=f"/datasets/{dataset_id}")]
     if former:
         about += [", as in ", dmc.Anchor(name(former["name"]), href=f"/jobs/{former['id']}")]
+    # what is set in one form is no wish for another one
+    kept = former["id"] if former else dataset_id
+    anew = html.Button("Begin anew", id="job-anew", type="button", className="link-button")
     return html.Div(
         [
             dcc.Store(id="job-dataset", data=dataset_id),
             dcc.Store(id="job-models", data=models),
-            heading("New job", about=about),
+            dcc.Store(id="job-started"),
+            heading("New job", about=about, actions=[anew]),
             _not_ready(dataset),
             new_job_steps.navigation(),
             html.Div(id="job-errors", tabIndex=-1),
             html.Div(id="job-errors-shown", hidden=True),
-            new_job_steps.step("columns", new_job_columns.section(schema, former)),
-            new_job_steps.step("model", new_job_settings.model_card(models, former)),
-            new_job_steps.step("training", new_job_settings.training_card(former)),
+            new_job_steps.step("columns", new_job_columns.section(schema, former, kept)),
+            new_job_steps.step("model", new_job_settings.model_card(models, former, kept)),
+            new_job_steps.step("training", new_job_settings.training_card(former, kept)),
             new_job_steps.step(
                 "review",
                 html.P(
                     "Checking the data…", id="job-checking", className="quiet", role="status", hidden=True
                 ),
                 html.Div(id="job-review"),
-                _start_bar(),
+                _start_bar(kept),
             ),
-        ]
+        ],
+        id="job-form",
+        **attributes(data_kept=kept),
     )
 
 
-def _start_bar() -> Node:
+def _start_bar(kept: str) -> Node:
     return html.Div(
         [
             dmc.TextInput(
-                id="job-name", label="Name (optional)", description="To find it again", className="job-name"
+                id="job-name",
+                label="Name (optional)",
+                description="To find it again",
+                className="job-name",
+                **keeping(kept),
             ),
             html.Div(
                 [
@@ -100,18 +111,24 @@ def register(app: Dash, api: Api) -> None:
         Input("job-errors", "children"),
         prevent_initial_call=True,
     )
+    app.clientside_callback(  # type: ignore[no-untyped-call]
+        ClientsideFunction("triptych", "formSent"),
+        Output("location", "href", allow_duplicate=True),
+        Input("job-started", "data"),
+        prevent_initial_call=True,
+    )
 
+    # called at first, too: the browser may have kept another model's choice
     @app.callback(
         Output({"part": "params", "model": ALL}, "style"),
         Input("job-model", "value"),
         State({"part": "params", "model": ALL}, "id"),
-        prevent_initial_call=True,
     )
     def _choose(model: str, blocks: list[JSON]) -> list[JSON]:
         return [{} if block["model"] == model else {"display": "none"} for block in blocks]
 
     @app.callback(
-        Output("location", "href", allow_duplicate=True),
+        Output("job-started", "data"),
         Output("job-errors", "children"),
         Output("job-review", "children"),
         Output({"form": ALL, "field": ALL}, "error"),
@@ -152,9 +169,9 @@ def register(app: Dash, api: Api) -> None:
         controls: list[JSON],
         values: list[Any],
         checked: list[Any],
-    ) -> tuple[Any, Node, Node, list[Any], Any]:
+    ) -> tuple[Any, ...]:
         if not ctx.triggered[0]["value"]:
-            return no_update, no_update, no_update, [no_update] * len(controls), no_update
+            return (no_update,) * 3 + ([no_update] * len(controls), no_update)
         raw = {
             (control["form"], control["field"]): tick if value is None else value
             for control, value, tick in zip(controls, values, checked, strict=True)

@@ -10,6 +10,7 @@ from dash import ALL, Dash, Input, Output, State, dcc, html
 from contracts.schema import ColumnType, Role
 from ui import wording
 from ui.parts import Node, attributes, card, name
+from ui.schema_form import keeping
 
 if TYPE_CHECKING:
     from client.types import DatasetColumns, EffectiveColumn, JobDetail
@@ -20,7 +21,7 @@ MAX_CONTROLS = 200
 TYPES = [kind.value for kind in ColumnType]
 
 
-def section(schema: DatasetColumns, former: JobDetail | None = None) -> Node:
+def section(schema: DatasetColumns, former: JobDetail | None, kept: str) -> Node:
     """Give the card, as the schema has it, or as a former job on the same data had it."""
     columns: list[Column] = [{"name": column["name"], "type": column["type"]} for column in schema["columns"]]
     target = former["target"] if former else schema["target"]
@@ -45,6 +46,7 @@ def section(schema: DatasetColumns, former: JobDetail | None = None) -> Node:
                     typed_before.get(column["name"], column["type"]),
                     column,
                     target,
+                    kept,
                 )
                 for column in schema["columns"]
             ],
@@ -57,6 +59,7 @@ def section(schema: DatasetColumns, former: JobDetail | None = None) -> Node:
             label="Column to predict",
             data=[column["name"] for column in schema["columns"]],
             value=target,
+            **keeping(kept),
             searchable=True,
             allowDeselect=False,
             placeholder="Pick one",
@@ -75,7 +78,13 @@ def section(schema: DatasetColumns, former: JobDetail | None = None) -> Node:
     )
 
 
-def _feature(used: bool, kind: str, column: EffectiveColumn, target: str | None) -> Node:  # noqa: FBT001 - one call
+def _feature(
+    used: bool,  # noqa: FBT001 - one call
+    kind: str,
+    column: EffectiveColumn,
+    target: str | None,
+    kept: str,
+) -> Node:
     index, title = column["position"], column["name"]
     return html.Li(
         [
@@ -83,12 +92,14 @@ def _feature(used: bool, kind: str, column: EffectiveColumn, target: str | None)
                 id={"part": "feature", "index": index},
                 label=name(title),
                 checked=used and title != target,
+                **keeping(kept),
                 className="feature-check",
             ),
             dmc.Select(
                 id={"part": "feature-type", "index": index},
                 data=TYPES,
                 value=kind,
+                **keeping(kept),
                 allowDeselect=False,
                 size="xs",
                 **attributes(aria_label=f"Type of {title}"),

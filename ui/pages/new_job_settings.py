@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from client.types import JobDetail, Model
 
 
-def model_card(models: list[Model], former: JobDetail | None) -> Node:
+def model_card(models: list[Model], former: JobDetail | None, kept: str) -> Node:
     """Give the choice of a model, with every model's own settings; a former job's are filled in."""
     if not models:
         return message("error", "There is no model to train", "The platform lists none at /api/models/.")
@@ -43,20 +43,22 @@ def model_card(models: list[Model], former: JobDetail | None) -> Node:
             html.Div(options, className="models"),
             id="job-model",
             value=chosen,
+            **schema_form.keeping(kept),
             label="Model",
             labelProps={"className": "sr-only"},
         ),
-        html.Div([_params(model, params if model["name"] == chosen else None) for model in models]),
+        html.Div([_params(model, params if model["name"] == chosen else None, kept) for model in models]),
         title="Model",
     )
 
 
-def _params(model: Model, values: JSON | None) -> Node:
+def _params(model: Model, values: JSON | None, kept: str) -> Node:
     # every model's controls stay on the page, so that looking at another model loses nothing
     fields = schema_form.fields_of(model["params_schema"])
     given = values or {}
     controls = [
-        schema_form.control(field, f"param:{model['name']}", given.get(field.name)) for field in fields
+        schema_form.control(field, f"param:{model['name']}", given.get(field.name), kept=kept)
+        for field in fields
     ]
     return html.Div(
         controls or html.P("This model has no settings of its own.", className="quiet"),
@@ -66,12 +68,12 @@ def _params(model: Model, values: JSON | None) -> Node:
     )
 
 
-def training_card(former: JobDetail | None) -> Node:
+def training_card(former: JobDetail | None, kept: str) -> Node:
     """Give the settings that every model has, and what the trainer may use of the machine."""
     given = former["settings"] if former else {}
     basic, advanced = (
         [
-            schema_form.control(field, "job", given.get(field.name))
+            schema_form.control(field, "job", given.get(field.name), kept=kept)
             for field in new_job_request.settings_fields(names)
         ]
         for names in (BASIC, ADVANCED)

@@ -92,7 +92,7 @@ def test_titles_read_like_sentences():
 
 
 def test_every_control_shows_default_range_and_help():
-    shown = control(FIELDS["layers"], "job").to_plotly_json()["props"]
+    shown = control(FIELDS["layers"], "job", kept="ds1").to_plotly_json()["props"]
     assert shown["value"] == "2"
     assert shown["description"] == "Hidden layers; 1 to 8"
     assert shown["id"] == {"form": "job", "field": "layers"}
@@ -100,5 +100,5 @@ def test_every_control_shows_default_range_and_help():
 
 @pytest.mark.parametrize("name", ["limit", "mirror", "order"])
 def test_what_may_stay_unset_is_shown_as_automatic(name):
-    shown = control(FIELDS[name], "param").to_plotly_json()["props"]
+    shown = control(FIELDS[name], "param", kept="ds1").to_plotly_json()["props"]
     assert (shown["value"] or None, shown["placeholder"]) == (None, "automatic")
