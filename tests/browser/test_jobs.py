@@ -129,8 +129,7 @@ def test_what_the_checks_find_is_shown_and_a_person_may_train_anyway(page: Page,
     go_to(page, "Review")
     expect(page.get_by_text("This stops the training")).to_be_in_viewport()
     expect(page.get_by_text("For example rows 7, 12, 1\u202f043.")).to_be_visible()
-    expect(page.get_by_role("button", name="Train anyway")).to_be_hidden()
-    page.get_by_role("button", name="Start training").click()
+    expect(page.get_by_role("button", name="Start training")).to_be_disabled()
     expect(page.get_by_role("alert")).to_contain_text("'legs' gives the target away")
     assert platform.jobs == {}
     page.get_by_role("button", name="Train anyway").click()
@@ -140,6 +139,42 @@ def test_what_the_checks_find_is_shown_and_a_person_may_train_anyway(page: Page,
     (job,) = platform.jobs.values()
     assert (job["state"], job["settings"]["epochs"]) == ("queued", 3)
     assert [one["ignored"] for one in job["findings"]] == [True, False]
+
+
+def test_a_column_that_stops_the_training_is_left_out_from_the_review(page: Page, platform, dataset):
+    platform.findings = [fake_data.LEAK | {"columns": ["colour"]}]
+    page.goto(f"/jobs/new?dataset={dataset}#review")
+    expect(page.get_by_role("button", name="Start training")).to_be_disabled()
+    platform.findings = []
+    page.get_by_role("button", name="Leave colour out").click()
+    expect(page.get_by_text("Nothing stops this training")).to_be_visible()
+    page.get_by_role("button", name="Start training").click()
+    page.wait_for_url("**/jobs/job*")
+    (job,) = platform.jobs.values()
+    assert "colour" not in job["settings"]["feature_columns"]
+
+
+def test_what_was_found_after_the_check_stops_the_start(page: Page, platform, dataset, troubles):
+    troubles.expected = ["422"]
+    page.goto(f"/jobs/new?dataset={dataset}#review")
+    expect(page.get_by_text("Nothing stops this training")).to_be_visible()
+    platform.findings = [fake_data.LEAK]
+    page.get_by_role("button", name="Start training").click()
+    expect(page.get_by_role("alert")).to_contain_text("The job was not started")
+    expect(page.get_by_role("button", name="Start training")).to_be_disabled()
+    expect(page.get_by_role("button", name="Train anyway")).to_be_visible()
+
+
+def test_a_name_that_is_refused_is_told_beside_it_and_once(page: Page, platform, dataset):
+    page.goto(f"/jobs/new?dataset={dataset}#review")
+    expect(page.get_by_text("Nothing stops this training")).to_be_visible()
+    named = page.get_by_label("Name (optional)")
+    named.fill("x" * 400)
+    expect(named).to_have_value("x" * 300)
+    platform.refuse_job = {"json": {"name": ["Longer than maximum length 300."]}}
+    page.get_by_role("button", name="Start training").click()
+    expect(named).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_text("Longer than maximum length 300.")).to_have_count(1)
 
 
 def test_looking_at_another_model_keeps_what_was_typed(page: Page, dataset):

@@ -22,6 +22,8 @@ from ui.parts import JSON, Node, attributes, failure, heading, message, name
 from ui.schema_form import keeping
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from client.types import DatasetDetail, JobWish, Model
     from ui.routing import Query
 
@@ -133,6 +135,7 @@ def register(app: Dash, api: Api) -> None:
         Output("job-review", "children"),
         Output({"form": ALL, "field": ALL}, "error"),
         Output("job-target", "error"),
+        Output("job-start", "disabled"),
         Input("job-start", "n_clicks"),
         Input("job-check", "n_clicks"),
         Input({"part": findings.ANYWAY, "codes": ALL}, "n_clicks"),
@@ -171,7 +174,7 @@ def register(app: Dash, api: Api) -> None:
         checked: list[Any],
     ) -> tuple[Any, ...]:
         if not ctx.triggered[0]["value"]:
-            return (no_update,) * 3 + ([no_update] * len(controls), no_update)
+            return (no_update,) * 3 + ([no_update] * len(controls),) + (no_update,) * 2
         raw = {
             (control["form"], control["field"]): tick if value is None else value
             for control, value, tick in zip(controls, values, checked, strict=True)
@@ -181,9 +184,9 @@ def register(app: Dash, api: Api) -> None:
         problem: ApiError | None = None
         if not errors:
             try:
-                address, shown = _send(api, body, ctx.triggered_id)
+                address, shown, stopped = _send(api, body, ctx.triggered_id, form.ticked)
                 reviewed = new_job_review.review(api, body, models) if address is no_update else no_update
-                return address, shown, reviewed, [None] * len(controls), None
+                return address, shown, reviewed, [None] * len(controls), None, stopped
             except ApiError as refused:
                 problem = refused
                 errors = refused.errors if isinstance(refused, Refused) else {}
@@ -192,21 +195,22 @@ def register(app: Dash, api: Api) -> None:
         ]
         placed = {new_job_request.path(c["form"], c["field"], model) for c in controls} | {"target"}
         told = _top(problem, errors, placed, checked=ctx.triggered_id == "job-check")
-        return no_update, told, None, beside, errors.get("target")
+        return no_update, told, None, beside, errors.get("target"), False
 
 
-def _send(api: Api, body: JobWish, pressed: Any) -> tuple[Any, Node]:
-    """Check or start the job; gives the address to go to and what to show."""
+def _send(api: Api, body: JobWish, pressed: Any, ticked: Mapping[str, int]) -> tuple[Any, Node, bool]:
+    """Check or start the job; gives the address to go to, what to show, and whether findings stop it."""
     if pressed == "job-check":
-        return no_update, findings.checked(api.check_job(body)["findings"])
+        found = api.check_job(body)["findings"]
+        return no_update, findings.checked(found, ticked), findings.stops(found)
     if isinstance(pressed, dict):
         body = {**body, "ignore": pressed["codes"].split(",")}
     try:
-        return f"/jobs/{api.create_job(body)['id']}", None
+        return f"/jobs/{api.create_job(body)['id']}", None, False
     except Refused as refused:
         if not refused.findings:
             raise
-        return no_update, findings.refused(refused.findings)
+        return no_update, findings.refused(refused.findings, ticked), True
 
 
 def _top(problem: ApiError | None, errors: dict[str, str], placed: set[str], *, checked: bool) -> Node:
