@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ui.routing import Query
 
 DEFAULT_MODEL = "multimodal"  # as in POST /api/training_jobs/
+LONGEST_NAME = 300  # characters that the API takes
 
 
 def layout(api: Api, query: Query) -> Node:
@@ -79,6 +80,7 @@ def _start_bar(kept: str) -> Node:
                 id="job-name",
                 label="Name (optional)",
                 description="To find it again",
+                inputProps={"maxLength": LONGEST_NAME},
                 className="job-name",
                 **keeping(kept),
             ),
@@ -135,6 +137,7 @@ def register(app: Dash, api: Api) -> None:
         Output("job-review", "children"),
         Output({"form": ALL, "field": ALL}, "error"),
         Output("job-target", "error"),
+        Output("job-name", "error"),
         Output("job-start", "disabled"),
         Input("job-start", "n_clicks"),
         Input("job-check", "n_clicks"),
@@ -174,7 +177,7 @@ def register(app: Dash, api: Api) -> None:
         checked: list[Any],
     ) -> tuple[Any, ...]:
         if not ctx.triggered[0]["value"]:
-            return (no_update,) * 3 + ([no_update] * len(controls),) + (no_update,) * 2
+            return (no_update,) * 3 + ([no_update] * len(controls),) + (no_update,) * 3
         raw = {
             (control["form"], control["field"]): tick if value is None else value
             for control, value, tick in zip(controls, values, checked, strict=True)
@@ -186,16 +189,16 @@ def register(app: Dash, api: Api) -> None:
             try:
                 address, shown, stopped = _send(api, body, ctx.triggered_id, form.ticked)
                 reviewed = new_job_review.review(api, body, models) if address is no_update else no_update
-                return address, shown, reviewed, [None] * len(controls), None, stopped
+                return address, shown, reviewed, [None] * len(controls), None, None, stopped
             except ApiError as refused:
                 problem = refused
                 errors = refused.errors if isinstance(refused, Refused) else {}
         beside = [
             errors.get(new_job_request.path(control["form"], control["field"], model)) for control in controls
         ]
-        placed = {new_job_request.path(c["form"], c["field"], model) for c in controls} | {"target"}
+        placed = {new_job_request.path(c["form"], c["field"], model) for c in controls} | {"target", "name"}
         told = _top(problem, errors, placed, checked=ctx.triggered_id == "job-check")
-        return no_update, told, None, beside, errors.get("target"), False
+        return no_update, told, None, beside, errors.get("target"), errors.get("name"), False
 
 
 def _send(api: Api, body: JobWish, pressed: Any, ticked: Mapping[str, int]) -> tuple[Any, Node, bool]:
@@ -223,6 +226,11 @@ def _top(problem: ApiError | None, errors: dict[str, str], placed: set[str], *, 
     if steps:
         links = [part for each in steps for part in (", ", new_job_steps.link(each))][1:]
         lines.append(html.Li(["See the fields marked in ", *links, "."]))
-    detail = [html.P(str(problem)) if problem and rest else None, html.Ul(lines, className="plain-list")]
+    # most often the sentence is made of what the fields say
+    repeated = any(f"{field}: {text}" in str(problem) for field, text in rest.items())
+    detail = [
+        html.P(str(problem)) if problem and rest and not repeated else None,
+        html.Ul(lines, className="plain-list"),
+    ]
     title = "Some settings cannot be used yet" if checked else "The job was not started"
     return message("error", title, detail)
