@@ -43,6 +43,7 @@ class Field:
     high: float | None = None
     below: float | None = None
     choices: tuple[str, ...] = ()
+    automatic: str = UNSET  # what is shown where nothing is chosen
 
     @property
     def range(self) -> str:
@@ -97,7 +98,30 @@ def _field(name: str, raw: JSON, schema: JSON) -> Field:
         high=shape.get("maximum"),
         below=shape.get("exclusiveMaximum"),
         choices=choices,
+        automatic=automatic(name, schema),
     )
+
+
+def automatic(name: str, schema: JSON) -> str:
+    """Say what a setting is where it is left unset, as far as the schema's "presets" know: automatic: 16 (fast 8).
+
+    Args:
+        name: Of the setting.
+        schema: Of a model's parameters; presets are values by name of the preset.
+    """
+    values = {preset: given.get(name) for preset, given in schema.get("presets", {}).items()}
+    if not values or None in values.values():
+        return UNSET
+    usual = schema.get("properties", {}).get("preset", {}).get("default", next(iter(values)))
+    told = {preset: _told(value) for preset, value in values.items()}
+    others = ", ".join(f"{preset} {value}" for preset, value in told.items() if value != told[usual])
+    return f"{UNSET}: {told[usual]} ({others})" if others else f"{UNSET}: {told[usual]}"
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return wording.number(value) if isinstance(value, int | float) else str(value)
 
 
 def _resolve(raw: JSON, schema: JSON) -> JSON:
@@ -142,7 +166,7 @@ def control(field: Field, group: str, value: Any = None, *, kept: str) -> Node:
             value=None if shown is None else str(shown).lower() if field.kind == "flag" else str(shown),
             allowDeselect=field.optional,
             clearable=field.optional,
-            placeholder=UNSET if field.optional else "",
+            placeholder=field.automatic if field.optional else "",
             inputWrapperOrder=["label", "input", "description", "error"],
         )
     # text, not a number control: that one swallows "1e-4", and changes what it takes for a slip
@@ -150,7 +174,7 @@ def control(field: Field, group: str, value: Any = None, *, kept: str) -> Node:
         **common,
         value=_text(field, shown),
         inputWrapperOrder=["label", "input", "description", "error"],
-        placeholder=UNSET if field.optional else "",
+        placeholder=field.automatic if field.optional else "",
         inputProps={"inputMode": "decimal"} if field.kind in {"integer", "number"} else {},
     )
 

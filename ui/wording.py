@@ -24,6 +24,11 @@ STATE_COLORS = {
     "ready": "teal",
     "rejected": "red",
 }
+LAUNCHERS = {
+    "local": "a local process on the platform's own machine",
+    "ecs": "a Fargate task",
+    "kubernetes": "a Kubernetes job",
+}
 STATE_WORDS = {"uploaded": "preparing", "timed_out": "timed out"}
 SCOPES = {
     "read": "look at everything in the workspace",

@@ -196,6 +196,8 @@ def test_a_job_is_made_again_with_the_same_settings_but_one(page: Page, platform
         "params": {"dropout": 0.45, "augment": False},
         "feature_columns": ["colour", "age"],
         "column_types": {"age": "categorical"},
+        "resources": {"cpus": 2.0, "memory_mb": 4096, "max_seconds": 86_400},  # as the platform gave them
+        "name": "one like no other",
     }
     former = platform.add_job(dataset, body)
     page.goto(f"/jobs/{former}")
@@ -204,6 +206,9 @@ def test_a_job_is_made_again_with_the_same_settings_but_one(page: Page, platform
     go_to(page, "Training")
     page.get_by_label("Epochs").fill("9")
     go_to(page, "Review")
+    expect(page.get_by_text("Epochs: 9")).to_be_visible()
+    expect(page.get_by_text("Memory")).to_be_hidden()
+    expect(page.get_by_label("Name (optional)")).to_have_value("one like no other, again")
     page.get_by_role("button", name="Start training").click()
     page.wait_for_url("**/jobs/job*")
     expect(page.get_by_role("link", name="New job like this")).to_be_visible()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import dash_mantine_components as dmc
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 DEFAULT_MODEL = "multimodal"  # as in POST /api/training_jobs/
 LONGEST_NAME = 300  # characters that the API takes
+_AGAIN = re.compile(r"(?P<stem>.*), again(?: (?P<count>\d{1,4}))?", re.DOTALL)
 
 
 def layout(api: Api, query: Query) -> Node:
@@ -37,7 +39,7 @@ def layout(api: Api, query: Query) -> Node:
     dataset_id = former["dataset_id"] if former else query.get("dataset", "")
     if not dataset_id:
         return new_job_pick.pick(api)
-    dataset, schema = api.dataset(dataset_id), api.schema(dataset_id)
+    dataset, schema, machine = api.dataset(dataset_id), api.schema(dataset_id), api.machine()
     # a baseline must not be what a newcomer trains by not choosing
     models = sorted(api.models()["items"], key=lambda model: model["name"] != DEFAULT_MODEL)
     about = ["from ", dmc.Anchor(name(dataset["name"]), href=f"/datasets/{dataset_id}")]
@@ -58,14 +60,14 @@ def layout(api: Api, query: Query) -> Node:
             html.Div(id="job-errors-shown", hidden=True),
             new_job_steps.step("columns", new_job_columns.section(schema, former, kept)),
             new_job_steps.step("model", new_job_settings.model_card(models, former, kept)),
-            new_job_steps.step("training", new_job_settings.training_card(former, kept)),
+            new_job_steps.step("training", new_job_settings.training_card(former, machine, kept)),
             new_job_steps.step(
                 "review",
                 html.P(
                     "Checking the data…", id="job-checking", className="quiet", role="status", hidden=True
                 ),
                 html.Div(id="job-review"),
-                _start_bar(kept),
+                _start_bar(again(former["name"]) if former else "", kept),
             ),
         ],
         id="job-form",
@@ -73,13 +75,22 @@ def layout(api: Api, query: Query) -> Node:
     )
 
 
-def _start_bar(kept: str) -> Node:
+def again(title: str) -> str:
+    """Propose a name for a job like another one: "pets, again", and then "pets, again 2"."""
+    match = _AGAIN.fullmatch(title)
+    stem, count = (match["stem"], int(match["count"] or 1) + 1) if match else (title, 1)
+    ending = ", again" if count == 1 else f", again {count}"
+    return stem[: LONGEST_NAME - len(ending)] + ending
+
+
+def _start_bar(title: str, kept: str) -> Node:
     return html.Div(
         [
             dmc.TextInput(
                 id="job-name",
                 label="Name (optional)",
                 description="To find it again",
+                value=title,
                 inputProps={"maxLength": LONGEST_NAME},
                 className="job-name",
                 **keeping(kept),

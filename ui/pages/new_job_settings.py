@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import dash_mantine_components as dmc
 from dash import html
 
-from ui import schema_form
+from ui import schema_form, wording
 from ui.pages import new_job_request
 from ui.pages.new_job_request import ADVANCED, BASIC
 from ui.parts import JSON, Node, card, message
 
 if TYPE_CHECKING:
-    from client.types import JobDetail, Model
+    from client.types import JobDetail, Machine, Model
 
 
 def model_card(models: list[Model], former: JobDetail | None, kept: str) -> Node:
@@ -68,7 +69,18 @@ def _params(model: Model, values: JSON | None, kept: str) -> Node:
     )
 
 
-def training_card(former: JobDetail | None, kept: str) -> Node:
+def asked_for(resources: JSON, machine: Machine) -> JSON:
+    """Give of a job's resources what somebody chose: the platform writes down what it gave, its own defaults with it."""
+    return {name: value for name, value in resources.items() if value != machine.get(name)}
+
+
+def _told(field: schema_form.Field, machine: Machine) -> schema_form.Field:
+    """Let a field say what the platform gives where nothing is asked for."""
+    given: Any = machine.get(field.name)
+    return field if given is None else replace(field, automatic=f"{field.automatic}: {wording.number(given)}")
+
+
+def training_card(former: JobDetail | None, machine: Machine, kept: str) -> Node:
     """Give the settings that every model has, and what the trainer may use of the machine."""
     given = former["settings"] if former else {}
     basic, advanced = (
@@ -78,20 +90,28 @@ def training_card(former: JobDetail | None, kept: str) -> Node:
         ]
         for names in (BASIC, ADVANCED)
     )
-    resources = given.get("resources") or {}
-    machine = [
-        schema_form.control(field, "resources", resources.get(field.name))
+    resources = asked_for(given.get("resources") or {}, machine)
+    size = [
+        schema_form.control(_told(field, machine), "resources", resources.get(field.name), kept=kept)
         for field in new_job_request.RESOURCES
     ]
+    runs_as = wording.LAUNCHERS.get(machine["launcher"], machine["launcher"])
     return card(
         html.Div(basic, className="form-grid"),
         html.Details(
             [html.Summary("More settings"), html.Div(advanced, className="form-grid")], className="more"
         ),
         html.Details(
-            [html.Summary("Machine"), html.Div(machine, className="form-grid")],
+            [
+                html.Summary("Machine"),
+                html.P(
+                    f"Runs as {runs_as}. That is a setting of the platform, the same for every job.",
+                    className="quiet launcher",
+                ),
+                html.Div(size, className="form-grid"),
+            ],
             className="more",
-            open=bool(given.get("resources")),
+            open=bool(resources),
         ),
         title="Training",
     )
