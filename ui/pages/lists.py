@@ -102,6 +102,8 @@ def datasets_table(datasets: Sequence[DatasetSummary]) -> Node:
 
 
 def _dataset_state(dataset: DatasetSummary) -> Node:
+    if dataset["state"] == "ready" and not dataset["rows"]:
+        return dmc.Badge("no rows", color="orange", variant="light", radius="sm", className="badge")
     if dataset["state"] not in {"uploaded", "uploading"}:
         return state_badge(dataset["state"])
     tracks = f"columns {dataset['schema_state']}, files {dataset['staging_state']}"

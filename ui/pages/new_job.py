@@ -11,6 +11,7 @@ from dash import ALL, ClientsideFunction, Dash, Input, Output, State, ctx, dcc, 
 from client import Api, ApiError, Refused
 from ui import findings
 from ui.pages import (
+    dataset_findings,
     new_job_columns,
     new_job_pick,
     new_job_request,
@@ -25,7 +26,7 @@ from ui.schema_form import keeping
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from client.types import DatasetDetail, JobWish, Model
+    from client.types import DatasetColumns, DatasetDetail, JobWish, Model
     from ui.routing import Query
 
 DEFAULT_MODEL = "multimodal"  # as in POST /api/training_jobs/
@@ -54,7 +55,7 @@ def layout(api: Api, query: Query) -> Node:
             dcc.Store(id="job-models", data=models),
             dcc.Store(id="job-started"),
             heading("New job", about=about, actions=[anew]),
-            _not_ready(dataset),
+            _not_ready(dataset, schema),
             new_job_steps.navigation(),
             html.Div(id="job-errors", tabIndex=-1),
             html.Div(id="job-errors-shown", hidden=True),
@@ -107,7 +108,9 @@ def _start_bar(title: str, kept: str) -> Node:
     )
 
 
-def _not_ready(dataset: DatasetDetail) -> Node:
+def _not_ready(dataset: DatasetDetail, schema: DatasetColumns) -> Node:
+    if dataset_findings.has_no_rows(schema):
+        return message("error", "This data set has no rows", dataset_findings.NO_ROWS)
     if dataset["state"] == "ready":
         return None
     if dataset["state"] == "rejected":
