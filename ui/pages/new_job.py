@@ -121,7 +121,7 @@ def _not_ready(dataset: DatasetDetail, schema: DatasetColumns) -> Node:
 
 def register(app: Dash, api: Api) -> None:
     """Show the chosen model's settings, and start."""
-    new_job_columns.register(app)
+    new_job_columns.register(app, api)
     new_job_pick.register(app, api)
     app.clientside_callback(  # type: ignore[no-untyped-call]
         ClientsideFunction("triptych", "showErrors"),

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 import dash_mantine_components as dmc
 from dash import ALL, Dash, Input, Output, State, dcc, html
 
+from client import ApiError
 from contracts.schema import ColumnType, Role
 from ui import wording
-from ui.parts import Node, attributes, card, name
+from ui.pages.classes import balance
+from ui.parts import Node, attributes, card, failure, name
 from ui.schema_form import keeping
 
 if TYPE_CHECKING:
+    from client import Api
     from client.types import DatasetColumns, EffectiveColumn, JobDetail
     from ui.pages.new_job_request import Column
 
@@ -66,6 +69,7 @@ def section(schema: DatasetColumns, former: JobDetail | None, kept: str) -> Node
             nothingFoundMessage="No such column",
             className="target-select",
         ),
+        html.Div(balance(schema, target), id="job-classes", **attributes(aria_live="polite")),
         html.Div(
             [
                 html.H3("Learn from"),
@@ -110,8 +114,8 @@ def _feature(
     )
 
 
-def register(app: Dash) -> None:
-    """Hide the target among the features, and count those that are used."""
+def register(app: Dash, api: Api) -> None:
+    """Hide the target among the features, count those that are used, and show the classes of the target."""
 
     @app.callback(
         Output({"part": "feature-row", "index": ALL}, "className"),
@@ -127,3 +131,13 @@ def register(app: Dash) -> None:
             for checked, column in zip(features, columns, strict=False)
         )
         return classes, f"{used} of {len(columns)} columns" if columns else ""
+
+    # called at first, too: the browser may have kept another target
+    @app.callback(
+        Output("job-classes", "children"), Input("job-target", "value"), State("job-dataset", "data")
+    )
+    def _classes(target: str | None, dataset_id: str) -> Node:
+        try:
+            return balance(api.schema(dataset_id), target)
+        except ApiError as error:
+            return failure(error)
