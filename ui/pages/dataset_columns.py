@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import dash_mantine_components as dmc
 from dash import MATCH, Dash, Input, Output, State, ctx, dcc, html, no_update
@@ -103,6 +103,8 @@ def register(app: Dash, api: Api) -> None:
             wanted: ColumnChange = {"type": kind} if kind != column["type"] else {}
             if role != column_card.role(column, schema):
                 wanted["role"] = role
+            elif wanted and (followed := column_card.role_to_follow(column, schema, kind)):
+                wanted["role"] = cast("Role", followed)
             if not wanted:
                 return (no_update,) * 5
             schema = api.change_schema(dataset_id, {"columns": {column["name"]: wanted}})
