@@ -19,9 +19,9 @@ from ui.pages import (
     new_job_settings,
     new_job_steps,
 )
-from ui.pages.new_job_request import Column, Form
+from ui.pages.new_job_request import ADVANCED, BASIC, Column, Form
 from ui.parts import JSON, Node, attributes, failure, heading, message, name
-from ui.schema_form import keeping
+from ui.schema_form import automatic, keeping
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -139,11 +139,23 @@ def register(app: Dash, api: Api) -> None:
     # called at first, too: the browser may have kept another model's choice
     @app.callback(
         Output({"part": "params", "model": ALL}, "style"),
+        Output({"form": "job", "field": ALL}, "placeholder"),
         Input("job-model", "value"),
         State({"part": "params", "model": ALL}, "id"),
+        State({"form": "job", "field": ALL}, "id"),
+        State("job-models", "data"),
     )
-    def _choose(model: str, blocks: list[JSON]) -> list[JSON]:
-        return [{} if block["model"] == model else {"display": "none"} for block in blocks]
+    def _choose(
+        chosen: str, blocks: list[JSON], controls: list[JSON], models: list[Model]
+    ) -> tuple[list[JSON], list[str]]:
+        shown = [{} if block["model"] == chosen else {"display": "none"} for block in blocks]
+        schema = next((model["params_schema"] for model in models if model["name"] == chosen), {})
+        fields = {field.name: field for field in new_job_request.settings_fields((*BASIC, *ADVANCED))}
+        unset = [
+            automatic(control["field"], schema) if fields[control["field"]].optional else ""
+            for control in controls
+        ]
+        return shown, unset
 
     @app.callback(
         Output("job-started", "data"),

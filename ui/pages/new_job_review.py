@@ -89,10 +89,13 @@ def _machine(api: Api, body: JobWish, took: Sequence[float]) -> Node:
         return html.Span([html.Strong("Too large: "), str(refused)], className="warn")
     size = f"{wording.number(machine['cpus'])} CPUs, {wording.number(machine['memory_mb'] / 1024)} GB"
     if machine["price"] is None:
-        return f"the platform's own machine: up to {size}"
+        return f"{wording.LAUNCHERS.get(machine['launcher'], machine['launcher'])}: up to {size}"
     longest = resources.get("max_seconds", machine["max_seconds"])
     return html.Ul(
-        [html.Li(f"a Fargate task: {size}"), html.Li(_cost(machine["price"], took, longest))],
+        [
+            html.Li(f"{wording.LAUNCHERS.get(machine['launcher'], machine['launcher'])}: {size}"),
+            html.Li(_cost(machine["price"], took, longest)),
+        ],
         className="plain-list",
     )
 
