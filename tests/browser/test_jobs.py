@@ -61,7 +61,7 @@ def test_from_a_data_set_to_a_started_job(page: Page, platform, dataset):
         "Type of age: categorical",
     ):
         expect(page.get_by_text(told)).to_be_visible()
-    expect(page.get_by_text("has not been trained on these data yet")).to_be_visible()
+    expect(page.get_by_text("no job of this model has succeeded yet")).to_be_visible()
     page.get_by_label("Name (optional)").fill("first try")
     page.get_by_role("button", name="Start training").click()
     expect(page.get_by_role("heading", name="first try")).to_be_visible()
