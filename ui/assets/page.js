@@ -51,7 +51,8 @@ window.triptych = window.triptych || {};
 
   /* Goes to a page without loading anew, which would end what scripts are at. */
   triptych.goTo = function (address) {
-    window.dash_clientside.set_props("location", { href: address, pathname: address });
+    const url = new URL(address, location.href);
+    window.dash_clientside.set_props("location", { href: address, pathname: url.pathname, search: url.search });
   };
 
   triptych.setText = function (id, text) {

@@ -10,6 +10,7 @@ from dash import Dash, Input, Output, State, ctx, dcc, html, no_update
 from client import Api, ApiError, Away
 from ui import wording
 from ui.pages import dataset_columns, dataset_findings, dataset_preview
+from ui.pages.lists import way_back
 from ui.parts import (
     Node,
     attributes,
@@ -26,13 +27,14 @@ from ui.parts import (
 
 if TYPE_CHECKING:
     from client.types import DatasetDetail, Track
+    from ui.routing import Query
 
 TRACKS_ENDED = {"detected", "staged", "failed"}
 POLL_MILLISECONDS = 2000
 
 
-def layout(api: Api, dataset_id: str) -> Node:
-    """Give the page."""
+def layout(api: Api, dataset_id: str, query: Query) -> Node:
+    """Give the page; the query may name a model to go back to."""
     dataset, schema = api.dataset(dataset_id), api.schema(dataset_id)
     preview = api.preview(dataset_id, rows=dataset_preview.ROWS)
     return html.Div(
@@ -40,7 +42,12 @@ def layout(api: Api, dataset_id: str) -> Node:
             dcc.Store(id="dataset-id", data=dataset_id),
             dcc.Store(id="dataset-seen", data=_seen(dataset)),
             dcc.Interval(id="dataset-poll", interval=POLL_MILLISECONDS, disabled=_settled(dataset)),
-            heading(name(dataset["name"]), about=_about(dataset), actions=_actions(dataset)),
+            heading(
+                name(dataset["name"]),
+                about=_about(dataset),
+                actions=_actions(dataset, trainable=not dataset_findings.has_no_rows(schema)),
+            ),
+            way_back(query, "Its rows can be predicted now", "Back to the model", dataset_id),
             html.Div(_tracks(dataset), id="dataset-tracks", **attributes(aria_live="polite")),
             html.Div(dataset_findings.findings(schema), id="dataset-findings"),
             card(dataset_preview.first_rows(preview), title="First rows"),
