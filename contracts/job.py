@@ -124,7 +124,7 @@ class JobSpec(Wire):
     model_params: dict[str, Any] = Field(default_factory=dict, description="JSON; the model's own parameters")
     pretrained: Literal["auto", "none", "required"] = Field(
         default="auto",
-        description="networks that are trained already, for images and texts; auto: those of PRETRAINED_URI, if any; "
+        description="networks that are trained already, for images and texts; auto: those that the platform has, if any; "
         "required: fail without any for the images or, in a job without images, for the texts",
     )
     pretrained_uri: str = Field(

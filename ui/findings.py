@@ -9,19 +9,34 @@ from dash import html
 
 from contracts.preflight import Severity
 from ui import wording
-from ui.parts import Node, message
+from ui.parts import Node, attributes, message, name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from client.types import Finding
 
 # Pressed, it starts the job and ignores the codes that its id names
 ANYWAY = "train-anyway"
+OFFERED = 3  # columns of a finding that can be left out from where it is shown
 
 
-def refused(findings: Sequence[Finding]) -> Node:
-    """Show the findings that stopped a job, with the choice to train anyway where there is one."""
+def stops(findings: Sequence[Finding]) -> bool:
+    """Whether no job may be made with them."""
+    return any(_stops(one) for one in findings)
+
+
+def refused(findings: Sequence[Finding], ticked: Mapping[str, int]) -> Node:
+    """Show the findings that stopped a job, with what can be done about it.
+
+    Args:
+        findings: All of the checks.
+        ticked: Columns that it was to learn from, and their places in the form.
+    """
+    return _column([_stopping("The job was not started", findings, ticked), *_rest(findings, ticked)])
+
+
+def _stopping(title: str, findings: Sequence[Finding], ticked: Mapping[str, int]) -> Node:
     stopping = [one for one in findings if _stops(one)]
     codes = ",".join(
         sorted({one["code"] for one in stopping} | {one["code"] for one in findings if one["ignored"]})
@@ -32,47 +47,62 @@ def refused(findings: Sequence[Finding]) -> Node:
             "Train anyway", id={"part": ANYWAY, "codes": codes}, size="xs", variant="outline", color="red"
         )
         anyway = html.Div(button, className="actions")
-    return _column([message("error", "The job was not started", [_list(stopping), anyway]), *_rest(findings)])
+    return message("error", title, [_list(stopping, ticked), anyway])
 
 
-def checked(findings: Sequence[Finding]) -> Node:
-    """Show what a check found that made no job."""
-    stopping = [one for one in findings if _stops(one)]
-    first = (
-        message("error", "This stops the training", _list(stopping))
-        if stopping
-        else message(
-            "info", "Nothing stops this training", None if findings else "The checks found nothing to tell."
-        )
-    )
-    return _column([first, *_rest(findings)])
+def checked(findings: Sequence[Finding], ticked: Mapping[str, int]) -> Node:
+    """Show what a check found that made no job; arguments as for `refused`."""
+    if stops(findings):
+        first = _stopping("This stops the training", findings, ticked)
+    else:
+        nothing = None if findings else "The checks found nothing to tell."
+        first = message("info", "Nothing stops this training", nothing)
+    return _column([first, *_rest(findings, ticked)])
 
 
 def kept(findings: Sequence[Finding]) -> Node:
     """Show the findings that a job was started with; nothing where there are none."""
     ignored = [one for one in findings if one["ignored"]]
-    shown = [message("error", "Started in spite of this", _list(ignored), urgent=False)] if ignored else []
-    return _column([*shown, *_rest(findings)]) if findings else None
+    shown = (
+        [message("error", "Started in spite of this", _list(ignored, {}), urgent=False)] if ignored else []
+    )
+    return _column([*shown, *_rest(findings, {})]) if findings else None
 
 
 def _stops(finding: Finding) -> bool:
     return finding["severity"] == Severity.ERROR.value and not finding["ignored"]
 
 
-def _rest(findings: Sequence[Finding]) -> list[Node]:
+def _rest(findings: Sequence[Finding], ticked: Mapping[str, int]) -> list[Node]:
     titles = {Severity.WARNING: "Worth a look", Severity.INFO: "Good to know"}
     groups = []
     for severity, title in titles.items():
         some = [one for one in findings if one["severity"] == severity.value]
         if some:
-            groups.append(message(severity.value, title, _list(some), urgent=False))
+            groups.append(message(severity.value, title, _list(some, ticked), urgent=False))
     return groups
 
 
-def _list(findings: Sequence[Finding]) -> Node:
+def _list(findings: Sequence[Finding], ticked: Mapping[str, int]) -> Node:
     return html.Ul(
-        [html.Li([one["message"], _rows(one)], dir="auto") for one in findings], className="plain-list"
+        [html.Li([one["message"], _rows(one), _ways_out(one, ticked)], dir="auto") for one in findings],
+        className="plain-list",
     )
+
+
+def _ways_out(finding: Finding, ticked: Mapping[str, int]) -> Node:
+    """Offer to untick the columns that a finding is about; wizard.js does it."""
+    buttons = [
+        html.Button(
+            ["Leave ", name(column), " out"],
+            type="button",
+            className="link-button leave-out",
+            **attributes(data_leave_out=str(ticked[column])),
+        )
+        for column in finding["columns"]
+        if column in ticked and finding["severity"] != Severity.INFO.value
+    ]
+    return html.Div(buttons[:OFFERED], className="actions") if buttons else None
 
 
 def _rows(finding: Finding) -> Node:

@@ -43,7 +43,9 @@ PAGES = (
     Page(re.compile(r"/"), "Home", lambda api, _path, _query: home.layout(api)),
     Page(re.compile(r"/datasets/?"), "Data sets", lambda api, _path, query: datasets.layout(api, query)),
     Page(
-        re.compile(r"/datasets/([^/]+)/?"), "Data set", lambda api, path, _query: dataset.layout(api, *path)
+        re.compile(r"/datasets/([^/]+)/?"),
+        "Data set",
+        lambda api, path, query: dataset.layout(api, path[0], query),
     ),
     Page(re.compile(r"/jobs/?"), "Jobs", lambda api, _path, query: jobs.layout(api, query)),
     Page(

@@ -43,6 +43,7 @@ class Field:
     high: float | None = None
     below: float | None = None
     choices: tuple[str, ...] = ()
+    automatic: str = UNSET  # what is shown where nothing is chosen
 
     @property
     def range(self) -> str:
@@ -97,7 +98,30 @@ def _field(name: str, raw: JSON, schema: JSON) -> Field:
         high=shape.get("maximum"),
         below=shape.get("exclusiveMaximum"),
         choices=choices,
+        automatic=automatic(name, schema),
     )
+
+
+def automatic(name: str, schema: JSON) -> str:
+    """Say what a setting is where it is left unset, as far as the schema's "presets" know: automatic: 16 (fast 8).
+
+    Args:
+        name: Of the setting.
+        schema: Of a model's parameters; presets are values by name of the preset.
+    """
+    values = {preset: given.get(name) for preset, given in schema.get("presets", {}).items()}
+    if not values or None in values.values():
+        return UNSET
+    usual = schema.get("properties", {}).get("preset", {}).get("default", next(iter(values)))
+    told = {preset: _told(value) for preset, value in values.items()}
+    others = ", ".join(f"{preset} {value}" for preset, value in told.items() if value != told[usual])
+    return f"{UNSET}: {told[usual]} ({others})" if others else f"{UNSET}: {told[usual]}"
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return wording.number(value) if isinstance(value, int | float) else str(value)
 
 
 def _resolve(raw: JSON, schema: JSON) -> JSON:
@@ -114,8 +138,15 @@ def _title(name: str, given: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def control(field: Field, group: str, value: Any = None) -> Node:
-    """Make a field's control; its id is {"form": group, "field": name}, so that callbacks find all of a group."""
+def control(field: Field, group: str, value: Any = None, *, kept: str) -> Node:
+    """Make a field's control; its id is {"form": group, "field": name}, so that callbacks find all of a group.
+
+    Args:
+        field: What is set.
+        group: Which form it belongs to.
+        value: What it begins with; by default the field's default.
+        kept: Under which name the browser keeps what is typed, until its tab is closed.
+    """
     identity = {"form": group, "field": field.name}
     described = "; ".join(part for part in (field.help, field.range) if part)
     shown = field.default if value is None else value
@@ -123,9 +154,10 @@ def control(field: Field, group: str, value: Any = None) -> Node:
         "id": identity,
         "label": field.title,
         "description": described[:1].upper() + described[1:],
+        **keeping(kept),
     }
     if field.kind == "boolean":
-        return dmc.Switch(**common, checked=bool(shown), persistence=True, persistence_type="session")
+        return dmc.Switch(**common, checked=bool(shown))
     if field.kind in {"choice", "flag"}:
         flags = [{"value": value, "label": "yes" if flag else "no"} for value, flag in FLAG.items()]
         return dmc.Select(
@@ -134,7 +166,7 @@ def control(field: Field, group: str, value: Any = None) -> Node:
             value=None if shown is None else str(shown).lower() if field.kind == "flag" else str(shown),
             allowDeselect=field.optional,
             clearable=field.optional,
-            placeholder=UNSET if field.optional else "",
+            placeholder=field.automatic if field.optional else "",
             inputWrapperOrder=["label", "input", "description", "error"],
         )
     # text, not a number control: that one swallows "1e-4", and changes what it takes for a slip
@@ -142,9 +174,14 @@ def control(field: Field, group: str, value: Any = None) -> Node:
         **common,
         value=_text(field, shown),
         inputWrapperOrder=["label", "input", "description", "error"],
-        placeholder=UNSET if field.optional else "",
+        placeholder=field.automatic if field.optional else "",
         inputProps={"inputMode": "decimal"} if field.kind in {"integer", "number"} else {},
     )
+
+
+def keeping(name: str) -> JSON:
+    """Give the properties that let the browser keep what is chosen, over a reload and a visit to other pages, until its tab is closed."""
+    return {"persistence": name, "persistence_type": "session"}
 
 
 def _text(field: Field, value: Any) -> str:

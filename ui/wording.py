@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, datetime
 
 MINUTE = 60
@@ -23,6 +24,11 @@ STATE_COLORS = {
     "uploaded": "blue",
     "ready": "teal",
     "rejected": "red",
+}
+LAUNCHERS = {
+    "local": "a local process on the platform's own machine",
+    "ecs": "a Fargate task",
+    "kubernetes": "a Kubernetes job",
 }
 STATE_WORDS = {"uploaded": "preparing", "timed_out": "timed out"}
 SCOPES = {
@@ -124,6 +130,21 @@ def ago(text: str | None, now: datetime | None = None) -> str:
     if seconds < 7 * DAY:
         return f"{int(seconds // DAY)} d ago"
     return f"{at:%Y-%m-%d}"
+
+
+_DATE_PARTS = {
+    "%Y": "year", "%y": "two-digit year", "%m": "month", "%d": "day", "%b": "month's name", "%B": "month's name", "%H": "hour", "%I": "hour",
+    "%M": "minute", "%S": "second", "%f": "fraction", "%p": "am or pm", "%z": "zone", "%#z": "zone", "%a": "weekday", "%A": "weekday",
+}  # fmt: skip
+_SOME_TIME = datetime(2026, 3, 25, 14, 5, 9, tzinfo=UTC)  # its day is no month
+
+
+def date_format(pattern: str) -> str:
+    """Write a strptime pattern, or iso8601, in words and with an example."""
+    if pattern == "iso8601":
+        return f"ISO 8601, like {_SOME_TIME:%Y-%m-%d} or {_SOME_TIME:%Y-%m-%dT%H:%M:%SZ}"
+    words = re.sub("%#?[A-Za-z]", lambda part: _DATE_PARTS.get(part[0], part[0]), pattern)
+    return f"{words}, like {_SOME_TIME.strftime(pattern.replace('%#z', '%z'))}"
 
 
 def between(start: str | None, end: str | None, now: datetime | None = None) -> str:

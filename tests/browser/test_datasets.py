@@ -4,6 +4,8 @@ from browser import fake_data
 from browser.waiting import wait_for_focus
 from playwright.sync_api import Page, expect
 
+from support.wait import until
+
 
 def files(tmp_path, *names):
     paths = []
@@ -192,3 +194,33 @@ def test_the_list_is_searched_while_typing_and_paged(page: Page, platform):
     page.get_by_label("Search by name").fill("table 4")
     expect(page.get_by_role("link", name="table 49.csv")).to_be_visible()
     expect(page.get_by_role("link", name="table 00.csv")).to_be_hidden()
+
+
+def test_a_changed_type_brings_its_role_with_it_until_a_person_chooses_one(page: Page, platform):
+    dataset = platform.add_dataset("a.csv", fake_data.sample_csv())
+    platform.schemas[dataset]["columns"][1] |= {
+        "type": "identifier",
+        "role": "leave_out",
+        "role_why": "It names rows; a model would learn them by heart.",
+    }
+    page.goto(f"/datasets/{dataset}")
+    role = page.get_by_role("textbox", name="Role of name")
+    expect(page.get_by_text("by heart")).to_be_visible()
+
+    def take_for(kind: str) -> None:
+        page.get_by_role("textbox", name="Type of name").click()
+        page.get_by_role("option", name=kind).click()
+
+    take_for("text")
+    expect(role).to_have_value("use as feature")
+    expect(page.get_by_text("by heart")).to_be_hidden()
+    take_for("identifier")
+    expect(role).to_have_value("leave out")
+    take_for("text")
+    expect(role).to_have_value("use as feature")
+    role.click()
+    page.get_by_role("option", name="leave out").click()
+    until(lambda: platform.overrides[dataset]["name"]["role"] == "leave_out", "the role is saved")
+    take_for("categorical")
+    until(lambda: platform.overrides[dataset]["name"]["type"] == "categorical", "the type is saved")
+    expect(role).to_have_value("leave out")

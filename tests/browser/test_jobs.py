@@ -61,7 +61,7 @@ def test_from_a_data_set_to_a_started_job(page: Page, platform, dataset):
         "Type of age: categorical",
     ):
         expect(page.get_by_text(told)).to_be_visible()
-    expect(page.get_by_text("has not been trained on these data yet")).to_be_visible()
+    expect(page.get_by_text("no job of this model has succeeded yet")).to_be_visible()
     page.get_by_label("Name (optional)").fill("first try")
     page.get_by_role("button", name="Start training").click()
     expect(page.get_by_role("heading", name="first try")).to_be_visible()
@@ -129,8 +129,7 @@ def test_what_the_checks_find_is_shown_and_a_person_may_train_anyway(page: Page,
     go_to(page, "Review")
     expect(page.get_by_text("This stops the training")).to_be_in_viewport()
     expect(page.get_by_text("For example rows 7, 12, 1\u202f043.")).to_be_visible()
-    expect(page.get_by_role("button", name="Train anyway")).to_be_hidden()
-    page.get_by_role("button", name="Start training").click()
+    expect(page.get_by_role("button", name="Start training")).to_be_disabled()
     expect(page.get_by_role("alert")).to_contain_text("'legs' gives the target away")
     assert platform.jobs == {}
     page.get_by_role("button", name="Train anyway").click()
@@ -140,6 +139,42 @@ def test_what_the_checks_find_is_shown_and_a_person_may_train_anyway(page: Page,
     (job,) = platform.jobs.values()
     assert (job["state"], job["settings"]["epochs"]) == ("queued", 3)
     assert [one["ignored"] for one in job["findings"]] == [True, False]
+
+
+def test_a_column_that_stops_the_training_is_left_out_from_the_review(page: Page, platform, dataset):
+    platform.findings = [fake_data.LEAK | {"columns": ["colour"]}]
+    page.goto(f"/jobs/new?dataset={dataset}#review")
+    expect(page.get_by_role("button", name="Start training")).to_be_disabled()
+    platform.findings = []
+    page.get_by_role("button", name="Leave colour out").click()
+    expect(page.get_by_text("Nothing stops this training")).to_be_visible()
+    page.get_by_role("button", name="Start training").click()
+    page.wait_for_url("**/jobs/job*")
+    (job,) = platform.jobs.values()
+    assert "colour" not in job["settings"]["feature_columns"]
+
+
+def test_what_was_found_after_the_check_stops_the_start(page: Page, platform, dataset, troubles):
+    troubles.expected = ["422"]
+    page.goto(f"/jobs/new?dataset={dataset}#review")
+    expect(page.get_by_text("Nothing stops this training")).to_be_visible()
+    platform.findings = [fake_data.LEAK]
+    page.get_by_role("button", name="Start training").click()
+    expect(page.get_by_role("alert")).to_contain_text("The job was not started")
+    expect(page.get_by_role("button", name="Start training")).to_be_disabled()
+    expect(page.get_by_role("button", name="Train anyway")).to_be_visible()
+
+
+def test_a_name_that_is_refused_is_told_beside_it_and_once(page: Page, platform, dataset):
+    page.goto(f"/jobs/new?dataset={dataset}#review")
+    expect(page.get_by_text("Nothing stops this training")).to_be_visible()
+    named = page.get_by_label("Name (optional)")
+    named.fill("x" * 400)
+    expect(named).to_have_value("x" * 300)
+    platform.refuse_job = {"json": {"name": ["Longer than maximum length 300."]}}
+    page.get_by_role("button", name="Start training").click()
+    expect(named).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_text("Longer than maximum length 300.")).to_have_count(1)
 
 
 def test_looking_at_another_model_keeps_what_was_typed(page: Page, dataset):
@@ -161,6 +196,8 @@ def test_a_job_is_made_again_with_the_same_settings_but_one(page: Page, platform
         "params": {"dropout": 0.45, "augment": False},
         "feature_columns": ["colour", "age"],
         "column_types": {"age": "categorical"},
+        "resources": {"cpus": 2.0, "memory_mb": 4096, "max_seconds": 86_400},  # as the platform gave them
+        "name": "one like no other",
     }
     former = platform.add_job(dataset, body)
     page.goto(f"/jobs/{former}")
@@ -169,6 +206,9 @@ def test_a_job_is_made_again_with_the_same_settings_but_one(page: Page, platform
     go_to(page, "Training")
     page.get_by_label("Epochs").fill("9")
     go_to(page, "Review")
+    expect(page.get_by_text("Epochs: 9")).to_be_visible()
+    expect(page.get_by_text("Memory")).to_be_hidden()
+    expect(page.get_by_label("Name (optional)")).to_have_value("one like no other, again")
     page.get_by_role("button", name="Start training").click()
     page.wait_for_url("**/jobs/job*")
     expect(page.get_by_role("link", name="New job like this")).to_be_visible()

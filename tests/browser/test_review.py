@@ -29,7 +29,9 @@ def open_review(page: Page, dataset: str) -> None:
 
 def test_a_link_to_the_review_checks_the_data(page: Page, dataset):
     open_review(page, dataset)
-    expect(page.get_by_text("the platform's own machine: up to 2 CPUs, 4 GB")).to_be_visible()
+    expect(
+        page.get_by_text("a local process on the platform's own machine: up to 2 CPUs, 4 GB")
+    ).to_be_visible()
     expect(page.get_by_text("Checking the data…")).to_be_hidden()
 
 

@@ -60,8 +60,89 @@ def test_an_image_of_ones_own_is_shown_and_sent_in_place_of_the_examples(page, p
     predict(page)
     [asked] = platform.asked
     [(name, sent)] = asked["images"].items()
-    assert asked["rows"][0]["picture"] == name == "0.webp"
+    assert asked["rows"][0]["picture"] == name == "mine.webp"
     assert base64.b64decode(sent.partition(",")[2]) == picture(7)
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        ({"name": "all.zip", "mimeType": "application/zip", "buffer": b"PK"}, "“all.zip” is no image."),
+        (
+            {"name": "huge.png", "mimeType": "image/png", "buffer": b"x" * (21 << 20)},
+            "“huge.png” has 22.0 MB; at most 21.0 MB are sent.",
+        ),
+    ],
+    ids=["zip", "huge"],
+)
+def test_a_file_that_cannot_be_sent_is_told_beside_its_field(page, platform, job, file, told):
+    page.goto(f"/jobs/{job}/try")
+    page.locator(".try-image input[type=file]").set_input_files(file)
+    expect(page.locator(".try-image-field + .warn")).to_have_text(told)
+    predict(page)
+    assert platform.asked[0]["images"] == {}, "the example's image counts"
+    expect(page.locator(".try-image-field + .warn")).to_have_text(told)
+    page.locator(".try-image input[type=file]").set_input_files(
+        {"name": "mine.webp", "mimeType": "image/webp", "buffer": picture(7)}
+    )
+    expect(page.locator(".try-image-field + .warn")).to_be_empty()
+
+
+def test_an_image_that_does_not_decode_is_words(page, platform, job):
+    page.goto(f"/jobs/{job}/try")
+    page.locator(".try-image input[type=file]").set_input_files(
+        {"name": "torn.png", "mimeType": "image/png", "buffer": b"no image"}
+    )
+    expect(page.get_by_text("This file cannot be shown as an image.")).to_be_visible()
+    expect(page.locator(".try-picture")).to_be_hidden()
+
+
+def test_words_in_the_place_of_a_number_are_told_beside_it(page, platform, job):
+    page.goto(f"/jobs/{job}/try")
+    age = page.get_by_role("textbox", name="age", exact=True)
+    age.fill("banana")
+    page.get_by_role("button", name="Predict", exact=True).click()
+    expect(page.get_by_text("“banana” is no number.")).to_be_visible()
+    assert platform.asked == []
+    age.fill("7")
+    predict(page)
+    expect(page.get_by_text("“banana” is no number.")).to_be_hidden()
+
+
+def test_what_the_model_says_of_a_column_is_told_beside_its_field(page, platform, job):
+    page.goto(f"/jobs/{job}/try")
+    predict(page)
+    note = "column 'age': 1 of 1 values are no numbers and count as missing, e.g. '7 years'"
+    platform.end_prediction("p1", fake_predictions.answer(), notes=[note])
+    expect(page.locator("#try-fields").get_by_text(note)).to_be_visible()
+
+
+def test_a_reload_shows_the_answer_again(page, platform, job):
+    page.goto(f"/jobs/{job}/try")
+    predict(page)
+    platform.end_prediction("p1", fake_predictions.answer())
+    expect(page.locator("#try-answer")).to_contain_text("cat70.0")
+    page.reload()
+    expect(page.locator("#try-answer")).to_contain_text("cat70.0")
+
+
+def test_a_table_is_uploaded_for_a_model_and_leads_back_to_it(page, platform, job, tmp_path):
+    table = tmp_path / "new.csv"
+    table.write_text(fake_data.sample_csv(12))
+    page.goto(f"/jobs/{job}/try")
+    page.get_by_role("link", name="Upload another table").click()
+    expect(page.get_by_role("link", name="Back to the model")).to_have_attribute("href", f"/jobs/{job}/try")
+    page.get_by_label("Choose files").set_input_files(table)
+    page.get_by_role("button", name="Upload").click()
+    expect(page.get_by_role("heading", name="new.csv")).to_be_visible()
+    page.get_by_role("link", name="Back to the model").click()
+    expect(page.get_by_role("textbox", name="Data set")).to_have_value("new.csv (12 rows)")
+
+
+def test_an_address_leads_back_to_models_alone(page, job):
+    page.goto("/datasets?then=https://example.com/jobs/x/try")
+    expect(page.get_by_role("heading", name="All data sets")).to_be_visible()
+    expect(page.get_by_role("link", name="Back to the model")).to_be_hidden()
 
 
 def test_a_whole_table_is_predicted_and_can_be_come_back_to(page, platform, job):

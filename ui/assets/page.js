@@ -51,7 +51,8 @@ window.triptych = window.triptych || {};
 
   /* Goes to a page without loading anew, which would end what scripts are at. */
   triptych.goTo = function (address) {
-    window.dash_clientside.set_props("location", { href: address, pathname: address });
+    const url = new URL(address, location.href);
+    window.dash_clientside.set_props("location", { href: address, pathname: url.pathname, search: url.search });
   };
 
   triptych.setText = function (id, text) {
@@ -165,6 +166,12 @@ window.triptych = window.triptych || {};
         errors.scrollIntoView({ block: "center" });
       }
       return "";
+    },
+    // the job is made: what was set for it is no wish for the next one
+    formSent: function (address) {
+      if (!address) return window.dash_clientside.no_update;
+      triptych.forgetForm(document.getElementById("job-form").dataset.kept);
+      return address;
     },
     // what is looked for, in the address, without a new page
     keepAddress: function (address) {

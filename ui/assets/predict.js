@@ -48,6 +48,37 @@ window.triptych = window.triptych || {};
     setTimeout(look, Math.min(LONGEST, Math.max(FIRST, 100 * seconds)), id, began);
   }
 
+  /* What is wrong with a file is said beside the field that it was chosen for; Dash's upload ignores such a file without a word. */
+  function tell(field, text) {
+    window.dash_clientside.set_props({ form: "try-note", field: field.dataset.column }, { children: text });
+  }
+
+  function refuse(event, files) {
+    const field = event.target instanceof Element ? event.target.closest(".try-image-field") : null;
+    if (!field || !files.length) return;
+    const file = files[0];
+    const most = Number(field.dataset.most);
+    let problem = "";
+    if (!file.type.startsWith("image/")) problem = "“" + file.name + "” is no image.";
+    else if (file.size > most) problem = "“" + file.name + "” has " + triptych.size(file.size) + "; at most " + triptych.size(most) + " are sent.";
+    tell(field, problem);
+    if (!problem) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (event.type === "change") event.target.value = "";  // so that the same file can be chosen once more
+  }
+
+  document.addEventListener("change", function (event) { refuse(event, event.target.files || []); }, true);
+  document.addEventListener("drop", function (event) { refuse(event, event.dataTransfer ? event.dataTransfer.files : []); }, true);
+
+  document.addEventListener("error", function (event) {
+    const image = event.target;
+    const field = image instanceof HTMLImageElement && image.classList.contains("try-picture") ? image.closest(".try-image-field") : null;
+    if (!field || !image.getAttribute("src")) return;
+    window.dash_clientside.set_props({ form: "try-picture", field: field.dataset.column }, { "data-empty": "yes" });
+    tell(field, "This file cannot be shown as an image. If the model cannot read it either, it counts as missing.");
+  }, true);
+
   /* Dash's upload has no way to name the file input inside it. */
   new MutationObserver(function () {
     for (const input of document.querySelectorAll(".try-image input[type=file]:not([aria-label])")) {
@@ -60,6 +91,8 @@ window.triptych = window.triptych || {};
   triptych.watchPrediction = function (asked) {
     watched = asked ? asked.id : null;
     if (watched) {
+      // so that a reload, or a link that is passed on, finds the answer
+      history.replaceState(history.state, "", location.pathname + "?prediction=" + encodeURIComponent(watched));
       say("Predicting…");
       age(true);
       // where the screen is narrow the answer stands far below the question

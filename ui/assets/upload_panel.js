@@ -189,7 +189,9 @@ window.triptych = window.triptych || {};
       if (panel && panel.isConnected) {
         const made = upload.dataset;
         triptych.forgetUpload();
-        triptych.goTo("/datasets/" + encodeURIComponent(made));
+        // where the upload was wanted for, which the data set's page leads back to
+        const then = new URLSearchParams(location.search).get("then");
+        triptych.goTo("/datasets/" + encodeURIComponent(made) + (then ? "?then=" + encodeURIComponent(then) : ""));
         return;
       }
     }

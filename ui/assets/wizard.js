@@ -1,5 +1,7 @@
 /* Shows one step of a new job at a time, the one that the address names. Every step stays on the page with what was typed. */
-(function () {
+window.triptych = window.triptych || {};
+
+(function (triptych) {
   "use strict";
 
   let shown = null;  // the list of steps that was last shown, to know a new page from an old one
@@ -41,6 +43,30 @@
     }
   }
 
+  /* What Dash's persistence has kept of a form ends with the form's own name. */
+  triptych.forgetForm = function (name) {
+    const ending = "." + JSON.stringify(name);
+    for (const key of Object.keys(sessionStorage)) {
+      if (key.startsWith("_dash_persistence.") && key.endsWith(ending)) sessionStorage.removeItem(key);
+    }
+  };
+
+  /* A finding's column is unticked as a person would, so that it is kept as theirs, and what is left is checked anew. */
+  document.addEventListener("click", function (event) {
+    const button = event.target.closest("[data-leave-out]");
+    if (!button) return;
+    const box = document.getElementById(JSON.stringify({ index: Number(button.dataset.leaveOut), part: "feature" }));
+    if (box.checked) box.click();
+    unchecked = true;
+    check();
+  });
+
+  document.addEventListener("click", function (event) {
+    if (!event.target.closest("#job-anew")) return;
+    triptych.forgetForm(document.getElementById("job-form").dataset.kept);
+    location.replace(location.pathname + location.search);
+  });
+
   window.addEventListener("hashchange", function () { show(true); });
 
   new MutationObserver(function () {
@@ -48,4 +74,4 @@
     if (first !== shown) { shown = first; if (first) setTimeout(show, 0); }
     if (first) { mark(); check(); }
   }).observe(document.documentElement, { childList: true, subtree: true, attributes: true, attributeFilter: ["aria-invalid", "disabled"] });
-})();
+})(window.triptych);

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import dash_mantine_components as dmc
 from dash import html
 
+from contracts.job import MODALITY_OF
 from contracts.schema import ColumnType, Role
 from ui import wording
 from ui.distribution import distribution
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 SHOWN_EXAMPLES = 4
 TYPES = [kind.value for kind in ColumnType]
+# No model can learn from them
+USELESS = {kind.value for kind in ColumnType if kind not in MODALITY_OF}
 ROLES = [
     {"value": Role.FEATURE.value, "label": "use as feature"},
     {"value": Role.LEAVE_OUT.value, "label": "leave out"},
@@ -82,11 +85,42 @@ def words(column: EffectiveColumn, schema: DatasetColumns) -> Node:
     )
     return [
         html.H3([name(column["name"]), target]),
-        html.P(column["why"], className="why", dir="auto"),
+        html.P(_why(column, schema), className="why", dir="auto"),
         _missing(column),
         _disagreeing(column),
-        html.P(column["role_why"], className="quiet", dir="auto") if column["role_why"] else None,
+        html.P(_role_why(column, schema), className="quiet", dir="auto"),
     ]
+
+
+def _why(column: EffectiveColumn, schema: DatasetColumns) -> str:
+    detected = schema["detected"]["columns"][column["position"]]
+    pattern = column["datetime_format"]
+    why = column["why"].replace(pattern, wording.date_format(pattern)) if pattern else column["why"]
+    return why if detected["type"] == column["type"] else f"Was taken for {detected['type']}: {why}"
+
+
+def _role_why(column: EffectiveColumn, schema: DatasetColumns) -> str:
+    """Give the reason of the role that was suggested, where it is still that one and its reason still holds."""
+    detected = schema["detected"]["columns"][column["position"]]
+    same = (detected["type"], detected["role"]) == (column["type"], column["role"])
+    return column["role_why"] if same else ""
+
+
+def role_to_follow(column: EffectiveColumn, schema: DatasetColumns, kind: str) -> str | None:
+    """Give the role that another type brings with it, or None where it stays, as one that a person chose against the type does.
+
+    Args:
+        column: As it is so far.
+        schema: Of its data set.
+        kind: The type that was chosen for it.
+    """
+    usual, following = (
+        Role.LEAVE_OUT.value if each in USELESS else Role.FEATURE.value for each in (column["type"], kind)
+    )
+    chosen_before = schema["overrides"].get(column["name"], {}).get("role", usual) != usual
+    if chosen_before or column["name"] == schema["target"] or usual == following:
+        return None
+    return following
 
 
 def chosen(column: EffectiveColumn, schema: DatasetColumns) -> Node:

@@ -9,7 +9,8 @@ from dash import Dash, Input, Output, State, ctx, dcc, html, no_update
 
 from client import Api, ApiError, Away
 from ui import wording
-from ui.pages import dataset_columns, dataset_preview
+from ui.pages import dataset_columns, dataset_findings, dataset_preview
+from ui.pages.lists import way_back
 from ui.parts import (
     Node,
     attributes,
@@ -25,14 +26,15 @@ from ui.parts import (
 )
 
 if TYPE_CHECKING:
-    from client.types import DatasetColumns, DatasetDetail, Track
+    from client.types import DatasetDetail, Track
+    from ui.routing import Query
 
 TRACKS_ENDED = {"detected", "staged", "failed"}
 POLL_MILLISECONDS = 2000
 
 
-def layout(api: Api, dataset_id: str) -> Node:
-    """Give the page."""
+def layout(api: Api, dataset_id: str, query: Query) -> Node:
+    """Give the page; the query may name a model to go back to."""
     dataset, schema = api.dataset(dataset_id), api.schema(dataset_id)
     preview = api.preview(dataset_id, rows=dataset_preview.ROWS)
     return html.Div(
@@ -40,9 +42,14 @@ def layout(api: Api, dataset_id: str) -> Node:
             dcc.Store(id="dataset-id", data=dataset_id),
             dcc.Store(id="dataset-seen", data=_seen(dataset)),
             dcc.Interval(id="dataset-poll", interval=POLL_MILLISECONDS, disabled=_settled(dataset)),
-            heading(name(dataset["name"]), about=_about(dataset), actions=_actions(dataset)),
+            heading(
+                name(dataset["name"]),
+                about=_about(dataset),
+                actions=_actions(dataset, trainable=not dataset_findings.has_no_rows(schema)),
+            ),
+            way_back(query, "Its rows can be predicted now", "Back to the model", dataset_id),
             html.Div(_tracks(dataset), id="dataset-tracks", **attributes(aria_live="polite")),
-            html.Div(_findings(schema), id="dataset-findings"),
+            html.Div(dataset_findings.findings(schema), id="dataset-findings"),
             card(dataset_preview.first_rows(preview), title="First rows"),
             dataset_columns.section(schema),
             _confirm_delete(dataset),
@@ -67,7 +74,9 @@ def register(app: Dash, api: Api) -> None:
     def _follow(_ticks: int, dataset_id: str, seen: str) -> tuple[Any, ...]:
         try:
             dataset = api.dataset(dataset_id)
-            findings = _findings(api.schema(dataset_id)) if _seen(dataset) != seen else no_update
+            findings = (
+                dataset_findings.findings(api.schema(dataset_id)) if _seen(dataset) != seen else no_update
+            )
         except Away as error:
             note = message("warning", "Not up to date", f"{error} This page keeps trying.")
             return note, False, no_update, no_update
@@ -123,11 +132,21 @@ def _about(dataset: DatasetDetail) -> Node:
     ]
 
 
-def _actions(dataset: DatasetDetail) -> list[Node]:
+def _actions(dataset: DatasetDetail, *, trainable: bool) -> list[Node]:
+    train = link_button("Train", f"/jobs/new?dataset={dataset['id']}", primary=True, icon_name="play")
+    if not trainable:
+        train = html.Button(
+            "Train",
+            type="button",
+            disabled=True,
+            className="link-button",
+            title="The data set has no rows",
+            **attributes(aria_describedby="dataset-findings"),
+        )
     return [
         dmc.Button("Delete", id="delete-open", variant="default", size="sm"),
         link_button("Jobs", f"/jobs?dataset={dataset['id']}"),
-        link_button("Train", f"/jobs/new?dataset={dataset['id']}", primary=True, icon_name="play"),
+        train,
     ]
 
 
@@ -189,23 +208,3 @@ def _schema_words(schema: Track, dataset: DatasetDetail) -> Node:
         "detected": f"All {wording.plural(dataset['rows'], 'row')} are read.",
     }
     return html.P(words.get(schema["state"], ""))
-
-
-def _findings(schema: DatasetColumns) -> Node:
-    found = schema["detected"]["findings"]
-    titles = {"error": "This stops training", "warning": "Worth a look", "info": "Good to know"}
-    groups = []
-    for level in ("error", "warning", "info"):
-        lines = [
-            html.Li(
-                [
-                    html.Strong([name(entry["column"]), ": "]) if entry["column"] else None,
-                    entry["message"],
-                ]
-            )
-            for entry in found
-            if entry["level"] == level
-        ]
-        if lines:
-            groups.append(message(level, titles[level], html.Ul(lines, className="plain-list"), urgent=False))
-    return html.Div(groups, className="findings") if groups else None

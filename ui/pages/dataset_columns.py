@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import dash_mantine_components as dmc
 from dash import MATCH, Dash, Input, Output, State, ctx, dcc, html, no_update
@@ -11,6 +11,7 @@ from client import Api, ApiError
 from ui import wording
 from ui.distribution import distribution
 from ui.pages import column_card
+from ui.pages.classes import balance
 from ui.pages.lists import page_count, pages
 from ui.parts import JSON, Node, attributes, card, failure
 
@@ -39,6 +40,7 @@ def section(schema: DatasetColumns) -> Node:
             className="controls",
         ),
         html.Div(id="target-note", **attributes(aria_live="polite")),
+        html.Div(balance(schema, schema["target"]), id="target-classes"),
         html.Ul(_cards(schema, "", 1), id="columns-list", className="columns"),
         pages(page_count(len(columns), PAGE_SIZE), "columns-page"),
         title="Columns",
@@ -56,6 +58,7 @@ def register(app: Dash, api: Api) -> None:
         Output("target-note", "children"),
         Output("target-select", "value"),
         Output("target-select", "data"),
+        Output("target-classes", "children"),
         Input("columns-search", "value"),
         Input("columns-page", "value"),
         Input("target-select", "value"),
@@ -72,11 +75,12 @@ def register(app: Dash, api: Api) -> None:
             if ctx.triggered_id == "target-select" and target and target != schema["target"]:
                 schema, note = _save_target(api, dataset_id, schema, target)
         except ApiError as error:
-            return no_update, no_update, no_update, failure(error), no_update, no_update
+            return no_update, no_update, no_update, failure(error), no_update, no_update, no_update
         wanted = 1 if ctx.triggered_id == "columns-search" else page or 1
         count = page_count(len(_matching(schema, search or "")), PAGE_SIZE)
         shown = _cards(schema, search or "", wanted)
-        return shown, count, wanted, note, schema["target"], _target_choices(schema)
+        classes = balance(schema, schema["target"])
+        return shown, count, wanted, note, schema["target"], _target_choices(schema), classes
 
     # The two selects stay in place, so the keyboard's focus does too
     @app.callback(
@@ -99,6 +103,8 @@ def register(app: Dash, api: Api) -> None:
             wanted: ColumnChange = {"type": kind} if kind != column["type"] else {}
             if role != column_card.role(column, schema):
                 wanted["role"] = role
+            elif wanted and (followed := column_card.role_to_follow(column, schema, kind)):
+                wanted["role"] = cast("Role", followed)
             if not wanted:
                 return (no_update,) * 5
             schema = api.change_schema(dataset_id, {"columns": {column["name"]: wanted}})

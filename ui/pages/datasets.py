@@ -8,7 +8,7 @@ import dash_mantine_components as dmc
 from dash import ClientsideFunction, Dash, Input, Output, State, ctx, html
 
 from client import Api, ApiError
-from ui.pages.lists import datasets_table, page_count, pages
+from ui.pages.lists import datasets_table, page_count, pages, way_back
 from ui.parts import Node, attributes, card, failure, heading
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def layout(api: Api, query: Query) -> Node:
     return html.Div(
         [
             heading("Data sets"),
+            way_back(query, "Upload the table whose rows are to be predicted", "Back to the model"),
             # upload_panel.js fills it, and keeps an upload going when its page is left
             card(html.Div(id="upload-panel"), html.Div(id="upload-ready", hidden=True), title="Upload"),
             card(

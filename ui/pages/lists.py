@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import dash_mantine_components as dmc
 from dash import html
 
 from ui import wording
-from ui.parts import JSON, Node, attributes, name, state_badge, table, when
+from ui.parts import JSON, Node, attributes, link_button, message, name, state_badge, table, when
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from client.types import DatasetSummary, JobSummary
+    from ui.routing import Query
 
 # A browser opens six connections to one origin; each followed job keeps one
 FOLLOWED = 3
+_TRY = re.compile(r"/jobs/[A-Za-z0-9_-]{1,64}/try")
 
 
 def jobs_table(jobs: Sequence[JobSummary]) -> Node:
@@ -102,10 +105,28 @@ def datasets_table(datasets: Sequence[DatasetSummary]) -> Node:
 
 
 def _dataset_state(dataset: DatasetSummary) -> Node:
+    if dataset["state"] == "ready" and not dataset["rows"]:
+        return dmc.Badge("no rows", color="orange", variant="light", radius="sm", className="badge")
     if dataset["state"] not in {"uploaded", "uploading"}:
         return state_badge(dataset["state"])
     tracks = f"columns {dataset['schema_state']}, files {dataset['staging_state']}"
     return html.Div([state_badge(dataset["state"]), html.Div(tracks, className="cell-note")])
+
+
+def way_back(query: Query, title: str, text: str, dataset_id: str = "") -> Node:
+    """Lead back to the model that a table was to be uploaded for, if the address names one as `then`; never to anything else.
+
+    Args:
+        query: Of the address.
+        title: What is to be done here.
+        text: Of the link.
+        dataset_id: What to choose there.
+    """
+    then = query.get("then", "")
+    if not _TRY.fullmatch(then):
+        return None
+    href = f"{then}?dataset={dataset_id}" if dataset_id else then
+    return message("info", title, html.Div(link_button(text, href), className="actions"))
 
 
 def page_count(total: int, page_size: int) -> int:

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 import dash_mantine_components as dmc
 from dash import ALL, Dash, Input, Output, State, dcc, html
 
+from client import ApiError
 from contracts.schema import ColumnType, Role
 from ui import wording
-from ui.parts import Node, attributes, card, name
+from ui.pages.classes import balance
+from ui.parts import Node, attributes, card, failure, name
+from ui.schema_form import keeping
 
 if TYPE_CHECKING:
+    from client import Api
     from client.types import DatasetColumns, EffectiveColumn, JobDetail
     from ui.pages.new_job_request import Column
 
@@ -20,7 +24,7 @@ MAX_CONTROLS = 200
 TYPES = [kind.value for kind in ColumnType]
 
 
-def section(schema: DatasetColumns, former: JobDetail | None = None) -> Node:
+def section(schema: DatasetColumns, former: JobDetail | None, kept: str) -> Node:
     """Give the card, as the schema has it, or as a former job on the same data had it."""
     columns: list[Column] = [{"name": column["name"], "type": column["type"]} for column in schema["columns"]]
     target = former["target"] if former else schema["target"]
@@ -45,6 +49,7 @@ def section(schema: DatasetColumns, former: JobDetail | None = None) -> Node:
                     typed_before.get(column["name"], column["type"]),
                     column,
                     target,
+                    kept,
                 )
                 for column in schema["columns"]
             ],
@@ -57,12 +62,14 @@ def section(schema: DatasetColumns, former: JobDetail | None = None) -> Node:
             label="Column to predict",
             data=[column["name"] for column in schema["columns"]],
             value=target,
+            **keeping(kept),
             searchable=True,
             allowDeselect=False,
             placeholder="Pick one",
             nothingFoundMessage="No such column",
             className="target-select",
         ),
+        html.Div(balance(schema, target), id="job-classes", **attributes(aria_live="polite")),
         html.Div(
             [
                 html.H3("Learn from"),
@@ -75,7 +82,13 @@ def section(schema: DatasetColumns, former: JobDetail | None = None) -> Node:
     )
 
 
-def _feature(used: bool, kind: str, column: EffectiveColumn, target: str | None) -> Node:  # noqa: FBT001 - one call
+def _feature(
+    used: bool,  # noqa: FBT001 - one call
+    kind: str,
+    column: EffectiveColumn,
+    target: str | None,
+    kept: str,
+) -> Node:
     index, title = column["position"], column["name"]
     return html.Li(
         [
@@ -83,12 +96,14 @@ def _feature(used: bool, kind: str, column: EffectiveColumn, target: str | None)
                 id={"part": "feature", "index": index},
                 label=name(title),
                 checked=used and title != target,
+                **keeping(kept),
                 className="feature-check",
             ),
             dmc.Select(
                 id={"part": "feature-type", "index": index},
                 data=TYPES,
                 value=kind,
+                **keeping(kept),
                 allowDeselect=False,
                 size="xs",
                 **attributes(aria_label=f"Type of {title}"),
@@ -99,8 +114,8 @@ def _feature(used: bool, kind: str, column: EffectiveColumn, target: str | None)
     )
 
 
-def register(app: Dash) -> None:
-    """Hide the target among the features, and count those that are used."""
+def register(app: Dash, api: Api) -> None:
+    """Hide the target among the features, count those that are used, and show the classes of the target."""
 
     @app.callback(
         Output({"part": "feature-row", "index": ALL}, "className"),
@@ -116,3 +131,13 @@ def register(app: Dash) -> None:
             for checked, column in zip(features, columns, strict=False)
         )
         return classes, f"{used} of {len(columns)} columns" if columns else ""
+
+    # called at first, too: the browser may have kept another target
+    @app.callback(
+        Output("job-classes", "children"), Input("job-target", "value"), State("job-dataset", "data")
+    )
+    def _classes(target: str | None, dataset_id: str) -> Node:
+        try:
+            return balance(api.schema(dataset_id), target)
+        except ApiError as error:
+            return failure(error)

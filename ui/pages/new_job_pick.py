@@ -73,8 +73,9 @@ def _list(found: DatasetPage, search: str) -> Node:
 def _item(dataset: DatasetSummary) -> Node:
     size = f"{wording.plural(dataset['rows'], 'row')}, {wording.plural(dataset['n_columns'], 'column')}"
     rejected = dataset["state"] == "rejected"
-    # a rejected one leads to the page that says why
-    href = f"/datasets/{dataset['id']}" if rejected else f"/jobs/new?dataset={dataset['id']}"
+    useless = rejected or (dataset["state"] == "ready" and not dataset["rows"])
+    # one that cannot be used leads to the page that says why
+    href = f"/datasets/{dataset['id']}" if useless else f"/jobs/new?dataset={dataset['id']}"
     return html.Li(
         [
             dmc.Anchor(name(dataset["name"]), href=href, className="row-link"),

@@ -82,6 +82,15 @@ class Form:
     types: list[str]
     values: dict[tuple[str, str], Any]
 
+    @property
+    def ticked(self) -> dict[str, int]:
+        """The columns to learn from, and their places in the form; none where there are too many for controls."""
+        return {
+            column["name"]: place
+            for place, (column, used) in enumerate(zip(self.columns, self.features, strict=True))
+            if used and column["name"] != self.target
+        }
+
 
 def settings_fields(names: tuple[str, ...]) -> list[Field]:
     """Give the settings that every model has, as the job's wire format defines them."""
@@ -128,11 +137,7 @@ def build(form: Form) -> tuple[JobWish, dict[str, str]]:
 def _columns(form: Form, errors: dict[str, str]) -> JSON:
     if not form.columns:
         return {}  # too many for controls: the API takes the data set's roles
-    chosen = [
-        column["name"]
-        for column, checked in zip(form.columns, form.features, strict=True)
-        if checked and column["name"] != form.target
-    ]
+    chosen = list(form.ticked)
     if not chosen:
         errors["feature_columns"] = "Tick at least one column to learn from."
     types = {

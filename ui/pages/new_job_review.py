@@ -8,6 +8,7 @@ from dash import html
 
 from client import Refused
 from ui import wording
+from ui.pages import new_job_estimate
 from ui.pages.new_job_request import ADVANCED, BASIC, RESOURCES, settings_fields
 from ui.parts import Node, card, facts, name
 from ui.schema_form import fields_of
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
     from client import Api
     from client.types import JobWish, Model, Price
+    from ui.pages.new_job_estimate import Estimate
 
-LOOKED_AT = 20  # jobs before this one
 LEAST_BILLED = 60  # seconds of a Fargate task
 
 
@@ -39,8 +40,8 @@ def review(api: Api, body: JobWish, models: Sequence[Model]) -> Node:
             html.Ul([html.Li(text) for text in changed], className="plain-list") if changed else "none",
         ),
     ]
-    took = _former(api, body)
-    pairs += [("expected to take", _duration(took)), ("runs on", _machine(api, body, took))]
+    took = new_job_estimate.estimate(api, body, model)
+    pairs += [("expected to take", new_job_estimate.told(took)), ("runs as", _machine(api, body, took))]
     return card(facts(pairs), title="This job")
 
 
@@ -61,25 +62,7 @@ def _changed(body: JobWish, model: Model) -> list[str]:
     return [f"{title}: {value}" for title, value in given.items()]
 
 
-def _former(api: Api, body: JobWish) -> list[float]:
-    """Give how many seconds such jobs took, least first: the same model on the same data, whatever the settings were."""
-    jobs = api.jobs(dataset_id=body["dataset_id"], state="succeeded", page_size=LOOKED_AT)["items"]
-    return sorted(
-        (wording.moment(job["finished_at"]) - wording.moment(job["started_at"])).total_seconds()  # type: ignore[operator]
-        for job in jobs
-        if job["model"] == body["model"] and job["started_at"] and job["finished_at"]
-    )
-
-
-def _duration(took: Sequence[float]) -> str:
-    if not took:
-        return "unknown: this model has not been trained on these data yet"
-    if len(took) == 1:
-        return f"about {wording.duration(took[0])}, as the one before did"
-    return f"about {wording.duration(took[0])} to {wording.duration(took[-1])}, as the {len(took)} before did"
-
-
-def _machine(api: Api, body: JobWish, took: Sequence[float]) -> Node:
+def _machine(api: Api, body: JobWish, took: Estimate | None) -> Node:
     """Say what it runs on, and where that is paid for, about how much it will cost."""
     resources = body.get("resources", {})
     try:
@@ -89,23 +72,26 @@ def _machine(api: Api, body: JobWish, took: Sequence[float]) -> Node:
         return html.Span([html.Strong("Too large: "), str(refused)], className="warn")
     size = f"{wording.number(machine['cpus'])} CPUs, {wording.number(machine['memory_mb'] / 1024)} GB"
     if machine["price"] is None:
-        return f"the platform's own machine: up to {size}"
+        return f"{wording.LAUNCHERS.get(machine['launcher'], machine['launcher'])}: up to {size}"
     longest = resources.get("max_seconds", machine["max_seconds"])
     return html.Ul(
-        [html.Li(f"a Fargate task: {size}"), html.Li(_cost(machine["price"], took, longest))],
+        [
+            html.Li(f"{wording.LAUNCHERS.get(machine['launcher'], machine['launcher'])}: {size}"),
+            html.Li(_cost(machine["price"], took, longest)),
+        ],
         className="plain-list",
     )
 
 
-def _cost(price: Price, took: Sequence[float], longest: float) -> str:
+def _cost(price: Price, took: Estimate | None, longest: float) -> str:
     def cost(seconds: float) -> str:
         return wording.money(price["per_hour"] * max(LEAST_BILLED, seconds) / wording.HOUR, price["currency"])
 
     hour = f"{wording.money(price['per_hour'], price['currency'], digits=4)} an hour"
     most = f"at most {cost(longest)}, since it is stopped after {wording.duration(longest)}"
-    if not took:
+    if took is None:
         return f"{hour}; how long it will take is not known, {most}"
-    low, high = cost(took[0]), cost(took[-1])
+    low, high = cost(took.low), cost(took.high)
     expected = low if low == high else f"{low} to {high}"
     about = expected if expected.startswith("less") else f"about {expected}"
     return f"{about} at {hour}, and the minutes in which the task starts; {most}"

@@ -13,6 +13,8 @@ def step_of(field: str) -> str:
     """Give the step in which a field of the API's body is set."""
     if field in {"target", "feature_columns", "column_types"} or field.startswith("column_types."):
         return "columns"
+    if field == "name":
+        return "review"
     return "model" if field == "model" or field.startswith("params.") else "training"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 Row = Mapping[str, str | None]  # by column: cells, addresses of pictures, what was chosen
 MAX_FIELDS = 60  # columns with a field of their own; the others keep what the example row has
 MAX_IMAGE_BYTES = 20 << 20  # of one image in a form; the api's MAX_INLINE_BYTES is the limit of all together
+LONGEST_NAME = 100  # characters kept of a chosen file's name
+# What splits a cell that names several images, is no part of a file's name, or turns the direction of text
+_ODD = re.compile(r"[\x00-\x1f\x7f;,|\[\]\"'/\\:\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 LISTED = {ColumnType.CATEGORICAL.value, ColumnType.BOOLEAN.value}
 
 
@@ -42,7 +46,18 @@ def fields(columns: Sequence[EffectiveColumn], row: Row, pictures: Row) -> Node:
         pictures: URLs of thumbnails of image cells by column.
     """
     shown = [
-        _field(column, row.get(column["name"]), pictures.get(column["name"]))
+        html.Div(
+            [
+                _field(column, row.get(column["name"]), pictures.get(column["name"])),
+                html.P(
+                    id={"form": "try-note", "field": column["name"]},
+                    className="warn",
+                    role="status",
+                    dir="auto",
+                ),
+            ],
+            className="wide-field" if column["type"] == ColumnType.TEXT.value else "",
+        )
         for column in columns[:MAX_FIELDS]
     ]
     more = len(columns) - MAX_FIELDS
@@ -54,7 +69,7 @@ def fields(columns: Sequence[EffectiveColumn], row: Row, pictures: Row) -> Node:
 
 
 def row_of(
-    columns: Sequence[EffectiveColumn], example: Row, typed: Row, sent: Row
+    columns: Sequence[EffectiveColumn], example: Row, typed: Row, sent: Row, files: Row
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Put together what the API is asked.
 
@@ -63,20 +78,46 @@ def row_of(
         example: The example row.
         typed: What the fields hold, by column.
         sent: Data URLs of images chosen in the form, by column.
+        files: Names of these images, by column.
 
     Returns:
         The row, and the images by the names that it uses.
     """
     row = {column["name"]: typed.get(column["name"], example.get(column["name"])) for column in columns}
     images: dict[str, str] = {}
-    for place, column in enumerate(columns):
+    for column in columns:
         url = sent.get(column["name"])
         if url:
-            # a name of our own: two columns may be given files of one name
-            kind = url.partition(";")[0].rpartition("/")[2].partition("+")[0] or "png"
-            file = f"{place}.{kind}"
+            file = _file_name(files.get(column["name"]) or "image", images)
             row[column["name"]], images[file] = file, url
     return {key: value for key, value in row.items() if value}, images
+
+
+def _file_name(given: str, taken: Mapping[str, str]) -> str:
+    """Give a name under which an image can be sent; two columns may be given files of one name."""
+    name = _ODD.sub("_", given)[-LONGEST_NAME:].strip()
+    there = {each.casefold() for each in taken}
+    return name if name.casefold() not in there else f"{len(taken) + 1} {name}"
+
+
+def problems(columns: Sequence[EffectiveColumn], typed: Row) -> dict[str, str]:
+    """Say by column what no model can make anything of: words where it was told numbers."""
+    said = {}
+    for column in columns:
+        text = (typed.get(column["name"]) or "").strip()
+        numeric = column["type"] == ColumnType.NUMERIC.value
+        if text and numeric and text not in column["missing_tokens"] and not re.search(r"\d", text):
+            said[column["name"]] = f"“{text}” is no number. Leave the field empty where it is not known."
+    return said
+
+
+def notes_beside(columns: Sequence[EffectiveColumn], notes: Sequence[str]) -> dict[str, str]:
+    """Give by column what a prediction told of it."""
+    told = {
+        column["name"]: [note for note in notes if note.startswith(f"column {column['name']!r}")]
+        for column in columns
+    }
+    return {column: "; ".join(some) for column, some in told.items() if some}
 
 
 def _field(column: EffectiveColumn, value: str | None, picture: str | None) -> Node:
@@ -92,7 +133,7 @@ def _field(column: EffectiveColumn, value: str | None, picture: str | None) -> N
         "placeholder": "missing",
     }
     if column["type"] == ColumnType.TEXT.value:
-        return dmc.Textarea(**common, autosize=True, minRows=2, maxRows=8, className="wide-field")
+        return dmc.Textarea(**common, autosize=True, minRows=2, maxRows=8)
     if column["type"] in LISTED:
         known = list(dict.fromkeys(each["value"] for each in statistics["top_values"]))
         return dmc.Autocomplete(**common, data=known, limit=50)
@@ -138,4 +179,6 @@ def _image(title: str, value: str | None, picture: str | None) -> Node:
             dcc.Input(id={"form": "try", "field": title}, type="hidden", value=value or ""),
         ],
         className="try-image-field",
+        # predict.js tells in the field's note what is no image
+        **attributes(data_column=title, data_most=str(MAX_IMAGE_BYTES)),
     )

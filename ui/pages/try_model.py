@@ -8,6 +8,7 @@ import dash_mantine_components as dmc
 from dash import ALL, MATCH, ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
 
 from client import Api, ApiError
+from contracts.schema import ColumnType
 from ui import wording
 from ui.choices import search_choices
 from ui.pages import try_form, try_result
@@ -67,7 +68,10 @@ def layout(api: Api, job_id: str, query: Query) -> Node:
             ),
             html.Div(
                 [
-                    html.Div([_form(columns, examples), _table(api)], className="try-questions"),
+                    html.Div(
+                        [_form(columns, examples), _table(api, job_id, query.get("dataset"))],
+                        className="try-questions",
+                    ),
                     html.Div(
                         [
                             html.Div("", id="try-state", className="quiet", role="status"),
@@ -117,12 +121,13 @@ def _form(columns: list[EffectiveColumn], examples: list[Example]) -> Node:
     )
 
 
-def _table(api: Api) -> Node:
+def _table(api: Api, job_id: str, chosen: str | None) -> Node:
+    choices = _choices(api, "")
     return card(
         html.P(
             [
                 "Columns are found by their names; one that is absent counts as missing. ",
-                dmc.Anchor("Upload another table", href="/datasets"),
+                dmc.Anchor("Upload another table", href=f"/datasets?then=/jobs/{job_id}/try"),
             ],
             className="quiet",
         ),
@@ -131,7 +136,8 @@ def _table(api: Api) -> Node:
                 dmc.Select(
                     id="try-dataset",
                     label="Data set",
-                    data=_choices(api, ""),
+                    data=choices,
+                    value=chosen if any(each["value"] == chosen for each in choices) else None,
                     searchable=True,
                     searchValue="",
                     nothingFoundMessage="There is none by that name",
@@ -189,9 +195,12 @@ def _register_questions(app: Dash, api: Api) -> None:
     @app.callback(
         Output("try-asked", "data", allow_duplicate=True),
         Output("try-error", "children"),
+        Output({"form": "try-note", "field": ALL}, "children", allow_duplicate=True),
         Input("try-go", "n_clicks"),
         State({"form": "try", "field": ALL}, "value"),
         State({"form": "try-image", "field": ALL}, "contents"),
+        State({"form": "try-image", "field": ALL}, "filename"),
+        State({"form": "try-note", "field": ALL}, "id"),
         State("try-example", "value"),
         State("try-columns", "data"),
         State("try-examples", "data"),
@@ -203,19 +212,30 @@ def _register_questions(app: Dash, api: Api) -> None:
         clicks: int | None,
         _typed: list[str],
         _sent: list[str],
+        _files: list[str],
+        beside: list[JSON],
         place: str,
         columns: list[EffectiveColumn],
         examples: list[Example],
         job_id: str,
-    ) -> tuple[Any, Node]:
+    ) -> tuple[Any, Node, list[Any]]:
         if not clicks:
-            return no_update, no_update
-        typed, sent = (
-            {each["id"]["field"]: each.get("value") for each in some} for some in ctx.states_list[:2]
+            return no_update, no_update, [no_update] * len(beside)
+        typed, sent, files = (
+            {each["id"]["field"]: each.get("value") for each in some} for some in ctx.states_list[:3]
         )
+        # what was said of a file that was not taken stays until another one is
+        kept = {column["name"] for column in columns if column["type"] == ColumnType.IMAGE.value}
+        said = try_form.problems(columns, typed)
+        notes = [no_update if each["field"] in kept else said.get(each["field"]) for each in beside]
+        if said:
+            told = html.P("See what is said beside the fields.", className="field-error", role="alert")
+            return no_update, told, notes
         example = (examples[int(place)] if place else NO_EXAMPLE)["row"]
-        row, images = try_form.row_of(columns, example, typed, sent)
-        return _asked(api, {"job_id": job_id, "rows": [row], "images": images, "contributions": True})
+        row, images = try_form.row_of(columns, example, typed, sent, files)
+        wish: PredictionWish = {"job_id": job_id, "rows": [row], "images": images, "contributions": True}
+        asked, problem = _asked(api, wish)
+        return {**asked, "of_form": True} if problem is None else asked, problem, notes
 
     @app.callback(
         Output("try-asked", "data", allow_duplicate=True),
@@ -257,19 +277,33 @@ def _register_answer(app: Dash, api: Api) -> None:
     @app.callback(
         Output("try-result", "children"),
         Output("try-earlier", "children"),
+        Output({"form": "try-note", "field": ALL}, "children"),
         Input("try-ended", "data"),
         State("try-job", "data"),
+        State("try-asked", "data"),
+        State("try-columns", "data"),
+        State({"form": "try-note", "field": ALL}, "id"),
         prevent_initial_call=True,
     )
-    def _show(prediction_id: str, job_id: str) -> tuple[Node, Node]:
+    def _show(
+        prediction_id: str,
+        job_id: str,
+        asked: JSON | None,
+        columns: list[EffectiveColumn],
+        beside: list[JSON],
+    ) -> tuple[Node, Node, list[Any]]:
         try:
             prediction = api.prediction(prediction_id)
             found = None
             if prediction["state"] == "succeeded":
                 found = api.predicted_rows(prediction_id, limit=try_result.SHOWN_ROWS)
-            return try_result.result(prediction, found), _earlier(api, job_id)
+            # an earlier prediction's notes are of another row than the form's
+            of_form = asked == {"id": prediction_id, "of_form": True}
+            told = try_form.notes_beside(columns, prediction["notes"]) if of_form else {}
+            notes = [told.get(each["field"]) for each in beside]
+            return try_result.result(prediction, found), _earlier(api, job_id), notes
         except ApiError as error:
-            return failure(error), no_update
+            return failure(error), no_update, [no_update] * len(beside)
 
     app.clientside_callback(  # type: ignore[no-untyped-call]
         ClientsideFunction("triptych", "watchPrediction"),

@@ -6,7 +6,7 @@ import pytest
 from browser.fake_data import MODELS
 
 from ui import schema_form
-from ui.pages import new_job_request
+from ui.pages import new_job, new_job_request, new_job_settings
 from ui.pages.new_job_request import ADVANCED, BASIC, Form
 
 COLUMNS = [
@@ -87,3 +87,33 @@ def test_several_mistakes_are_told_at_once():
     form = with_value("job", "epochs", "many")
     _, errors = new_job_request.build(replace(form, target=None, features=[False] * 3))
     assert set(errors) == {"epochs", "target", "feature_columns"}
+
+
+DEFAULTS = {"launcher": "local", "cpus": 2.0, "memory_mb": 4096, "max_seconds": 86_400, "price": None}
+
+
+@pytest.mark.parametrize(
+    ("written_down", "chosen"),
+    [
+        ({"cpus": 2.0, "memory_mb": 4096, "max_seconds": 86_400}, {}),
+        (
+            {"cpus": 4.0, "memory_mb": 4096, "max_seconds": 86_400, "max_retries": 0},
+            {"cpus": 4.0, "max_retries": 0},
+        ),
+    ],
+)
+def test_a_job_made_like_another_asks_for_what_that_one_asked_for(written_down, chosen):
+    assert new_job_settings.asked_for(written_down, DEFAULTS) == chosen
+
+
+@pytest.mark.parametrize(
+    ("former", "proposed"),
+    [
+        ("pets", "pets, again"),
+        ("pets, again", "pets, again 2"),
+        ("pets, again 9", "pets, again 10"),
+        ("x" * 300, "x" * 293 + ", again"),
+    ],
+)
+def test_a_job_made_like_another_is_named_after_it(former, proposed):
+    assert new_job.again(former) == proposed

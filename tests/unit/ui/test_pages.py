@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response
 from client import Api
 from ui import routing
 from ui.app import create_app
-from ui.pages import job
+from ui.pages import classes, dataset_findings, job
 from ui.settings import UiSettings
 
 
@@ -38,7 +38,17 @@ def see(api):
         children, title = routing.show(api, path, search)
         return json.dumps(children, cls=plotly.utils.PlotlyJSONEncoder, ensure_ascii=False), title
 
+    show.api = api
     return show
+
+
+def words(node):
+    """What is read of a node, without tooltips and attributes."""
+    if isinstance(node, str):
+        return node
+    if isinstance(node, list | tuple):
+        return "".join(map(words, node))
+    return words(getattr(node, "children", None) or "") if node is not None else ""
 
 
 def test_an_empty_platform_says_what_to_do_first(see):
@@ -91,6 +101,123 @@ def test_a_data_set_shows_verdicts_reasons_and_findings(platform, see):
         "thumbnail",
     ):
         assert shown in page
+
+
+def test_a_data_set_without_rows_says_so_alone_and_is_not_trained_on(platform, see):
+    dataset = platform.add_dataset("empty.csv", "a,b\n")
+    platform.schemas[dataset]["findings"] = [
+        {
+            "level": "error",
+            "code": "no-rows",
+            "message": "The table has a header but no row.",
+            "column": None,
+        },
+        {"level": "info", "code": "constant", "message": "'a': It holds no value.", "column": "a"},
+    ]
+    page, _ = see(f"/datasets/{dataset}")
+    assert "This data set has no rows" in page
+    assert '"disabled": true' in page
+    assert f"/jobs/new?dataset={dataset}" not in page
+    assert "It holds no value" not in page
+    for path, search in (("/datasets", ""), ("/jobs/new", "")):
+        page, _ = see(path, search)
+        assert f"/jobs/new?dataset={dataset}" not in page
+    assert "no rows" in see("/datasets")[0]
+    assert "This data set has no rows" in see("/jobs/new", f"?dataset={dataset}")[0]
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("'age': It holds one value.", "age: It holds one value."),
+        ("'age' has no value in 90 % of the rows.", "'age' has no value in 90 % of the rows."),
+        ("It holds one value.", "age: It holds one value."),
+    ],
+)
+def test_a_finding_names_its_column_once(platform, see, message, told):
+    dataset = platform.add_dataset("a.csv", fake_data.sample_csv(9))
+    platform.schemas[dataset]["findings"] = [
+        {"level": "warning", "code": "constant", "message": message, "column": "age"}
+    ]
+    assert words(dataset_findings.findings(see.api.schema(dataset))) == f"Worth a look{told}"
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        (["a.png"], "1 uploaded file is named by no row: a.png."),
+        (["a.png", "b.png"], "2 uploaded files are named by no row: a.png, b.png."),
+        (
+            [f"{i}.png" for i in range(20)],
+            "500 uploaded files are named by no row: "
+            + ", ".join(f"{i}.png" for i in range(10))
+            + " and 490 others.",
+        ),
+    ],
+)
+def test_files_that_no_row_names_are_listed(platform, see, files, told):
+    dataset = platform.add_dataset("a.csv", fake_data.sample_csv(9))
+    platform.schemas[dataset] |= {
+        "unused_files": 500 if len(files) > 2 else len(files),
+        "unused_file_examples": files,
+        "findings": [
+            {"level": "info", "code": "unused-files", "message": "1 uploaded files.", "column": None}
+        ],
+    }
+    assert words(dataset_findings.findings(see.api.schema(dataset))).endswith(told)
+
+
+def test_the_classes_of_a_target_are_counted_and_small_ones_named(platform, see):
+    kinds = ["cat"] * 60 + ["dog"] * 30 + ["eel"] * 3 + ["fox"]
+    rows = "".join(f"{i / 7},{kind}\n" for i, kind in enumerate(kinds))
+    dataset = platform.add_dataset("a.csv", f"size,kind\n{rows}")
+    told = words(classes.balance(see.api.schema(dataset), "kind"))
+    for part in (
+        "4 classes in 94 rows",
+        "cat60 (64",
+        "fox has a single row: trained on and never validated.",
+        "eel has 2 to 4 rows: too few to be judged by.",
+    ):
+        assert part in told
+    for page in (f"/datasets/{dataset}", ""):
+        shown, _ = see(page or "/jobs/new", "" if page else f"?dataset={dataset}")
+        assert "4 classes in 94" in shown
+
+
+def test_many_classes_are_folded_and_counted(platform, see):
+    rows = "".join(f"{i / 7},class {i % 60}\n" for i in range(600))
+    schema = see.api.schema(platform.add_dataset("a.csv", f"size,kind\n{rows}"))
+    told = words(classes.balance(schema, "kind"))
+    assert "60 classes in 600" in told
+    assert "38 smaller classes" in told
+    assert "and 10 classes with no more rows than these" in told
+    assert classes.balance(schema, None) is None
+
+
+def test_dates_are_told_in_words(platform, see):
+    dataset = platform.add_dataset("a.csv", fake_data.sample_csv(9))
+    platform.schemas[dataset]["columns"][6] |= {
+        "type": "datetime",
+        "datetime_format": "%Y-%m-%d",
+        "why": "100 % of its values are dates written as %Y-%m-%d.",
+    }
+    page, _ = see(f"/datasets/{dataset}")
+    assert "dates written as year-month-day, like 2026-03-25." in page
+    assert "%Y" not in page
+
+
+def test_a_changed_type_does_not_keep_the_reasons_of_the_old_one(platform, see):
+    dataset = platform.add_dataset("a.csv", fake_data.sample_csv(9))
+    platform.schemas[dataset]["columns"][1] |= {
+        "type": "identifier",
+        "role": "leave_out",
+        "role_why": "It names rows; a model would learn them by heart.",
+    }
+    assert "by heart" in see(f"/datasets/{dataset}")[0]
+    platform.overrides[dataset]["name"] = {"type": "text", "role": "feature"}
+    page, _ = see(f"/datasets/{dataset}")
+    assert "by heart" not in page
+    assert "Was taken for identifier: " in page
 
 
 def test_a_data_set_still_staged_shows_how_far_it_is(platform, see):

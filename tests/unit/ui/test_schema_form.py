@@ -5,7 +5,7 @@ from typing import Literal
 import pytest
 from pydantic import BaseModel, Field
 
-from ui.schema_form import NotAllowed, control, fields_of, parse
+from ui.schema_form import NotAllowed, automatic, control, fields_of, parse
 
 
 class Params(BaseModel):
@@ -92,7 +92,7 @@ def test_titles_read_like_sentences():
 
 
 def test_every_control_shows_default_range_and_help():
-    shown = control(FIELDS["layers"], "job").to_plotly_json()["props"]
+    shown = control(FIELDS["layers"], "job", kept="ds1").to_plotly_json()["props"]
     assert shown["value"] == "2"
     assert shown["description"] == "Hidden layers; 1 to 8"
     assert shown["id"] == {"form": "job", "field": "layers"}
@@ -100,5 +100,30 @@ def test_every_control_shows_default_range_and_help():
 
 @pytest.mark.parametrize("name", ["limit", "mirror", "order"])
 def test_what_may_stay_unset_is_shown_as_automatic(name):
-    shown = control(FIELDS[name], "param").to_plotly_json()["props"]
+    shown = control(FIELDS[name], "param", kept="ds1").to_plotly_json()["props"]
     assert (shown["value"] or None, shown["placeholder"]) == (None, "automatic")
+
+
+PRESETS = {
+    "properties": {"preset": {"default": "balanced"}},
+    "presets": {
+        "fast": {"epochs": 8, "dropout": 0.3, "augment": True, "size": None},
+        "balanced": {"epochs": 16, "dropout": 0.3, "augment": True, "size": None},
+        "best": {"epochs": 24, "dropout": 0.3, "augment": True, "size": None},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "schema", "told"),
+    [
+        ("epochs", PRESETS, "automatic: 16 (fast 8, best 24)"),
+        ("dropout", PRESETS, "automatic: 0.3"),
+        ("augment", PRESETS, "automatic: yes"),
+        ("size", PRESETS, "automatic"),
+        ("other", PRESETS, "automatic"),
+        ("epochs", {}, "automatic"),
+    ],
+)
+def test_what_is_automatic_is_told_as_far_as_presets_know_it(name, schema, told):
+    assert automatic(name, schema) == told

@@ -98,3 +98,20 @@ def test_every_state_of_a_job_has_a_colour():
     states = {"created", *wording.ACTIVE, *wording.ENDED}
     assert states <= set(wording.STATE_COLORS)
     assert set(wording.RETRYABLE) < set(wording.ENDED)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "told"),
+    [
+        ("%Y-%m-%d", "year-month-day, like 2026-03-25"),
+        ("%d.%m.%y", "day.month.two-digit year, like 25.03.26"),
+        ("%b %d, %Y", "month's name day, year, like Mar 25, 2026"),
+        (
+            "%d/%m/%Y %H:%M:%S%#z",
+            "day/month/year hour:minute:secondzone, like 25/03/2026 14:05:09+0000",
+        ),
+        ("iso8601", "ISO 8601, like 2026-03-25 or 2026-03-25T14:05:09Z"),
+    ],
+)
+def test_a_date_format_is_told_in_words_and_shown(pattern, told):
+    assert wording.date_format(pattern) == told

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from trainer.models.catalogue import ModelParams
+from trainer.models.multimodal.presets import PRESETS
 
 Backbone = Literal[
     "auto",
@@ -32,6 +34,11 @@ class Params(ModelParams):
     MODALITIES: ClassVar[tuple[str, ...]] = ("image", "text", "tabular")
     SHARED: ClassVar[bool] = True
 
+    # so that a form can say what a setting is where it is left unset
+    model_config = ConfigDict(
+        json_schema_extra={"presets": {name: asdict(settings) for name, settings in PRESETS.items()}}
+    )
+
     preset: Literal["fast", "balanced", "best"] = Field(
         default="balanced",
         description="fast: a first answer; balanced: what most data deserves; best: several networks, several times as long",
@@ -41,10 +48,12 @@ class Params(ModelParams):
     )
     backbone: Backbone | None = Field(
         default=None,
-        description="image network that is trained; auto: one of torchvision's where PRETRAINED_URI has weights, else small",
+        description="image network that is trained; auto: one of torchvision's where the platform has weights of it, else small",
     )
     finetune: bool | None = Field(
-        default=None, description="train pretrained weights further; by default on a GPU only"
+        default=None,
+        title="Train pretrained weights further",
+        description="else they stay as they are; by default on a GPU only",
     )
     augment: bool | None = Field(
         default=None, description="shift, scale, turn and light training images a little"
@@ -59,16 +68,25 @@ class Params(ModelParams):
         description="most word and character n-grams kept, each text column",
     )
     text_max_chars: int | None = Field(
-        default=None, ge=10, le=100_000, description="characters of a text that are read"
+        default=None,
+        ge=10,
+        le=100_000,
+        title="Longest text",
+        description="characters of a text that are read",
     )
     width: int | None = Field(
-        default=None, ge=8, le=2048, description="numbers each branch hands to the fusion"
+        default=None,
+        ge=8,
+        le=2048,
+        title="Width of each branch",
+        description="numbers each branch hands to the fusion",
     )
     networks: int | None = Field(
         default=None, ge=1, le=20, description="networks trained one after the other, their answers averaged"
     )
     companions: bool | None = Field(
         default=None,
+        title="Train other models beside it",
         description="also train linear_baseline and trees, and weigh all answers as validation rows advise",
     )
     dropout: float | None = Field(default=None, ge=0, lt=1, description="in the fusion head")
@@ -83,6 +101,7 @@ class Params(ModelParams):
         default=None,
         ge=0,
         le=5,
+        title="Dwell on hard rows",
         description="exponent of the focal loss, which dwells on hard rows; 0 is plain",
     )
     label_smoothing: float | None = Field(
@@ -97,16 +116,19 @@ class Params(ModelParams):
         default=None,
         ge=0,
         le=10_000,
+        title="Stop early after",
         description="with plateau: stop after so many validation passes that better neither loss nor accuracy; 0 never",
     )
     averaged_steps: int | None = Field(
         default=None,
+        title="Average weights over",
         ge=1,
         le=100_000,
         description="steps over which weights are averaged; 1 takes them as they are",
     )
     steps_per_epoch: int | None = Field(
         default=None,
+        title="Least steps in an epoch",
         ge=0,
         le=10_000,
         description="least optimizer steps in an epoch: small tables get smaller batches, down to 8 rows; 0 never",
