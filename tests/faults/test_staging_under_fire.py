@@ -8,8 +8,9 @@ import random
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,7 +26,6 @@ from support.wait import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 pytestmark = [pytest.mark.slow, pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)]
 MB = 1_000_000
@@ -145,11 +145,10 @@ class Stage:
     def stored_bytes(self) -> int:
         """Give what the store's disk holds, unfinished writes included."""
         total = 0
-        for path in self.store.folder.rglob("*"):
-            try:
-                total += path.stat().st_size if path.is_file() else 0
-            except FileNotFoundError:  # finished or removed since it was listed
-                continue
+        for folder, _, names in os.walk(self.store.folder):  # which passes over what is removed meanwhile
+            for name in names:
+                with suppress(FileNotFoundError):  # finished or removed since it was listed
+                    total += (Path(folder) / name).stat().st_size
         return total
 
     def differing(self, dataset_id: str) -> list[str]:
