@@ -98,7 +98,9 @@ def test_curves_that_cannot_be_fetched_are_told_where_they_would_be(page: Page, 
     words = page.evaluate("getComputedStyle(document.getElementById('chart-loss'), '::after').content")
     assert "This page keeps trying" in words
     expect(page.get_by_text("57.7 points above")).to_be_visible()
-    expect(page.locator("#live-matrix-note")).to_contain_text("It cannot be fetched now")
+    expect(page.locator("#live-matrix-note")).to_contain_text(
+        "as in the report"
+    )  # which does not need the stream
     platform.metrics_down = False
     page.wait_for_function("document.getElementById('chart-loss').data?.[0].x.length > 0")
 

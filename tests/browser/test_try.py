@@ -68,9 +68,10 @@ def test_an_image_of_ones_own_is_shown_and_sent_in_place_of_the_examples(page, p
     ("file", "told"),
     [
         ({"name": "all.zip", "mimeType": "application/zip", "buffer": b"PK"}, "“all.zip” is no image."),
-        (
+        pytest.param(
             {"name": "huge.png", "mimeType": "image/png", "buffer": b"x" * (21 << 20)},
             "“huge.png” has 22.0 MB; at most 21.0 MB are sent.",
+            marks=pytest.mark.long,  # to hand the browser so much takes half a minute
         ),
     ],
     ids=["zip", "huge"],

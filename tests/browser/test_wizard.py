@@ -60,7 +60,7 @@ def test_leaving_and_coming_back_keeps_the_form(page: Page, platform, dataset):
     expect_untouched(page)
 
 
-@pytest.mark.parametrize("step", ["columns", "training"])
+@pytest.mark.parametrize("step", ["columns", pytest.param("training", marks=pytest.mark.long)])
 def test_begin_anew_gives_up_what_was_set(page: Page, dataset, step):
     fill(page, dataset)
     page.goto(f"/jobs/new?dataset={dataset}#{step}")

@@ -278,6 +278,7 @@ def test_training_tells_the_encoder_and_another_process_predicts_the_same(colour
     assert alone == pytest.approx(artifacts.predict(one), abs=1e-6)
 
 
+@pytest.mark.long
 def test_companions_see_the_vectors_too(colours, tmp_path, monkeypatch):
     monkeypatch.setattr(companions, "NAMES", ("linear_baseline",))  # trees take long to grow
     place = tiny_static(tmp_path / "pretrained" / "tiny", WORDS).parent
@@ -318,6 +319,7 @@ def test_texts_are_described_as_far_as_they_are_read(tmp_path, folder):
 
 
 @pytest.mark.parametrize("used", [True, False])
+@pytest.mark.long
 def test_the_exported_program_takes_the_encoders_vectors(colours, tmp_path, used):
     place = tiny_static(tmp_path / "pretrained" / "tiny", WORDS).parent if used else None
     data, _, artifacts = learn(colours, place, columns=("remark", "kind"))
@@ -365,6 +367,7 @@ class StopsInEpochThree(SilentReporter):
             raise OSError("stopped")
 
 
+@pytest.mark.long
 def test_a_stopped_training_goes_on_with_the_same_encoder_alone(colours, either, tmp_path, monkeypatch):
     _, _, whole = learn(colours, either.parent, EPOCHS="5")
     monkeypatch.setattr(Checkpoints, "due", lambda _: True)

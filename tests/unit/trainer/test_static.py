@@ -141,6 +141,7 @@ def test_a_folder_that_lacks_a_file_says_which(tmp_path, layout, name):
     assert why.endswith(f" lacks {inside}")
 
 
+@pytest.mark.long
 def test_a_transformer_as_sentence_transformers_writes_it_is_taken_for_none(tmp_path):
     folder = tiny_encoder(tmp_path / "pretrained" / "tiny", WORDS)
     (folder / "modules.json").write_text('[{"path": "", "type": "sentence_transformers.models.Transformer"}]')
