@@ -130,6 +130,9 @@ def ask(platform, call, theirs, secret, **headers):
     )
 
 
+@pytest.mark.parametrize(
+    "migrated_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True
+)
 def test_every_route_refuses_everybody_who_may_not(platform, calls, theirs, key, other):
     tried = Counter()
     nobody = {

@@ -346,7 +346,7 @@ def test_spool_folders_go_once_both_tracks_have_ended(world, database):
 # --- nothing that is referenced, at any moment
 
 
-@pytest.fixture(params=["file", "s3"])
+@pytest.fixture(params=["file", pytest.param("s3", marks=pytest.mark.long)])
 def any_store(request, tmp_path) -> str:
     if request.param == "file":
         return (tmp_path / "objects").as_uri()

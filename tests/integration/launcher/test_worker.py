@@ -109,6 +109,9 @@ def platform(database, migrated_url, redis_url, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "migrated_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True
+)
 def test_a_job_survives_the_death_of_its_launcher(platform):
     with platform.launcher() as process:
         platform.start_job(seconds_per_epoch=1)
@@ -126,6 +129,9 @@ def test_a_job_survives_the_death_of_its_launcher(platform):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "migrated_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True
+)
 def test_a_cancelled_job_leaves_nothing_running(platform):
     with platform.launcher() as process:
         platform.start_job(seconds_per_epoch=600)
