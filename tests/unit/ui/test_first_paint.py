@@ -5,16 +5,10 @@ from __future__ import annotations
 import re
 
 import dash_mantine_components as dmc
-import httpx
 import pytest
-from browser.fake_api import FakePlatform
-from browser.fake_routes import create_api
 from browser.one_origin import furnish
 from dash import dcc, html
-from werkzeug.middleware.dispatcher import DispatcherMiddleware
-from werkzeug.wrappers import Response
 
-from client import Api
 from ui import routing, shell
 from ui.app import create_app
 from ui.first_paint import written
@@ -50,17 +44,6 @@ def test_what_is_written(node, expected):
 def test_a_field_shows_its_words_and_what_it_holds():
     field = dmc.Select(label="Type", value="a", data=[{"value": "a", "label": "A <b>"}], className="narrow")
     assert re.findall(">([^<]+)<", written(field)) == ["Type", "A &lt;b&gt;"]
-
-
-@pytest.fixture
-def platform():
-    return FakePlatform()
-
-
-@pytest.fixture
-def api(platform):
-    origin = DispatcherMiddleware(Response("not here", status=404), {"/api": create_api(platform)})
-    return Api(httpx.Client(base_url="http://origin", transport=httpx.WSGITransport(app=origin)))
 
 
 @pytest.mark.parametrize(

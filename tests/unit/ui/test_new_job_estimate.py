@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import httpx
 import pytest
 from browser import fake_data
-from browser.fake_api import FakePlatform
-from browser.fake_routes import create_api
-from werkzeug.middleware.dispatcher import DispatcherMiddleware
-from werkzeug.wrappers import Response
 
-from client import Api
 from ui.pages import new_job_estimate
 
 MODEL = fake_data.MODELS[0] | {
@@ -19,17 +13,6 @@ MODEL = fake_data.MODELS[0] | {
         "presets": {"balanced": {"epochs": 16, "networks": 1}, "best": {"epochs": 24, "networks": 3}},
     }
 }
-
-
-@pytest.fixture
-def platform():
-    return FakePlatform()
-
-
-@pytest.fixture
-def api(platform):
-    origin = DispatcherMiddleware(Response("not here", status=404), {"/api": create_api(platform)})
-    return Api(httpx.Client(base_url="http://origin", transport=httpx.WSGITransport(app=origin)))
 
 
 @pytest.fixture

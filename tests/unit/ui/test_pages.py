@@ -4,32 +4,15 @@ from __future__ import annotations
 
 import json
 
-import httpx
 import plotly.utils
 import pytest
 from browser import fake_data
-from browser.fake_api import FakePlatform
-from browser.fake_routes import create_api
 from browser.one_origin import furnish
-from werkzeug.middleware.dispatcher import DispatcherMiddleware
-from werkzeug.wrappers import Response
 
-from client import Api
 from ui import routing
 from ui.app import create_app
 from ui.pages import classes, dataset_findings, job
 from ui.settings import UiSettings
-
-
-@pytest.fixture
-def platform():
-    return FakePlatform()
-
-
-@pytest.fixture
-def api(platform):
-    origin = DispatcherMiddleware(Response("not here", status=404), {"/api": create_api(platform)})
-    return Api(httpx.Client(base_url="http://origin", transport=httpx.WSGITransport(app=origin)))
 
 
 @pytest.fixture
