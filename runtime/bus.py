@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import random
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from runtime.db import Database, unix_now
 from runtime.errors import Transient, Unavailable
 from runtime.leases import Leases
 from runtime.outbox import DEAD, HANDLED, Lease, LeaseLost, Outbox, claim, pass_on, subject_of
+from runtime.pauses import jittered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -189,7 +189,7 @@ class Consumer:
         if lease.attempts >= self._max_attempts:
             self._bury(lease, reason)
             return
-        due_at = self._clock() + _spread(self._retry_seconds * 2 ** (lease.attempts - 1))
+        due_at = self._clock() + jittered(self._retry_seconds * 2 ** (lease.attempts - 1))
         with self._db.write() as session:
             lease.change(session, lease_until=0.0, due_at=due_at, last_error=reason)
 
@@ -200,7 +200,7 @@ class Consumer:
             self._bury(lease, f"waited {(now - since) / 3600:.1f} h for the store or a disk: {reason}")
             return
         # As long as the wait so far, so that pauses grow by themselves
-        pause = _spread(min(max(self._retry_seconds, now - since), _LONGEST_PAUSE))
+        pause = jittered(min(max(self._retry_seconds, now - since), _LONGEST_PAUSE))
         with self._db.write() as session:
             lease.change(
                 session,
@@ -216,11 +216,6 @@ class Consumer:
     def _bury(self, lease: Lease, reason: str) -> None:
         with self._db.write() as session:
             bury(session, self._outbox, lease, self._queue, reason)
-
-
-def _spread(seconds: float) -> float:
-    """Give a random part of a pause: what failed together, because a store went away, must not come back together."""
-    return random.uniform(seconds / 2, seconds)  # noqa: S311 - spreads load, guards nothing
 
 
 def is_transient(error: Exception) -> bool:

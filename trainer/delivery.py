@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import random
 import time
 from typing import TYPE_CHECKING
 
 import httpx
 
 from contracts.callback import signed_headers
+from trainer.patience import jittered
 from trainer.tracing import NoTrace
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class Delivery:
         """Exponential backoff with full jitter (AWS Architecture Blog, Exponential Backoff and Jitter, 2015)."""
         longest = min(LONGEST_WAIT, self._first_wait * 2**self._failures)
         self._failures = min(self._failures + 1, 16)
-        return random.uniform(longest / 2, longest)  # noqa: S311 - spreads load, guards nothing
+        return jittered(longest)
 
 
 def _retry_after(answer: httpx.Response) -> float:

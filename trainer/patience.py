@@ -19,6 +19,11 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 Result = TypeVar("Result")
 
 
+def jittered(seconds: float) -> float:
+    """Give a random part of a pause, half of it at least: jobs that failed together must not come back together."""
+    return random.uniform(seconds / 2, seconds)  # noqa: S311 - spreads load, guards nothing
+
+
 class Patience:
     """Tries again, with pauses that grow, for as long as it lasts; an exception of a signal's handler ends it."""
 
@@ -62,8 +67,7 @@ class Patience:
                     raise
                 until = datetime.now(UTC) + timedelta(seconds=left)
                 self._tell(f"the object store does not answer; trying again until {until:%H:%M} UTC: {error}")
-                # Exponential backoff with jitter: jobs that lost the store together should not ask for it together
-                seconds = min(left, random.uniform(longest / 2, longest))  # noqa: S311 - spreads load, guards nothing
+                seconds = min(left, jittered(longest))
                 log.warning("%s; trying again in %.1f s", error, seconds)
                 self._pause(seconds)
                 longest = min(2 * longest, LONGEST_PAUSE)

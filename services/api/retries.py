@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from contracts.callback import Outcome
 from contracts.events import PASSING, EndCause, JobFinished, JobLost
+from runtime.pauses import jittered
 from services.api import datasets, jobs
 from services.api.models import JobStep
 
@@ -96,4 +96,4 @@ def _pause(job: Job, seconds: float) -> float:
     """Exponential backoff with jitter, so that jobs that lost their machines together do not ask for new ones together."""
     done = job.settings["resources"]["max_retries"] - (job.last_attempt - job.attempt)
     longest = min(seconds * 2.0**done, _PAUSE_AT_MOST)
-    return random.uniform(longest / 2, longest)  # noqa: S311 - spreads load, guards nothing
+    return jittered(longest)

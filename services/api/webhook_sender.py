@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import random
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -14,6 +13,7 @@ from sqlalchemy import select, update
 
 from runtime.db import now
 from runtime.errors import Invalid
+from runtime.pauses import jittered
 from services.api import outgoing, webhooks
 from services.api.models import Webhook, WebhookMessage
 
@@ -126,9 +126,7 @@ class WebhookSender:
 
     def _again(self, message: WebhookMessage, status: int | None, error: str) -> None:
         pause = min(_FIRST_PAUSE * _FACTOR ** (message.attempts - 1), _LONGEST_PAUSE)
-        # Jitter: what failed together must not come back together
-        due_at = self._clock() + random.uniform(pause / 2, pause)  # noqa: S311 - spreads load, guards nothing
-        self._change(message, due_at=due_at, last_status=status, last_error=error)
+        self._change(message, due_at=self._clock() + jittered(pause), last_status=status, last_error=error)
 
     def _change(self, message: WebhookMessage, **values: object) -> None:
         """Change a message, unless another worker took it over meanwhile."""
