@@ -18,7 +18,9 @@ from runtime.telemetry import Telemetry
 from services.launcher import figures
 from services.launcher.backends import local
 from services.launcher.clock import Clock
+from services.launcher.endings import Endings
 from services.launcher.environment import Environments
+from services.launcher.forgetting import Forgetting
 from services.launcher.handlers import Handlers
 from services.launcher.joblogs import JobLogs
 from services.launcher.leftovers import Leftovers
@@ -27,6 +29,7 @@ from services.launcher.orphans import Orphans
 from services.launcher.reconciler import Reconciler
 from services.launcher.results import Results
 from services.launcher.settings import LauncherSettings
+from services.launcher.starting import Starter
 from services.launcher.verdicts import Limits
 from services.launcher.watched import WatchedBackend
 
@@ -68,9 +71,10 @@ def serve(settings: LauncherSettings, store: ObjectStore, runner: Backend) -> No
         settings.log_level,
     )
     logs = JobLogs(db, backend, store, tail_bytes=settings.log_tail_bytes, at_a_time=settings.provider_calls)
-    reconciler = Reconciler(
-        db, outbox, backend, environments.of, logs, Results(store), limits(settings), Clock()
-    )
+    allowed, clock, forgetting = limits(settings), Clock(), Forgetting(backend)
+    endings = Endings(outbox, backend, Results(store), clock)
+    starter = Starter(db, outbox, backend, environments.of, endings, forgetting, allowed, clock)
+    reconciler = Reconciler(db, backend, logs, endings, forgetting, allowed, clock)
 
     def look(handles: Collection[str] | None = None) -> None:
         reconciler.look(handles)
@@ -78,7 +82,7 @@ def serve(settings: LauncherSettings, store: ObjectStore, runner: Backend) -> No
 
     # Apart, so that neither many launches hold up the look at what runs, nor that the launches
     pause = settings.effective("reconcile_seconds")
-    starting = Loop("starter", telemetry.rounds("starter", reconciler.start_waiting), seconds=pause)
+    starting = Loop("starter", telemetry.rounds("starter", starter.start_waiting), seconds=pause)
     looking = Loop("reconciler", telemetry.rounds("reconciler", look), seconds=pause)
     copying = Loop(
         "log copier", telemetry.rounds("log copier", logs.copy_all), seconds=settings.effective("log_seconds")

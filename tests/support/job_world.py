@@ -29,12 +29,15 @@ from services.api.models import Dataset, Job
 from services.api.specs import RESOURCES
 from services.launcher.backend import UNKNOWN, InDoubt, Refused, RunState, RunStatus
 from services.launcher.clock import Clock
+from services.launcher.endings import Endings
 from services.launcher.environment import Environments
+from services.launcher.forgetting import Forgetting
 from services.launcher.handlers import Handlers as LauncherHandlers
 from services.launcher.joblogs import JobLogs
 from services.launcher.models import ENDED, Run
 from services.launcher.reconciler import Reconciler
 from services.launcher.results import Results
+from services.launcher.starting import Starter
 from services.launcher.verdicts import Limits
 from services.metrics.auth import Sender
 from services.metrics.handlers import Handlers as MetricsHandlers
@@ -127,12 +130,15 @@ class World:
         limits = Limits(
             max_running=2, launch_seconds=0, report_grace_seconds=0, lost_grace_seconds=0, linger_seconds=0
         )
-        self.reconcilers = [
-            Reconciler(
-                self.db, self.outbox, self.provider, environments.of, logs, Results(store), limits, Clock()
+        self.launchers = []
+        for _ in range(2):
+            clock, forgetting = Clock(), Forgetting(self.provider)
+            endings = Endings(self.outbox, self.provider, Results(store), clock)
+            starter = Starter(
+                self.db, self.outbox, self.provider, environments.of, endings, forgetting, limits, clock
             )
-            for _ in range(2)
-        ]
+            reconciler = Reconciler(self.db, self.provider, logs, endings, forgetting, limits, clock)
+            self.launchers.append((starter, reconciler))
         handlers = {
             API: ApiHandlers(store, Path(self._folder.name)).table(),
             LAUNCHER: LauncherHandlers(lambda: None, lambda: None).table(),
@@ -224,8 +230,9 @@ class World:
 
     def round(self, launcher: int = 0) -> None:
         with suppress(Died, Transient):
-            self.reconcilers[launcher].start_waiting()
-            self.reconcilers[launcher].look()
+            starter, reconciler = self.launchers[launcher]
+            starter.start_waiting()
+            reconciler.look()
 
     def pass_time(self) -> None:
         """Let every pause between two launches be over."""

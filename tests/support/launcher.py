@@ -17,6 +17,7 @@ from runtime.outbox import HANDLED, Delivery, EventRow, Outbox
 from runtime.storage import open_store
 from services.launcher.backends.local import LocalBackend
 from services.launcher.clock import Clock
+from services.launcher.endings import Endings
 from services.launcher.environment import Environments
 from services.launcher.forgetting import Forgetting
 from services.launcher.handlers import Handlers
@@ -24,6 +25,7 @@ from services.launcher.joblogs import JobLogs
 from services.launcher.models import Run
 from services.launcher.reconciler import Reconciler
 from services.launcher.results import Results
+from services.launcher.starting import Starter
 from services.launcher.verdicts import Limits
 from support.wait import until
 
@@ -58,26 +60,23 @@ class Launcher:
             {**passed_on(os.environ), MARK: str(folder)},
             grace_seconds=0.5,
         )
-        self.logs = JobLogs(db, self.backend, self.store, tail_bytes=2000)
-        environments = Environments("http://platform:8080", "", ROOT_SECRET, "json", "INFO")
-        self.reconciler = Reconciler(
-            db,
-            self.outbox,
-            self.backend,
-            environments.of,
-            self.logs,
-            Results(self.store),
-            Limits(**self.limits),
-            Clock(lambda: time.time() + self.clock_shift),
-        )
+        self.results = Results(self.store)
+        self.clock = Clock(lambda: time.time() + self.clock_shift)
+        self.use(self.backend)
         self.consumer = Consumer(db, self.outbox, "launcher", Handlers(lambda: None, lambda: None).table())
 
         self.successors: list[Launcher] = []
 
     def use(self, backend: Backend) -> None:
         """Run trainers elsewhere than on this machine."""
-        self.reconciler._backend = self.logs._backend = backend
-        self.reconciler._forgetting = Forgetting(backend)
+        environments = Environments("http://platform:8080", "", ROOT_SECRET, "json", "INFO")
+        limits, forgetting = Limits(**self.limits), Forgetting(backend)
+        self.logs = JobLogs(self.db, backend, self.store, tail_bytes=2000)
+        endings = Endings(self.outbox, backend, self.results, self.clock)
+        self.starter = Starter(
+            self.db, self.outbox, backend, environments.of, endings, forgetting, limits, self.clock
+        )
+        self.reconciler = Reconciler(self.db, backend, self.logs, endings, forgetting, limits, self.clock)
 
     def restarted(self) -> Launcher:
         self.successors.append(Launcher(self.db, self.folder, self._backend, **self.limits))
@@ -122,7 +121,7 @@ class Launcher:
 
     def round(self) -> None:
         """Start what waits, and look at what runs."""
-        self.reconciler.start_waiting()
+        self.starter.start_waiting()
         self.reconciler.look()
 
     def hurry(self) -> None:

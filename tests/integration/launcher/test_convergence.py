@@ -366,10 +366,10 @@ def test_a_store_that_does_not_answer_is_asked_again_before_anything_is_told(dat
     launcher.round()
     launcher.store.put_bytes("jobs/a/1/model.pt", b"...")
     launcher.backend.exit("a/1", 0)
-    store, launcher.reconciler._results._store = launcher.store, Away()
+    store, launcher.results._store = launcher.store, Away()
     launcher.round()
     assert launcher.events("a", JobFinished) == []
-    launcher.reconciler._results._store = store
+    launcher.results._store = store
     launcher.round()
     assert launcher.finished("a").outcome is Outcome.SUCCEEDED
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import event, inspect, text
 
 from runtime.loop import Loop
-from services.launcher import reconciler, runs
+from services.launcher import runs, starting
 from services.launcher.handlers import Handlers
 from services.launcher.joblogs import JobLogs
 from services.launcher.models import LAUNCHING, WAITING, Run
@@ -51,7 +51,7 @@ def many(database, tmp_path):
 
 def test_launches_ends_and_copies_of_logs_each_go_on_beside_one_another(many):
     many.backend.slow = "launch"
-    assert many.reconciler.start_waiting() is False
+    assert many.starter.start_waiting() is False
     assert set(many.states().values()) == {"running"}
     many.backend.slow = "logs"
     JobLogs(many.db, many.backend, many.store, tail_bytes=100, at_a_time=MANY).copy_all()
@@ -63,8 +63,8 @@ def test_launches_ends_and_copies_of_logs_each_go_on_beside_one_another(many):
 
 
 def test_a_start_that_takes_long_says_that_more_waits_and_goes_on_at_once(many, monkeypatch):
-    monkeypatch.setattr(reconciler, "_START_SECONDS", 0.0)
-    assert many.reconciler.start_waiting() is True
+    monkeypatch.setattr(starting, "_START_SECONDS", 0.0)
+    assert many.starter.start_waiting() is True
     assert set(many.states().values()) == {"waiting"}
     answers = iter([True, False])
     rounds = []
@@ -91,7 +91,7 @@ def test_the_oldest_that_waits_is_claimed_without_reading_or_sorting_the_others(
     event.listen(
         many.db.engine, "before_cursor_execute", lambda *said: asked.append((said[2], said[3])), named=False
     )
-    many.reconciler._claim()
+    many.starter._claim()
     queries = [(said, values) for said, values in asked if said.startswith("SELECT launcher_runs.id")]
     assert len(queries) == 2
     assert many.states() == {"j0": LAUNCHING, **{f"j{number}": WAITING for number in range(1, MANY)}}
@@ -103,7 +103,7 @@ def test_the_oldest_that_waits_is_claimed_without_reading_or_sorting_the_others(
 
 
 def test_a_look_at_what_runs_leaves_the_long_specs_in_the_database(many):
-    many.reconciler.start_waiting()
+    many.starter.start_waiting()
     with many.db.read() as session:
         found = runs.with_process(session, "fake")
     assert len(found) == MANY
@@ -120,9 +120,9 @@ def test_a_later_attempt_waits_for_the_process_of_the_one_before_and_not_for_oth
                 Run(job_id="b", attempt=2),
             ]
         )
-    run, in_doubt = many.reconciler._claim()
+    run, in_doubt = many.starter._claim()
     assert (run.job_id, run.attempt, in_doubt) == ("b", 2, False)
-    assert many.reconciler._claim() == (None, False)
+    assert many.starter._claim() == (None, False)
     with many.db.write() as session:
         session.execute(text("UPDATE launcher_runs SET state = 'ended' WHERE attempt = 1"))
-    assert many.reconciler._claim()[0].job_id == "a"
+    assert many.starter._claim()[0].job_id == "a"

@@ -380,10 +380,11 @@ class Failing:
 @pytest.mark.parametrize("cancelled", [False, True])
 def test_a_launch_that_cannot_be_done_now_is_tried_again_unless_cancelled(launcher, cancelled):
     launcher.request("a")
-    launcher.reconciler._backend = Failing(Transient("no capacity"))
+    backend = Failing(Transient("no capacity"))
+    launcher.use(backend)
     if cancelled:
-        failing = launcher.reconciler._backend.launch
-        launcher.reconciler._backend.launch = lambda spec: (launcher.cancel("a"), failing(spec))
+        failing = backend.launch
+        backend.launch = lambda spec: (launcher.cancel("a"), failing(spec))
     launcher.round()
     run = launcher.run("a")
     if cancelled:
@@ -406,7 +407,7 @@ def test_a_launch_that_cannot_be_done_now_is_tried_again_unless_cancelled(launch
 def test_a_launch_that_is_refused_ends_the_job_with_the_reason(make_launcher, error, reason, cause):
     launcher = make_launcher(give_up_seconds=-1)
     launcher.request("a")
-    launcher.reconciler._backend = Failing(error)
+    launcher.use(Failing(error))
     launcher.round()
     assert (launcher.finished("a").outcome, launcher.finished("a").cause) == (Outcome.FAILED, cause)
     assert re.fullmatch(reason, launcher.finished("a").reason)
