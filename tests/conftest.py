@@ -28,6 +28,27 @@ hypothesis.settings.load_profile("triptych")
 SHARED = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m takes its choice
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave most of what is tried over SQLite, and then over PostgreSQL, to the long tests there.
+
+    Of a table test's cases the first stays, and of a module marked `sqlite` none.
+    """
+    kinds: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        params = (
+            item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        )
+        kind = params.get("migrated_url", params.get("database_url"))
+        kinds.setdefault(f"{item.nodeid.partition('[')[0]} {kind}", []).append(item)
+    for name, cases in kinds.items():
+        test, _, kind = name.rpartition(" ")
+        if kind == "postgresql" and f"{test} sqlite" in kinds:
+            stay = 0 if cases[0].get_closest_marker("sqlite") else 1
+            for item in cases[stay:]:
+                item.add_marker(pytest.mark.long)
+
+
 @pytest.fixture
 def nothing_bound() -> Iterator[None]:
     """No ids for logs and traces: another test's request may have left its own in this process."""

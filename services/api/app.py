@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 from flask import Flask, g, request
-from flask_smorest import Api
 
 from runtime import hardening, web
 from runtime.access.guard import PUBLIC, Guard
@@ -107,32 +106,26 @@ def create_app(settings: ApiSettings) -> Flask:
         provider=Provider(settings, httpx2.create_ssl_context()) if settings.oidc_issuer else None,
     )
     app = Flask("triptych-api", static_folder=None)
-    app.config.update(
-        API_TITLE="Triptych",
-        API_VERSION="1",
-        OPENAPI_VERSION="3.1.0",
-        MAX_CONTENT_LENGTH=settings.max_upload_bytes,
-    )
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined] # forms show a model's parameters in the order written
     app.extensions["triptych"] = context
-    api = Api(app)
-    api.register_blueprint(routes_datasets.blueprint(context))
-    api.register_blueprint(routes_predictions.blueprint(context))
-    api.register_blueprint(routes_uploads.blueprint(context))
-    api.register_blueprint(routes_direct.blueprint(context))
-    api.register_blueprint(routes_deliveries.blueprint(context))
-    api.register_blueprint(routes_maintenance.blueprint(context))
-    for routes in routes_access.blueprints(context):
-        api.register_blueprint(routes)
-    api.register_blueprint(routes_oidc.blueprint(context))
-    api.register_blueprint(routes_audit.blueprint(context))
-    api.register_blueprint(routes_webhooks.blueprint(context))
-    for routes in routes_jobs.blueprints(context):
-        api.register_blueprint(routes)
+    documents.add_routes(
+        app,
+        [
+            routes_datasets.blueprint(context),
+            routes_predictions.blueprint(context),
+            routes_uploads.blueprint(context),
+            routes_direct.blueprint(context),
+            routes_deliveries.blueprint(context),
+            routes_maintenance.blueprint(context),
+            *routes_access.blueprints(context),
+            routes_oidc.blueprint(context),
+            routes_audit.blueprint(context),
+            routes_webhooks.blueprint(context),
+            *routes_jobs.blueprints(context),
+        ],
+    )
 
-    documents.add_routes(app, api)
-
-    # After flask-smorest, whose own error handler these replace
     checks = {
         "database": plain.check,
         "redis": bell.check,

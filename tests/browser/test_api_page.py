@@ -39,6 +39,7 @@ def origin(tmp_path):
     app.extensions["triptych"].db.engine.dispose()
 
 
+@pytest.mark.long
 def test_it_shows_every_call(page, origin):
     page.set_extra_http_headers(HEADERS)  # as the gateway adds them
     page.goto(f"{origin}/api/docs/", wait_until="load")

@@ -41,6 +41,7 @@ def test_no_chart_offers_to_send_itself_elsewhere(page: Page, job, address, char
     assert set(places) == {""}
 
 
+@pytest.mark.long
 def test_the_bar_has_three_buttons_that_are_seen_in_either_scheme_and_cover_nothing(page: Page, job):
     page.emulate_media(color_scheme="light")
     page.goto(f"/jobs/{job}")
@@ -73,6 +74,7 @@ def test_the_bar_has_three_buttons_that_are_seen_in_either_scheme_and_cover_noth
         assert bar["y"] >= page.locator(f"#chart-{key}").bounding_box()["y"]
 
 
+@pytest.mark.long
 def test_a_zoomed_chart_shows_nothing_of_an_epoch_outside_of_it(page: Page, job):
     page.goto(f"/jobs/{job}")
     wait_for_charts(page, 6)
@@ -85,6 +87,7 @@ def test_a_zoomed_chart_shows_nothing_of_an_epoch_outside_of_it(page: Page, job)
     expect(there).to_have_count(0)
 
 
+@pytest.mark.long
 def test_the_word_at_the_best_epoch_stands_above_the_plot(page: Page, job):
     page.goto(f"/jobs/{job}")
     for key in ("loss", "accuracy", "macro_f1"):

@@ -81,6 +81,7 @@ def test_three_jobs_are_lines_through_settings_and_figures(page: Page, jobs):
     expect(page.get_by_text("WebGL")).to_have_count(0)
 
 
+@pytest.mark.long
 def test_a_line_is_told_and_seen_alone_by_pointer_or_key(page: Page, jobs):
     page.goto(f"/jobs/compare?jobs={','.join(jobs)}")
     bold = page.get_by_role("img", name="bold: epochs 12, dropout 0.5, accuracy 93.0")
@@ -113,6 +114,7 @@ def test_a_default_that_one_job_was_sent_with_is_no_difference(page: Page, platf
     )
 
 
+@pytest.mark.long
 def test_the_charts_have_a_legend_and_phones_no_hint_at_headings(page: Page, platform, jobs):
     platform.jobs[jobs[0]]["metrics"]["ece"] = 0.06
     page.goto(f"/jobs/compare?jobs={','.join(jobs)}")

@@ -144,9 +144,11 @@ def test_what_the_checks_find_is_shown_and_a_person_may_train_anyway(page: Page,
 def test_a_column_that_stops_the_training_is_left_out_from_the_review(page: Page, platform, dataset):
     platform.findings = [fake_data.LEAK | {"columns": ["colour"]}]
     page.goto(f"/jobs/new?dataset={dataset}#review")
+    leave_out = page.get_by_role("button", name="Leave colour out")
+    expect(leave_out).to_be_visible()
     expect(page.get_by_role("button", name="Start training")).to_be_disabled()
     platform.findings = []
-    page.get_by_role("button", name="Leave colour out").click()
+    leave_out.click()
     expect(page.get_by_text("Nothing stops this training")).to_be_visible()
     page.get_by_role("button", name="Start training").click()
     page.wait_for_url("**/jobs/job*")
@@ -165,6 +167,7 @@ def test_what_was_found_after_the_check_stops_the_start(page: Page, platform, da
     expect(page.get_by_role("button", name="Train anyway")).to_be_visible()
 
 
+@pytest.mark.long
 def test_a_name_that_is_refused_is_told_beside_it_and_once(page: Page, platform, dataset):
     page.goto(f"/jobs/new?dataset={dataset}#review")
     expect(page.get_by_text("Nothing stops this training")).to_be_visible()
@@ -177,6 +180,7 @@ def test_a_name_that_is_refused_is_told_beside_it_and_once(page: Page, platform,
     expect(page.get_by_text("Longer than maximum length 300.")).to_have_count(1)
 
 
+@pytest.mark.long
 def test_looking_at_another_model_keeps_what_was_typed(page: Page, dataset):
     page.goto(f"/jobs/new?dataset={dataset}#model")
     page.get_by_label("Dropout").fill("0.4")
@@ -245,6 +249,7 @@ def test_training_is_drawn_as_measured_and_as_a_running_mean(page: Page, platfor
     wait_for_points(page, "machine", 1, 10)
 
 
+@pytest.mark.long
 def test_the_best_epoch_is_marked_and_moves(page: Page, platform, running):
     items = fake_data.training_items(10, LABELS)
     platform.emit(running, *items[:12])
@@ -270,6 +275,7 @@ def test_a_scale_is_made_logarithmic_and_back_and_points_go_on(page: Page, platf
     page.wait_for_function(scale, arg="linear")
 
 
+@pytest.mark.long
 def test_what_is_under_the_pointer_is_shown_in_every_chart_over_epochs(page: Page, platform, running):
     platform.emit(running, *fake_data.training_items(10, LABELS))
     page.goto(f"/jobs/{running}")
@@ -281,6 +287,7 @@ def test_what_is_under_the_pointer_is_shown_in_every_chart_over_epochs(page: Pag
     expect(page.locator("#chart-machine .hoverlayer .hovertext")).to_have_count(0)
 
 
+@pytest.mark.long
 def test_the_matrix_is_written_in_counts_or_in_shares(page: Page, platform, running):
     platform.emit(running, *fake_data.training_items(10, LABELS))
     page.goto(f"/jobs/{running}")
@@ -376,6 +383,7 @@ def test_the_end_brings_figures_report_and_artifacts_without_a_reload(page: Page
     assert download.value.suggested_filename == "model_card.md"
 
 
+@pytest.mark.long
 def test_the_mistakes_of_a_pair_are_chosen_from_a_list_or_in_the_matrix(page: Page, platform, running):
     platform.succeed(running)
     page.goto(f"/jobs/{running}")
@@ -435,6 +443,7 @@ def test_what_the_trainer_uses_is_told(page: Page, platform, running):
     )
 
 
+@pytest.mark.long
 def test_the_matrix_makes_room_for_the_report(page: Page, platform, running):
     platform.emit(running, *fake_data.training_items(3, LABELS))
     page.goto(f"/jobs/{running}")
@@ -474,6 +483,7 @@ def test_a_failed_job_shows_its_reason(page: Page, platform, running):
     expect(page.get_by_text("It ended before a validation pass did.")).to_be_visible()
 
 
+@pytest.mark.long
 def test_a_job_that_had_failed_has_no_matrix_to_wait_for(page: Page, platform, running):
     platform.set_state(running, "failed", "exit 1")
     page.goto(f"/jobs/{running}")
@@ -522,6 +532,7 @@ def test_from_one_job_to_another_nothing_is_left_over(page: Page, platform, data
     wait_for_points(page, "loss", 0, 0)
 
 
+@pytest.mark.long
 def test_a_new_point_is_drawn_at_once_and_given_to_plotly_later(page: Page, platform, running):
     platform.emit(running, *fake_data.training_items(10, LABELS))
     page.goto(f"/jobs/{running}")
@@ -544,6 +555,7 @@ def test_a_new_point_is_drawn_at_once_and_given_to_plotly_later(page: Page, plat
     expect(page.locator("#chart-loss path.tail")).to_have_count(0)
 
 
+@pytest.mark.long
 def test_a_point_beyond_the_axes_is_left_to_plotly(page: Page, platform, running):
     platform.emit(running, *fake_data.training_items(10, LABELS))
     page.goto(f"/jobs/{running}")

@@ -15,6 +15,7 @@ def dataset(platform):
     return platform.add_dataset("animals.csv", fake_data.sample_csv(), files=120)
 
 
+@pytest.mark.long
 def test_a_new_page_is_read_from_its_heading(page: Page, dataset):
     page.goto("/")
     page.get_by_role("link", name="Jobs", exact=True).press("Enter")
@@ -114,6 +115,7 @@ def test_a_job_is_cancelled_only_when_that_is_meant(page: Page, platform, datase
     wait_for_focus(page.locator("#job-state"))
 
 
+@pytest.mark.long
 def test_mistakes_and_checksums_are_reached_by_keyboard(page: Page, platform, dataset):
     job = platform.add_job(dataset)
     platform.start(job)
@@ -128,6 +130,7 @@ def test_mistakes_and_checksums_are_reached_by_keyboard(page: Page, platform, da
     expect(copy).not_to_have_text("copy")
 
 
+@pytest.mark.long
 def test_jobs_to_compare_are_chosen_and_sorted_by_keyboard(page: Page, platform, dataset):
     for accuracy in (0.7, 0.9):
         job = platform.add_job(dataset, {"model": "multimodal", "name": f"at {accuracy}"})

@@ -41,6 +41,7 @@ def test_every_page_fits_has_one_heading_and_nothing_serious(page: Page, made, s
     assert wrong == []
 
 
+@pytest.mark.long
 def test_a_long_name_takes_some_lines_and_is_told_in_full(page: Page, made):
     page.goto(f"/jobs/{made['done']}")
     label = page.get_by_role("region", name="Figures by class").get_by_title(LONG)
@@ -62,6 +63,7 @@ def test_a_table_without_rows_says_what_to_do(page: Page, made):
     expect(page.get_by_text("Upload a table with rows below it.")).to_be_visible()
 
 
+@pytest.mark.long
 def test_a_job_that_ended_early_waits_for_no_points(page: Page, made):
     page.goto(f"/jobs/{made['failed']}")
     page.locator("#live-connection[data-state=ended]").wait_for()

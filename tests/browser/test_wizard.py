@@ -49,6 +49,7 @@ def test_a_reload_keeps_the_form(page: Page, dataset):
     expect_filled(page)
 
 
+@pytest.mark.long
 def test_leaving_and_coming_back_keeps_the_form(page: Page, platform, dataset):
     other = platform.add_dataset("plants.csv", fake_data.sample_csv())
     fill(page, dataset)
@@ -61,6 +62,7 @@ def test_leaving_and_coming_back_keeps_the_form(page: Page, platform, dataset):
 
 
 @pytest.mark.parametrize("step", ["columns", pytest.param("training", marks=pytest.mark.long)])
+@pytest.mark.long
 def test_begin_anew_gives_up_what_was_set(page: Page, dataset, step):
     fill(page, dataset)
     page.goto(f"/jobs/new?dataset={dataset}#{step}")

@@ -12,6 +12,8 @@ from runtime.db import now
 from services.api.audit import forget
 from services.api.models import AuditEntry
 
+pytestmark = pytest.mark.sqlite
+
 
 @dataclass
 class Somebody:

@@ -18,6 +18,8 @@ from services.api.routes_predictions import _put
 from services.ingest.staging import Limits, stage
 from support.small_disk import fill, small_disk
 
+pytestmark = pytest.mark.sqlite
+
 MB = 1 << 20
 TUS = {"Tus-Resumable": "1.0.0"}
 CHUNK = {**TUS, "Content-Type": "application/offset+octet-stream"}

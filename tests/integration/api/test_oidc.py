@@ -15,6 +15,8 @@ from services.api.app import create_app
 from services.api.settings import ApiSettings
 from support.openid_provider import CLIENT, SECRET, OpenIdProvider
 
+pytestmark = pytest.mark.sqlite
+
 AT = "http://localhost"
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 # Databases differ in what happens to a row, and in nothing else here

@@ -12,6 +12,8 @@ from contracts.callback import Outcome
 from contracts.events import DatasetSchemaFailed, JobFinished, PredictionFinished, WorkAbandoned
 from runtime.outbox import EventRow
 
+pytestmark = pytest.mark.sqlite
+
 PIXEL = base64.b64encode(b"not looked at here").decode()
 
 

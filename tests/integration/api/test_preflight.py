@@ -10,6 +10,8 @@ from PIL import Image
 
 from contracts.shards import Entry, Shard, ShardIndex
 
+pytestmark = pytest.mark.sqlite
+
 ROWS = 40
 
 

@@ -26,6 +26,8 @@ from support.access import ENVIRON
 if TYPE_CHECKING:
     from services.api.settings import ApiSettings
 
+pytestmark = pytest.mark.sqlite
+
 
 @contextmanager
 def receiver(*statuses: int, headers: dict[str, str] | None = None):

@@ -376,6 +376,9 @@ class Failing:
     def launch(self, _spec):
         raise self.error
 
+    def forget(self, job_id, attempt):
+        pass
+
 
 @pytest.mark.parametrize("cancelled", [False, True])
 def test_a_launch_that_cannot_be_done_now_is_tried_again_unless_cancelled(launcher, cancelled):

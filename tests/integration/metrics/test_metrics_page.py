@@ -15,7 +15,7 @@ from support.wait import until
 CALLBACKS = 24
 
 
-@pytest.fixture(params=[1, 3])
+@pytest.fixture(params=[pytest.param(1, marks=pytest.mark.long), 3])
 def service(request, migrated_url, tmp_path):
     (tmp_path / "tmp").mkdir()
     made = Service(

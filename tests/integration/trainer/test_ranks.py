@@ -80,6 +80,7 @@ def test_a_stopped_training_of_two_goes_on_in_the_next_attempt(tmp_path):
     assert [record["epoch"] for record in again["history"]] == list(range(1, len(again["history"]) + 1))
 
 
+@pytest.mark.long
 def test_a_batch_too_small_to_be_shared_is_refused_by_name(tmp_path):
     folder = tiny_dataset(tmp_path)
     params = json.dumps({**NOTHING_DRAWN, "steps_per_epoch": 0})

@@ -67,7 +67,11 @@ def no_network(monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
 
 
-@pytest.mark.parametrize("model_type", ARCHITECTURES)
+# Each takes a second or two to build; one of them shows the way
+@pytest.mark.parametrize(
+    "model_type",
+    [ARCHITECTURES[0], *(pytest.param(name, marks=pytest.mark.long) for name in ARCHITECTURES[1:])],
+)
 def test_every_architecture_is_read_and_made_again_without_the_network(tmp_path, no_network, model_type):
     encoder = read_encoder(tiny_encoder(tmp_path / model_type, WORDS, model_type))
     texts = ["red thing", "", "a word that is not known", "blue " * 100]
