@@ -12,7 +12,9 @@ from werkzeug.exceptions import NotFound
 from runtime import openapi
 from runtime.access import signins
 from runtime.arguments import Blueprint
-from services.api import idempotency, wire
+from services.api import idempotency
+from services.api.wire import datasets as wire_datasets
+from services.api.wire import maintenance as wire_maintenance
 
 if TYPE_CHECKING:
     from flask import Flask, Response
@@ -44,7 +46,9 @@ def add_routes(app: Flask, api: Api) -> None:
     api.register_blueprint(_health())
 
     def document() -> dict[str, Any]:
-        own = openapi.finish(_with_headers(api.spec.to_dict()), wire.MODELS, _IDS, mode="serialization")
+        own = openapi.finish(
+            _with_headers(api.spec.to_dict()), wire_datasets.MODELS, _IDS, mode="serialization"
+        )
         metrics = json.loads((resources.files("services.api") / _METRICS).read_text("utf-8"))
         return _with_access(openapi.merge(own, metrics))
 
@@ -103,7 +107,7 @@ def _health() -> Blueprint:
     routes = Blueprint("health", __name__, url_prefix="/api/health", description="Whether the API answers")
 
     @routes.get("/")
-    @routes.response(200, wire.Health)
+    @routes.response(200, wire_maintenance.Health)
     def health() -> dict[str, str]:
         """Say that the API answers."""
         return {"status": "ok"}
