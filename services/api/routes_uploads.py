@@ -15,7 +15,7 @@ from runtime import log
 from runtime.arguments import Blueprint
 from runtime.errors import NotFound
 from runtime.web import problem
-from services.api import checksum, datasets
+from services.api import checksum, completion, datasets
 from services.api.routes_datasets import full_disk_is, register, view
 from services.api.uploads import Misplaced
 from services.api.wire import datasets as wire_datasets
@@ -137,15 +137,14 @@ def begin_upload(context: Context, *, direct: bool) -> tuple[dict[str, Any], int
 
 def complete_upload(context: Context, upload_id: str) -> Any:
     """Answer with the data set that an upload becomes, or has become."""
-    uploads = context.uploads
-    if uploads.get(upload_id).state == "completed":
+    if context.uploads.get(upload_id).state == "completed":
         with context.db.read() as session:
             return view(datasets.get(session, upload_id)), 200
     with log.bound(dataset_id=upload_id), full_disk_is(_NO_ROOM):
         try:
-            with uploads.completing(upload_id) as upload:
+            with context.completion.of(upload_id) as upload:
                 dataset = register(
-                    context, upload_id, upload, lambda session: uploads.close(session, upload_id)
+                    context, upload_id, upload, lambda session: completion.close(session, upload_id)
                 )
         except Misplaced as error:
             return _elsewhere(error)
