@@ -10,7 +10,7 @@ from contracts.topology import API, LAUNCHER
 from runtime import deliveries, log
 from runtime.arguments import Blueprint
 from runtime.errors import NotFound
-from services.api import datasets, jobs, machines, preflight, specs
+from services.api import datasets, job_states, jobs, machines, preflight, specs
 from services.api.context import listed
 from services.api.deadletters import words_of
 from services.api.downloads import FILE, LOCATION, send
@@ -264,7 +264,7 @@ def view(session: Session, job: Job) -> dict[str, Any]:
     """Give a job as the API shows it."""
     session.flush()
     # News of its run that were given up leave it where it was
-    stuck = [] if job.state in jobs.FINAL else deliveries.stuck(session, job.id, (API, LAUNCHER))
+    stuck = [] if job.state in job_states.FINAL else deliveries.stuck(session, job.id, (API, LAUNCHER))
     return {
         **_columns(job),
         "reason": words_of(stuck) or job.reason,

@@ -6,7 +6,8 @@ from marshmallow import fields, validate
 from webargs.fields import DelimitedList
 
 from contracts.preflight import Code
-from services.api.jobs import ORDERS, STATES
+from services.api.job_states import STATES
+from services.api.jobs import ORDERS
 from services.api.wire.base import NAME, Answer, Listed, Page, Shape
 from services.api.wire.datasets import COLUMN_TYPES
 from services.api.wire.machines import Resources
