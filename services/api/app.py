@@ -33,6 +33,7 @@ from services.api import (
 )
 from services.api.audit import Audit
 from services.api.catalogue import Catalogue
+from services.api.completion import Completion
 from services.api.context import Context
 from services.api.direct import Direct
 from services.api.files import Files
@@ -91,6 +92,7 @@ def create_app(settings: ApiSettings) -> Flask:
     quotas = Quotas(db, Backlog(db), settings)
     files = Files(settings.spool_dir, store, settings.image_limits)
     direct = Direct(store, from_bytes=settings.direct_upload_bytes, link_seconds=settings.direct_link_seconds)
+    uploads = Uploads(db, settings, quotas, direct)
     context = Context(
         settings=settings,
         db=db,
@@ -99,7 +101,8 @@ def create_app(settings: ApiSettings) -> Flask:
         store=store,
         files=files,
         quotas=quotas,
-        uploads=Uploads(db, settings, quotas, direct),
+        uploads=uploads,
+        completion=Completion(db, settings, uploads, direct),
         checks=Checks(files, settings),
         catalogue=Catalogue.read(settings.models_file),
         guard=Guard(plain, NEEDS, settings.origins),

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import and_, delete, func, or_, select, update
 
 from runtime.db import now
-from services.api import datasets, jobs, predictions
+from services.api import datasets, job_states, predictions
 from services.api.models import Chore, Dataset, Garbage, Job, Prediction
 
 if TYPE_CHECKING:
@@ -117,7 +117,9 @@ class Cleaner:
         days = self._settings.keep_checkpoints_days
         over = Job.state == "succeeded"  # which cannot be retried
         if days:
-            ended = and_(Job.state.in_(jobs.FINAL), Job.finished_at < self._clock() - timedelta(days=days))
+            ended = and_(
+                Job.state.in_(job_states.FINAL), Job.finished_at < self._clock() - timedelta(days=days)
+            )
             over = or_(over, ended)
         due = and_(over, Job.checkpoints_from <= Job.attempt)
         with self._changing() as session:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from runtime.paging import Page
     from runtime.storage import ObjectStore
     from services.api.catalogue import Catalogue
+    from services.api.completion import Completion
     from services.api.files import Files
     from services.api.oidc import Provider
     from services.api.preflight import Checks
@@ -42,6 +43,7 @@ class Context:
     files: Files
     quotas: Quotas
     uploads: Uploads
+    completion: Completion
     checks: Checks
     catalogue: Catalogue
     guard: Guard

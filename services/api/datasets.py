@@ -16,7 +16,7 @@ from contracts.topology import SCHEMA, STAGING
 from runtime import deliveries, log
 from runtime.errors import Conflict, NotFound
 from runtime.paging import Order
-from services.api import predictions
+from services.api import job_states, predictions
 from services.api.direct import stream_of
 from services.api.models import Dataset, Job, JobStep
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from services.api.intake import Upload
 
 _log = logging.getLogger(__name__)
-ACTIVE = ("queued", "launching", "running")
 ENDED = ("detected", "staged", "failed")  # of either track
 SETTLED = (
     Dataset.schema_state.in_(ENDED),
@@ -180,7 +179,7 @@ def delete(session: Session, outbox: Outbox, dataset_id: str) -> None:
     """
     dataset = get(session, dataset_id)
     jobs = session.scalars(select(Job).where(Job.dataset_id == dataset_id)).all()
-    busy = [job.name for job in jobs if job.state in ACTIVE]
+    busy = [job.name for job in jobs if job.state in job_states.LIVE]
     if busy:
         raise Conflict(f"The job {busy[0]!r} uses this data set and has not ended; cancel it first.")
     ids = [job.id for job in jobs]

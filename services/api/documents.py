@@ -13,7 +13,9 @@ from werkzeug.exceptions import NotFound
 from runtime import openapi
 from runtime.access import signins
 from runtime.arguments import Blueprint
-from services.api import idempotency, wire
+from services.api import idempotency
+from services.api.wire import datasets as wire_datasets
+from services.api.wire import maintenance as wire_maintenance
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +50,9 @@ def add_routes(app: Flask, blueprints: Sequence[Blueprint]) -> None:
         app.register_blueprint(blueprint)
 
     def document() -> dict[str, Any]:
-        own = openapi.finish(_with_headers(_described(documented)), wire.MODELS, _IDS, mode="serialization")
+        own = openapi.finish(
+            _with_headers(_described(documented)), wire_datasets.MODELS, _IDS, mode="serialization"
+        )
         metrics = json.loads((resources.files("services.api") / _METRICS).read_text("utf-8"))
         return _with_access(openapi.merge(own, metrics))
 
@@ -118,7 +122,7 @@ def _health() -> Blueprint:
     routes = Blueprint("health", __name__, url_prefix="/api/health", description="Whether the API answers")
 
     @routes.get("/")
-    @routes.response(200, wire.Health)
+    @routes.response(200, wire_maintenance.Health)
     def health() -> dict[str, str]:
         """Say that the API answers."""
         return {"status": "ok"}

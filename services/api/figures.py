@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import func, select
 
 from runtime.metrics import gauge
-from services.api import jobs
+from services.api import job_states
 from services.api.models import Dataset, Job, Prediction
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ GAUGES: Final = (
 )
 # Those known are told as 0 where there is none, so that an alert or a curve has something to begin with
 _STATES: Final[dict[str, tuple[type[Job | Dataset | Prediction], tuple[str, ...]]]] = {
-    "triptych_jobs": (Job, jobs.STATES),
+    "triptych_jobs": (Job, job_states.STATES),
     "triptych_datasets": (Dataset, ("uploaded", "ready", "rejected")),
     "triptych_predictions": (Prediction, ("waiting", "running", "succeeded", "failed")),
 }

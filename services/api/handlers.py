@@ -28,7 +28,7 @@ from contracts.topology import LAUNCHER, SCHEMA
 from runtime import deliveries
 from runtime.db import now
 from runtime.storage.trouble import store_may_return
-from services.api import datasets, jobs, predictions, retries
+from services.api import datasets, job_states, jobs, predictions, retries
 from services.api.models import Dataset, Job
 
 if TYPE_CHECKING:
@@ -115,14 +115,14 @@ class Handlers:
             if job is not None:
                 job.launcher, job.handle = event.launcher, event.handle
                 session.flush()
-                jobs.move(session, job, "launching")
+                job_states.move(session, job, "launching")
 
     def job_started(self, event: JobStarted, work: Work) -> None:
         """The trainer spoke for the first time."""
         with work.finish() as session:
             job = _of_attempt(session, event.job_id, event.attempt)
             if job is not None:
-                jobs.move(session, job, "running", started_at=now())
+                job_states.move(session, job, "running", started_at=now())
 
     def job_finished(self, event: JobFinished, work: Work) -> None:
         """End the attempt. The first end counts; details that only the trainer knows are added when they come second.
@@ -135,7 +135,7 @@ class Handlers:
                 return
             self._settle(session, work, job, event)
             if event.outcome is Outcome.SUCCEEDED:
-                jobs.overrule(session, work.outbox, job)
+                job_states.overrule(session, work.outbox, job)
             if job.attempt == event.attempt and job.state == event.outcome.value:
                 if event.metrics and not job.metrics:
                     # The trainer's own report; the launcher, overtaking it, had said that it has not arrived
@@ -174,7 +174,7 @@ class Handlers:
                 and (event.queue, event.event) == (LAUNCHER, JobLaunchRequested.NAME)
                 and event.job_attempt in {None, job.attempt}
             ):
-                jobs.finish(session, work.outbox, job, "failed", f"could not be launched; {reason}")
+                job_states.finish(session, work.outbox, job, "failed", f"could not be launched; {reason}")
 
     def _upload_abandoned(self, event: WorkAbandoned, work: Work, reason: str) -> None:
         track = "schema" if event.queue == SCHEMA else "staging"
@@ -213,7 +213,9 @@ class Handlers:
                     jobs.launch_if_ready(session, work.outbox, job, dataset)
                 elif dataset.state == "rejected":
                     reason = dataset.schema_reason or dataset.staging_reason
-                    jobs.finish(session, work.outbox, job, "failed", f"the data set was rejected: {reason}")
+                    job_states.finish(
+                        session, work.outbox, job, "failed", f"the data set was rejected: {reason}"
+                    )
         if ended:
             datasets.drop_upload(self._spool_dir, dataset_id, self._store)
 

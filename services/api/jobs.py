@@ -1,8 +1,4 @@
-"""Training jobs: create, start, cancel, retry, and every change of state, each guarded by compare-and-set.
-
-created → queued → launching → running → succeeded | failed | cancelled | timed_out. The last four are final. A job whose
-attempt ended by nobody's fault goes back to queued instead, as its next attempt (retries.py).
-"""
+"""Training jobs: create, look up, list, start, cancel, retry. Their states, and every change of them, are in job_states.py."""
 
 from __future__ import annotations
 
@@ -12,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import defer
 
-from contracts.callback import Outcome
-from contracts.events import UNHEARD, JobCancelRequested, JobEnded, JobLaunchRequested
+from contracts.events import JobCancelRequested, JobLaunchRequested
 from runtime.access import jobs as owners
-from runtime.db import now
 from runtime.errors import Conflict, NotFound
 from runtime.paging import Order
-from services.api import datasets, webhooks
+from services.api import datasets
+from services.api.job_states import FINAL, finish, move, next_attempt
 from services.api.models import Dataset, Job, JobStep
 from services.api.specs import trainer_environment
 
@@ -31,20 +26,10 @@ if TYPE_CHECKING:
     from runtime.outbox import Outbox
     from runtime.paging import Page, Part
 
-FINAL = ("succeeded", "failed", "cancelled", "timed_out")
-LIVE = ("queued", "launching", "running")
-_HEARD_LATE = "its trainer's own report arrived after all"
-STATES = ("created", *LIVE, *FINAL)
 ORDERS = {
     "created": Order("created", Job.created_at, Job.id),
     "ended": Order("ended", Job.finished_at, Job.id),
     "name": Order("name", Job.name, Job.id),
-}
-_BEFORE = {
-    "queued": ("created",),
-    "launching": ("queued",),
-    "running": ("queued", "launching"),
-    **dict.fromkeys(FINAL, ("created", *LIVE)),
 }
 
 
@@ -151,62 +136,6 @@ def page(session: Session, wanted: Wanted, part: Part) -> Page:
     return by.page(rows, total, part, lambda row: (getattr(row[0], by.column.key), row[0].id))
 
 
-def move(session: Session, job: Job, state: str, reason: str | None = None, **values: Any) -> bool:
-    """Change a job's state if its present one, of this attempt, allows it; `finish` is for those that are final.
-
-    Returns:
-        Whether it did.
-    """
-    moved = session.execute(
-        update(Job)
-        .where(Job.id == job.id, Job.attempt == job.attempt, Job.state.in_(_BEFORE[state]))
-        .values(state=state, reason=reason, **values)
-        .returning(Job.id)
-    ).first()
-    if moved is None:
-        return False
-    session.add(JobStep(job_id=job.id, attempt=job.attempt, state=state, reason=reason))
-    session.refresh(job)
-    return True
-
-
-def finish(session: Session, outbox: Outbox, job: Job, state: str, reason: str | None = None) -> bool:
-    """End a job and tell of it, unless it has ended.
-
-    Returns:
-        Whether it did; a final state never changes again, but by `overrule`.
-    """
-    if not move(session, job, state, reason, finished_at=now()):
-        return False
-    outbox.emit(
-        session,
-        JobEnded(job_id=job.id, attempt=job.attempt, outcome=Outcome(state), reason=reason or ""),
-    )
-    webhooks.announce(session, job)
-    return True
-
-
-def overrule(session: Session, outbox: Outbox, job: Job) -> bool:
-    """Let a job have succeeded that had failed because its trainer was not heard, now that it was.
-
-    Returns:
-        Whether it did; every other final state stays.
-    """
-    moved = session.execute(
-        update(Job)
-        .where(Job.id == job.id, Job.attempt == job.attempt, Job.state == "failed", Job.reason == UNHEARD)
-        .values(state="succeeded", reason=None)
-        .returning(Job.id)
-    ).first()
-    if moved is None:
-        return False
-    session.add(JobStep(job_id=job.id, attempt=job.attempt, state="succeeded", reason=_HEARD_LATE))
-    session.refresh(job)
-    outbox.emit(session, JobEnded(job_id=job.id, attempt=job.attempt, outcome=Outcome.SUCCEEDED))
-    webhooks.announce(session, job)
-    return True
-
-
 def start(session: Session, outbox: Outbox, job: Job) -> None:
     """Queue a job; a second start of the same attempt changes nothing.
 
@@ -300,37 +229,3 @@ def retry(session: Session, outbox: Outbox, job: Job) -> None:
             f"Only a job that failed, timed out or was cancelled can be retried; this one is {job.state}."
         )
     launch_if_ready(session, outbox, job, dataset)
-
-
-def next_attempt(
-    session: Session, job: Job, states: Sequence[str], reason: str | None = None, **values: Any
-) -> bool:
-    """Queue a job as its next attempt, if it is in one of some states.
-
-    Returns:
-        Whether it was.
-    """
-    again = session.execute(
-        update(Job)
-        .where(Job.id == job.id, Job.attempt == job.attempt, Job.state.in_(states))
-        .values(
-            state="queued",
-            attempt=job.attempt + 1,
-            reason=reason,
-            cancel_requested=False,
-            launch_requested=False,
-            launcher=None,
-            handle=None,
-            started_at=None,
-            finished_at=None,
-            metrics={},
-            artifacts=[],
-            **values,
-        )
-        .returning(Job.id)
-    ).first()
-    if again is None:
-        return False
-    session.refresh(job)
-    session.add(JobStep(job_id=job.id, attempt=job.attempt, state="queued", reason=reason))
-    return True

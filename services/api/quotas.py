@@ -19,7 +19,7 @@ from contracts.topology import TOPOLOGY
 from runtime import locks
 from runtime.db import now
 from runtime.web import InsufficientStorage
-from services.api.datasets import ACTIVE
+from services.api.job_states import LIVE
 from services.api.models import Dataset, Job, OpenUpload
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ class Quotas:
         _lock(session)
         session.refresh(job)
         most = self._settings.quota_active_jobs
-        if not most or job.state in ACTIVE:
+        if not most or job.state in LIVE:
             return
         used = _active_jobs(session)
         if used < most:
@@ -273,7 +273,7 @@ def _open() -> tuple[ColumnElement[bool], ...]:
 
 
 def _active_jobs(session: Session) -> int:
-    return _count(session, Job, Job.state.in_(ACTIVE))
+    return _count(session, Job, Job.state.in_(LIVE))
 
 
 def _created_jobs(session: Session) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from contracts.callback import Outcome
 from contracts.events import PASSING, EndCause, JobFinished, JobLost
 from runtime.pauses import jittered
-from services.api import datasets, jobs
+from services.api import datasets, job_states, jobs
 from services.api.models import JobStep
 
 if TYPE_CHECKING:
@@ -60,30 +60,30 @@ def settle(session: Session, outbox: Outbox, job: Job, end: End, pause_seconds: 
     # In the order in which start and retry lock
     dataset = datasets.get(session, job.dataset_id, lock=True)
     session.refresh(job, with_for_update=True)
-    if job.attempt != attempt or job.state in jobs.FINAL:
+    if job.attempt != attempt or job.state in job_states.FINAL:
         return
     cancelled = job.cancel_requested
     if end.outcome is Outcome.CANCELLED and end.cause is EndCause.INTERRUPTED and not cancelled:
         return  # the trainer's own word: the launcher will say who stopped it
     if end.cause not in PASSING:
-        jobs.finish(session, outbox, job, end.outcome.value, end.reason or None)
+        job_states.finish(session, outbox, job, end.outcome.value, end.reason or None)
         return
     ran, most = job.ran_seconds + end.ran_seconds, job.settings["resources"]["max_seconds"]
     if cancelled:
-        jobs.finish(
+        job_states.finish(
             session, outbox, job, "cancelled", f"cancelled on request; before that it ended: {end.reason}"
         )
     elif job.attempt >= job.last_attempt:
-        jobs.finish(session, outbox, job, "failed", _given_up(job, end.reason))
+        job_states.finish(session, outbox, job, "failed", _given_up(job, end.reason))
     elif ran >= most:
         reason = f"its attempts ran {ran:.0f} s, and max_seconds is {most}; the last one ended: {end.reason}"
-        jobs.finish(session, outbox, job, "timed_out", reason)
+        job_states.finish(session, outbox, job, "timed_out", reason)
     else:
         session.add(JobStep(job_id=job.id, attempt=attempt, state="interrupted", reason=end.reason))
         delay = _pause(job, pause_seconds) if end.cause in _SLOW else 0.0
         wait = f", in {delay:.0f} s" if delay else ""
         reason = f"tried again by itself, as attempt {attempt + 1} of {job.last_attempt}{wait}"
-        jobs.next_attempt(session, job, jobs.LIVE, reason, ran_seconds=ran)
+        job_states.next_attempt(session, job, job_states.LIVE, reason, ran_seconds=ran)
         jobs.launch_if_ready(session, outbox, job, dataset, delay_seconds=delay)
 
 

@@ -11,7 +11,8 @@ from runtime.access import keys, signins
 from runtime.access.models import Workspace
 from runtime.access.principal import OPERATOR
 from runtime.arguments import Blueprint
-from services.api import wire, wire_access
+from services.api.wire import access as wire_access
+from services.api.wire import errors as wire_errors
 
 if TYPE_CHECKING:
     from runtime.access.principal import Principal
@@ -32,7 +33,7 @@ def _session(context: Context) -> Blueprint:
     @routes.post("/")
     @routes.arguments(wire_access.SignIn)
     @routes.response(200, wire_access.Who)
-    @routes.alt_response(401, schema=wire.Problem, description="The key does not count")
+    @routes.alt_response(401, schema=wire_errors.Problem, description="The key does not count")
     def sign_in(body: dict[str, Any]) -> Response:
         """Sign a browser in by a key; the cookie ends with the key at the latest."""
         context.guard.require_same_site()
@@ -160,7 +161,7 @@ def _workspaces(context: Context) -> Blueprint:
     @routes.post("/")
     @routes.arguments(wire_access.WorkspaceWish)
     @routes.response(201, wire_access.Workspace)
-    @routes.alt_response(409, schema=wire.Problem, description="There is one of that name")
+    @routes.alt_response(409, schema=wire_errors.Problem, description="There is one of that name")
     def make(wish: dict[str, Any]) -> Workspace:
         """Make a workspace; then make a key for it."""
         with db.write() as session:

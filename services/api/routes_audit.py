@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from runtime.arguments import Blueprint
-from services.api import audit, wire
+from services.api import audit
 from services.api.context import listed
+from services.api.wire import audit as wire_audit
 
 if TYPE_CHECKING:
     from services.api.context import Context
@@ -17,8 +18,8 @@ def blueprint(context: Context) -> Blueprint:
     routes = Blueprint("audit", __name__, url_prefix="/api/audit", description="Who changed what")
 
     @routes.get("/")
-    @routes.arguments(wire.AuditQuery, location="query")
-    @routes.response(200, wire.AuditPage)
+    @routes.arguments(wire_audit.AuditQuery, location="query")
+    @routes.response(200, wire_audit.AuditPage)
     def list_entries(query: dict[str, Any]) -> dict[str, Any]:
         """List the audit log."""
         part = context.part(query)

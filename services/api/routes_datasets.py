@@ -16,11 +16,13 @@ from runtime import deliveries, log
 from runtime.arguments import Blueprint
 from runtime.errors import Invalid
 from runtime.web import InsufficientStorage
-from services.api import conditional, datasets, intake, preview, schemas, wire
+from services.api import conditional, datasets, intake, preview, schemas
 from services.api.context import listed
 from services.api.deadletters import words_of
 from services.api.files import look_twice
 from services.api.unpacking import Limits
+from services.api.wire import datasets as wire_datasets
+from services.api.wire import errors as wire_errors
 from tabular.errors import Unreadable
 from tabular.profile import profile_table
 
@@ -49,11 +51,11 @@ def blueprint(context: Context) -> Blueprint:
     @routes.doc(requestBody=_UPLOAD_BODY)
     @routes.alt_response(
         201,
-        schema=wire.DatasetDetail,
+        schema=wire_datasets.DatasetDetail,
         success=True,
         description="The data set, and the schema of its first rows",
     )
-    @routes.alt_response(507, schema=wire.Problem, description="There is no room for so many bytes")
+    @routes.alt_response(507, schema=wire_errors.Problem, description="There is no room for so many bytes")
     def upload_and_detect() -> tuple[dict[str, Any], int]:
         """Upload a CSV with images or a zip; staging and full detection go on in the background."""
         context.quotas.admit_event(DatasetUploaded.NAME)
@@ -69,8 +71,8 @@ def blueprint(context: Context) -> Blueprint:
         return view(dataset), 201
 
     @routes.get("/")
-    @routes.arguments(wire.DatasetQuery, location="query")
-    @routes.response(200, wire.DatasetPage)
+    @routes.arguments(wire_datasets.DatasetQuery, location="query")
+    @routes.response(200, wire_datasets.DatasetPage)
     def list_datasets(query: dict[str, Any]) -> dict[str, Any]:
         """List data sets."""
         part = context.part(query)
@@ -78,7 +80,7 @@ def blueprint(context: Context) -> Blueprint:
             return listed(part, datasets.page(session, query["search"], query["state"], query["order"], part))
 
     @routes.get("/<dataset_id>/")
-    @routes.alt_response(200, schema=wire.DatasetDetail, success=True)
+    @routes.alt_response(200, schema=wire_datasets.DatasetDetail, success=True)
     def show(dataset_id: str) -> dict[str, Any]:
         """Show one data set."""
         with db.read() as session:
@@ -87,7 +89,7 @@ def blueprint(context: Context) -> Blueprint:
 
     @routes.delete("/<dataset_id>/")
     @routes.response(204)
-    @routes.alt_response(409, schema=wire.Problem, description="A job that uses it has not ended")
+    @routes.alt_response(409, schema=wire_errors.Problem, description="A job that uses it has not ended")
     def delete(dataset_id: str) -> None:
         """Delete a data set, its ended jobs and its objects."""
         with db.write() as session:
@@ -95,8 +97,8 @@ def blueprint(context: Context) -> Blueprint:
         datasets.drop_spool(context.settings.spool_dir, dataset_id)
 
     @routes.get("/<dataset_id>/preview/")
-    @routes.arguments(wire.PreviewQuery, location="query")
-    @routes.alt_response(200, schema=wire.DatasetPreview, success=True)
+    @routes.arguments(wire_datasets.PreviewQuery, location="query")
+    @routes.alt_response(200, schema=wire_datasets.DatasetPreview, success=True)
     def show_preview(query: dict[str, Any], dataset_id: str) -> dict[str, Any]:
         """Show the first rows with thumbnails, and statistics of every column."""
         with db.read() as session:
@@ -113,7 +115,7 @@ def blueprint(context: Context) -> Blueprint:
             }
 
     @routes.get("/<dataset_id>/files/<path:path>")
-    @routes.arguments(wire.ThumbnailQuery, location="query")
+    @routes.arguments(wire_datasets.ThumbnailQuery, location="query")
     @routes.alt_response(200, schema=_FILE, content_type="image/webp", success=True)
     def thumbnail(query: dict[str, Any], dataset_id: str, path: str) -> Response:
         """Show one uploaded image as a thumbnail."""
@@ -124,18 +126,18 @@ def blueprint(context: Context) -> Blueprint:
         )
 
     @routes.get("/<dataset_id>/schema/")
-    @routes.alt_response(200, schema=wire.DatasetColumns, success=True)
+    @routes.alt_response(200, schema=wire_datasets.DatasetColumns, success=True)
     def show_schema(dataset_id: str) -> dict[str, Any]:
         """Show every column's type and role, and why."""
         with db.read() as session:
             return schema_view(datasets.get(session, dataset_id))
 
     @routes.patch("/<dataset_id>/schema/")
-    @routes.arguments(wire.SchemaChange)
+    @routes.arguments(wire_datasets.SchemaChange)
     @routes.doc(parameters=[conditional.IF_MATCH])
-    @routes.alt_response(200, schema=wire.DatasetColumns, success=True)
+    @routes.alt_response(200, schema=wire_datasets.DatasetColumns, success=True)
     @routes.alt_response(
-        412, schema=wire.Problem, description="It was changed since the view that If-Match names"
+        412, schema=wire_errors.Problem, description="It was changed since the view that If-Match names"
     )
     def change_schema(body: dict[str, Any], dataset_id: str) -> dict[str, Any]:
         """Override columns' types and roles, and choose the target."""
@@ -196,7 +198,7 @@ def view(dataset: Dataset, stuck: Sequence[Stuck] = ()) -> dict[str, Any]:
     of_staging = [item for item in stuck if item not in of_schema]
     reads, stores = dataset.schema_state not in datasets.ENDED, dataset.staging_state not in datasets.ENDED
     return {
-        **wire.DatasetSummary().dump(dataset),
+        **wire_datasets.DatasetSummary().dump(dataset),
         "reason": dataset.schema_reason or dataset.staging_reason,
         "schema_track": {
             "state": dataset.schema_state,

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from runtime import deliveries
 from runtime.arguments import Blueprint
-from services.api import deadletters, wire
+from services.api import deadletters
 from services.api.context import listed
+from services.api.wire import deliveries as wire_deliveries
+from services.api.wire import errors as wire_errors
 
 if TYPE_CHECKING:
     from runtime.deliveries import Seen
@@ -29,8 +31,8 @@ def blueprint(context: Context) -> Blueprint:
         return {**asdict(delivery), "instead": deadletters.instead(delivery, spool_dir)}
 
     @routes.get("/")
-    @routes.arguments(wire.DeliveryQuery, location="query")
-    @routes.response(200, wire.DeliveryPage)
+    @routes.arguments(wire_deliveries.DeliveryQuery, location="query")
+    @routes.response(200, wire_deliveries.DeliveryPage)
     def list_deliveries(query: dict[str, Any]) -> dict[str, Any]:
         """List deliveries of a state; by default the dead."""
         part = context.part(query)
@@ -39,17 +41,17 @@ def blueprint(context: Context) -> Blueprint:
         return listed(part, page, [view(item) for item in page.items])
 
     @routes.get("/<int(max=2147483647):delivery_id>/")
-    @routes.response(200, wire.DeliveryDetail)
+    @routes.response(200, wire_deliveries.DeliveryDetail)
     def show(delivery_id: int) -> dict[str, Any]:
         """Show one delivery."""
         with db.read() as session:
             return view(deliveries.get(session, delivery_id))
 
     @routes.post("/<int(max=2147483647):delivery_id>/requeue/")
-    @routes.response(202, wire.DeliveryDetail)
+    @routes.response(202, wire_deliveries.DeliveryDetail)
     @routes.alt_response(
         409,
-        schema=wire.Problem,
+        schema=wire_errors.Problem,
         description="Giving it up has ended what it was about; says what to do instead",
     )
     def requeue(delivery_id: int) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from runtime.arguments import Blueprint
-from services.api import wire
 from services.api.routes_uploads import (
     BEGIN_BODY,
     BEGIN_HEADERS,
@@ -18,6 +17,8 @@ from services.api.routes_uploads import (
     complete_upload,
     with_limits,
 )
+from services.api.wire import errors as wire_errors
+from services.api.wire import uploads as wire_uploads
 
 if TYPE_CHECKING:
     from services.api.context import Context
@@ -29,7 +30,7 @@ def blueprint(context: Context) -> Blueprint:
 
     @routes.post("/")
     @routes.doc(requestBody=BEGIN_BODY, tags=["uploads"])
-    @routes.response(201, wire.Upload, headers=BEGIN_HEADERS)
+    @routes.response(201, wire_uploads.Upload, headers=BEGIN_HEADERS)
     @with_limits(routes)
     def begin() -> tuple[dict[str, Any], int, dict[str, str]]:
         """Say which files are to come; the answer's `way` says where their bytes, one file after the other, are then sent."""
@@ -37,10 +38,12 @@ def blueprint(context: Context) -> Blueprint:
 
     @routes.post("/<dataset_id>/parts/")
     @routes.doc(tags=["uploads"])
-    @routes.arguments(wire.PartWish)
-    @routes.response(200, wire.SignedPart)
-    @routes.alt_response(404, schema=wire.Problem, description="There is no such upload, or no longer")
-    @routes.alt_response(409, schema=wire.Problem, description="Its bytes go another way, or it has ended")
+    @routes.arguments(wire_uploads.PartWish)
+    @routes.response(200, wire_uploads.SignedPart)
+    @routes.alt_response(404, schema=wire_errors.Problem, description="There is no such upload, or no longer")
+    @routes.alt_response(
+        409, schema=wire_errors.Problem, description="Its bytes go another way, or it has ended"
+    )
     def sign(body: dict[str, Any], dataset_id: str) -> dict[str, Any]:
         """Say where a part goes: PUT its bytes there. The address takes these bytes only, for DIRECT_LINK_SECONDS."""
         return context.uploads.sign(dataset_id, body["number"], body["crc32"])._asdict()

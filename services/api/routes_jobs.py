@@ -10,11 +10,16 @@ from contracts.topology import API, LAUNCHER
 from runtime import deliveries, log
 from runtime.arguments import Blueprint
 from runtime.errors import NotFound
-from services.api import datasets, jobs, machines, preflight, specs, wire
+from services.api import datasets, job_states, jobs, machines, preflight, specs
 from services.api.context import listed
 from services.api.deadletters import words_of
 from services.api.downloads import FILE, LOCATION, send
 from services.api.files import look_twice
+from services.api.wire import catalogue as wire_catalogue
+from services.api.wire import errors as wire_errors
+from services.api.wire import jobs as wire_jobs
+from services.api.wire import machines as wire_machines
+from services.api.wire import preflight as wire_preflight
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +33,7 @@ if TYPE_CHECKING:
     from services.api.models import Job
 
 _FULL = "Too many jobs queue, run or wait for their start; see Retry-After"
-_LISTED = tuple(wire.JobSummary().fields.keys() - {"dataset_name"})
+_LISTED = tuple(wire_jobs.JobSummary().fields.keys() - {"dataset_name"})
 
 
 def blueprints(context: Context) -> list[Blueprint]:
@@ -43,20 +48,20 @@ def _jobs(context: Context) -> Blueprint:
     db, outbox = context.db, context.outbox
 
     @routes.post("/preflight/")
-    @routes.arguments(wire.JobWish)
-    @routes.response(200, wire.Preflight)
-    @routes.alt_response(422, schema=wire.Problem, description="The job's settings are wrong")
+    @routes.arguments(wire_jobs.JobWish)
+    @routes.response(200, wire_preflight.Preflight)
+    @routes.alt_response(422, schema=wire_errors.Problem, description="The job's settings are wrong")
     def check(wish: dict[str, Any]) -> Preflight:
         """Check a job's data and make no job; the body is that of a job."""
         return _check(context, wish)[2]
 
     @routes.post("/")
-    @routes.arguments(wire.JobWish)
-    @routes.response(201, wire.JobDetail)
+    @routes.arguments(wire_jobs.JobWish)
+    @routes.response(201, wire_jobs.JobDetail)
     @routes.alt_response(
-        422, schema=wire.Problem, description="Settings are wrong, or the checks stop the job"
+        422, schema=wire_errors.Problem, description="Settings are wrong, or the checks stop the job"
     )
-    @routes.alt_response(429, schema=wire.Problem, description=_FULL)
+    @routes.alt_response(429, schema=wire_errors.Problem, description=_FULL)
     def create(wish: dict[str, Any]) -> dict[str, Any]:
         """Create a training job, unless the checks of its data find an error that is not ignored."""
         if wish["start"]:  # before the checks, which take seconds
@@ -84,8 +89,8 @@ def _jobs(context: Context) -> Blueprint:
             return view(session, job)
 
     @routes.get("/")
-    @routes.arguments(wire.JobQuery, location="query")
-    @routes.response(200, wire.JobPage)
+    @routes.arguments(wire_jobs.JobQuery, location="query")
+    @routes.response(200, wire_jobs.JobPage)
     def list_jobs(query: dict[str, Any]) -> dict[str, Any]:
         """List jobs."""
         part = context.part(query)
@@ -98,15 +103,15 @@ def _jobs(context: Context) -> Blueprint:
         return listed(part, page, items)
 
     @routes.get("/<job_id>/")
-    @routes.response(200, wire.JobDetail)
+    @routes.response(200, wire_jobs.JobDetail)
     def show(job_id: str) -> dict[str, Any]:
         """Show one job."""
         with db.read() as session:
             return view(session, jobs.get(session, job_id))
 
     @routes.get("/<job_id>/logs/")
-    @routes.arguments(wire.LogQuery, location="query")
-    @routes.response(200, wire.LogTail)
+    @routes.arguments(wire_jobs.LogQuery, location="query")
+    @routes.response(200, wire_jobs.LogTail)
     def logs(query: dict[str, Any], job_id: str) -> dict[str, Any]:
         """Show the end of a job's log; the launcher copies it to the object store while the job runs."""
         with db.read() as session:
@@ -154,30 +159,30 @@ def _verbs(routes: Blueprint, context: Context) -> None:
             return view(session, job)
 
     @routes.post("/<job_id>/start/")
-    @routes.response(202, wire.JobDetail)
+    @routes.response(202, wire_jobs.JobDetail)
     @routes.alt_response(
-        409, schema=wire.Problem, description="Its state, or its data set's, does not allow it"
+        409, schema=wire_errors.Problem, description="Its state, or its data set's, does not allow it"
     )
-    @routes.alt_response(429, schema=wire.Problem, description=_FULL)
+    @routes.alt_response(429, schema=wire_errors.Problem, description=_FULL)
     def start(job_id: str) -> dict[str, Any]:
         """Start a job; it runs as soon as its data set is ready and there is room."""
         return act(jobs.start, job_id)
 
     @routes.post("/<job_id>/cancel/")
-    @routes.response(202, wire.JobDetail)
+    @routes.response(202, wire_jobs.JobDetail)
     @routes.alt_response(
-        409, schema=wire.Problem, description="Its state, or its data set's, does not allow it"
+        409, schema=wire_errors.Problem, description="Its state, or its data set's, does not allow it"
     )
     def cancel(job_id: str) -> dict[str, Any]:
         """Cancel a job."""
         return act(jobs.cancel, job_id, more=False)
 
     @routes.post("/<job_id>/retry/")
-    @routes.response(202, wire.JobDetail)
+    @routes.response(202, wire_jobs.JobDetail)
     @routes.alt_response(
-        409, schema=wire.Problem, description="Its state, or its data set's, does not allow it"
+        409, schema=wire_errors.Problem, description="Its state, or its data set's, does not allow it"
     )
-    @routes.alt_response(429, schema=wire.Problem, description=_FULL)
+    @routes.alt_response(429, schema=wire_errors.Problem, description=_FULL)
     def retry(job_id: str) -> dict[str, Any]:
         """Run an ended job again, as its next attempt."""
         return act(jobs.retry, job_id)
@@ -189,8 +194,8 @@ def _artifacts(context: Context) -> Blueprint:
     )
 
     @routes.get("/")
-    @routes.arguments(wire.ArtifactQuery, location="query")
-    @routes.response(200, wire.ArtifactList)
+    @routes.arguments(wire_jobs.ArtifactQuery, location="query")
+    @routes.response(200, wire_jobs.ArtifactList)
     def list_artifacts(query: dict[str, Any]) -> dict[str, Any]:
         """List a job's artifacts with links to download them."""
         with context.db.read() as session:
@@ -231,7 +236,7 @@ def _models(context: Context) -> Blueprint:
     routes = Blueprint("models", __name__, url_prefix="/api/models", description="What can be trained")
 
     @routes.get("/")
-    @routes.alt_response(200, schema=wire.ModelList, success=True)
+    @routes.alt_response(200, schema=wire_catalogue.ModelList, success=True)
     def list_models() -> dict[str, Any]:
         """List the pluggable models and their parameters."""
         return {"items": context.catalogue.models}
@@ -245,9 +250,9 @@ def _machines(context: Context) -> Blueprint:
     )
 
     @routes.get("/")
-    @routes.arguments(wire.MachineQuery, location="query")
-    @routes.response(200, wire.Machine)
-    @routes.alt_response(422, schema=wire.Problem, description="There is no machine that large")
+    @routes.arguments(wire_machines.MachineQuery, location="query")
+    @routes.response(200, wire_machines.Machine)
+    @routes.alt_response(422, schema=wire_errors.Problem, description="There is no machine that large")
     def show_machine(query: dict[str, Any]) -> dict[str, Any]:
         """Show what a job of a size would run on, and what an hour of it costs."""
         return machines.machine(context.settings, query["cpus"], query["memory_mb"])
@@ -259,7 +264,7 @@ def view(session: Session, job: Job) -> dict[str, Any]:
     """Give a job as the API shows it."""
     session.flush()
     # News of its run that were given up leave it where it was
-    stuck = [] if job.state in jobs.FINAL else deliveries.stuck(session, job.id, (API, LAUNCHER))
+    stuck = [] if job.state in job_states.FINAL else deliveries.stuck(session, job.id, (API, LAUNCHER))
     return {
         **_columns(job),
         "reason": words_of(stuck) or job.reason,

@@ -6,7 +6,8 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from runtime.arguments import Blueprint
-from services.api import cleaning, wire
+from services.api import cleaning
+from services.api.wire import maintenance as wire_maintenance
 
 if TYPE_CHECKING:
     from services.api.context import Context
@@ -19,7 +20,7 @@ def blueprint(context: Context) -> Blueprint:
     )
 
     @routes.get("/")
-    @routes.response(200, wire.Maintenance)
+    @routes.response(200, wire_maintenance.Maintenance)
     def show() -> dict[str, Any]:
         """Show every limit as it stands, and what will be removed from the object store; removes nothing."""
         with context.db.read() as session:

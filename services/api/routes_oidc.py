@@ -20,9 +20,10 @@ from runtime.access.models import Workspace
 from runtime.access.principal import Principal
 from runtime.arguments import Blueprint
 from runtime.web import problem
-from services.api import wire, wire_access
 from services.api.oidc import NotSignedIn
 from services.api.routes_access import hand_cookie
+from services.api.wire import access as wire_access
+from services.api.wire import errors as wire_errors
 
 if TYPE_CHECKING:
     from services.api.context import Context
@@ -54,8 +55,8 @@ def blueprint(context: Context) -> Blueprint:
     @routes.get("/oidc/")
     @routes.arguments(wire_access.OidcWish, location="query")
     @routes.response(302)
-    @routes.alt_response(404, schema=wire.Problem, description="It is not set up")
-    @routes.alt_response(503, schema=wire.Problem, description="The provider does not answer")
+    @routes.alt_response(404, schema=wire_errors.Problem, description="It is not set up")
+    @routes.alt_response(503, schema=wire_errors.Problem, description="The provider does not answer")
     def begin(query: dict[str, Any]) -> Response:
         """Send a browser to the provider, from where it comes back to the callback."""
         asked = _offered(provider)
@@ -79,11 +80,13 @@ def blueprint(context: Context) -> Blueprint:
     @routes.get("/oidc/callback/")
     @routes.arguments(wire_access.OidcAnswer, location="query", unknown=EXCLUDE)
     @routes.response(303)
-    @routes.alt_response(400, schema=wire.Problem, description="No sign-in is under way in this browser")
-    @routes.alt_response(401, schema=wire.Problem, description="What the provider says does not count")
-    @routes.alt_response(403, schema=wire.Problem, description="The person may not come in")
-    @routes.alt_response(404, schema=wire.Problem, description="It is not set up")
-    @routes.alt_response(503, schema=wire.Problem, description="The provider does not answer")
+    @routes.alt_response(
+        400, schema=wire_errors.Problem, description="No sign-in is under way in this browser"
+    )
+    @routes.alt_response(401, schema=wire_errors.Problem, description="What the provider says does not count")
+    @routes.alt_response(403, schema=wire_errors.Problem, description="The person may not come in")
+    @routes.alt_response(404, schema=wire_errors.Problem, description="It is not set up")
+    @routes.alt_response(503, schema=wire_errors.Problem, description="The provider does not answer")
     def callback(query: dict[str, Any]) -> Response:
         """Sign in the browser that the provider sent back, if it may come in."""
         asked = _offered(provider)

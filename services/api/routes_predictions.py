@@ -9,12 +9,14 @@ from contracts.topology import API, PREDICTOR
 from runtime import deliveries, log
 from runtime.arguments import Blueprint
 from runtime.errors import Conflict, Invalid
-from services.api import datasets, inline, jobs, predictions, wire
+from services.api import datasets, inline, jobs, predictions
 from services.api.context import listed
 from services.api.deadletters import words_of
 from services.api.downloads import FILE, LOCATION, send
 from services.api.files import look_twice
 from services.api.routes_datasets import full_disk_is
+from services.api.wire import errors as wire_errors
+from services.api.wire import predictions as wire_predictions
 from tabular.images import ImageIndex
 
 if TYPE_CHECKING:
@@ -33,11 +35,11 @@ def blueprint(context: Context) -> Blueprint:
     db = context.db
 
     @routes.post("/")
-    @routes.arguments(wire.PredictionWish)
-    @routes.response(202, wire.Prediction)
-    @routes.alt_response(409, schema=wire.Problem, description="The job has no model")
-    @routes.alt_response(422, schema=wire.Problem, description="A column or image is not one")
-    @routes.alt_response(429, schema=wire.Problem, description="Too many wait; see Retry-After")
+    @routes.arguments(wire_predictions.PredictionWish)
+    @routes.response(202, wire_predictions.Prediction)
+    @routes.alt_response(409, schema=wire_errors.Problem, description="The job has no model")
+    @routes.alt_response(422, schema=wire_errors.Problem, description="A column or image is not one")
+    @routes.alt_response(429, schema=wire_errors.Problem, description="Too many wait; see Retry-After")
     def create(wish: dict[str, Any]) -> Prediction:
         """Predict rows sent along, or all rows of a data set, which may still be on its way."""
         if (wish["rows"] is None) == (wish["dataset_id"] is None):
@@ -46,8 +48,8 @@ def blueprint(context: Context) -> Blueprint:
         return _of_dataset(context, wish) if wish["rows"] is None else _of_rows(context, wish)
 
     @routes.get("/")
-    @routes.arguments(wire.PredictionQuery, location="query")
-    @routes.response(200, wire.PredictionPage)
+    @routes.arguments(wire_predictions.PredictionQuery, location="query")
+    @routes.response(200, wire_predictions.PredictionPage)
     def list_predictions(query: dict[str, Any]) -> dict[str, Any]:
         """List predictions."""
         part = context.part(query)
@@ -57,7 +59,7 @@ def blueprint(context: Context) -> Blueprint:
             )
 
     @routes.get("/<prediction_id>/")
-    @routes.response(200, wire.Prediction)
+    @routes.response(200, wire_predictions.Prediction)
     def show(prediction_id: str) -> dict[str, Any]:
         """Show how far a prediction is."""
         with db.read() as session:
@@ -68,9 +70,9 @@ def blueprint(context: Context) -> Blueprint:
             return {**columns, "reason": prediction.reason or words_of(stuck)}
 
     @routes.get("/<prediction_id>/rows/")
-    @routes.arguments(wire.RowsQuery, location="query")
-    @routes.response(200, wire.PredictedRows)
-    @routes.alt_response(409, schema=wire.Problem, description="It has not succeeded")
+    @routes.arguments(wire_predictions.RowsQuery, location="query")
+    @routes.response(200, wire_predictions.PredictedRows)
+    @routes.alt_response(409, schema=wire_errors.Problem, description="It has not succeeded")
     def show_rows(query: dict[str, Any], prediction_id: str) -> dict[str, Any]:
         """Show the first rows of a result."""
         with db.read() as session:
@@ -80,7 +82,7 @@ def blueprint(context: Context) -> Blueprint:
     @routes.get("/<prediction_id>/predictions.csv")
     @routes.alt_response(200, schema=FILE, content_type="application/octet-stream", success=True)
     @routes.alt_response(302, description="The file is at Location", headers=LOCATION, success=True)
-    @routes.alt_response(409, schema=wire.Problem, description="It has not succeeded")
+    @routes.alt_response(409, schema=wire_errors.Problem, description="It has not succeeded")
     def result(prediction_id: str) -> Response:
         """Download a result: a CSV with a line for each row."""
         with db.read() as session:

@@ -15,9 +15,12 @@ from runtime import log
 from runtime.arguments import Blueprint
 from runtime.errors import NotFound
 from runtime.web import problem
-from services.api import checksum, datasets, wire
+from services.api import checksum, completion, datasets
 from services.api.routes_datasets import full_disk_is, register, view
 from services.api.uploads import Misplaced
+from services.api.wire import datasets as wire_datasets
+from services.api.wire import errors as wire_errors
+from services.api.wire import uploads as wire_uploads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,7 +47,7 @@ def blueprint(context: Context) -> Blueprint:
 
     @routes.post("/")
     @routes.doc(requestBody=BEGIN_BODY)
-    @routes.response(201, wire.Upload, headers=BEGIN_HEADERS)
+    @routes.response(201, wire_uploads.Upload, headers=BEGIN_HEADERS)
     @with_limits(routes)
     def begin() -> tuple[dict[str, Any], int, dict[str, str]]:
         """Say which files are to come; their bytes, one file after the other, are then sent by PATCH.
@@ -54,20 +57,20 @@ def blueprint(context: Context) -> Blueprint:
         return begin_upload(context, direct=False)
 
     @routes.get("/")
-    @routes.arguments(wire.UploadQuery, location="query")
-    @routes.response(200, wire.UploadList)
+    @routes.arguments(wire_uploads.UploadQuery, location="query")
+    @routes.response(200, wire_uploads.UploadList)
     def list_uploads(query: dict[str, Any]) -> dict[str, Any]:
         """List those under way, newest first; by fingerprint a sender finds its own again."""
         return {"items": [shown(context, upload) for upload in _listed(uploads, query["fingerprint"])]}
 
     @routes.get("/<upload_id>/")
-    @routes.response(200, wire.Upload)
+    @routes.response(200, wire_uploads.Upload)
     def show(upload_id: str) -> dict[str, Any]:
         """Show how far an upload is."""
         return shown(context, uploads.refreshed(uploads.get(upload_id)))
 
     @routes.get("/<upload_id>/files/")
-    @routes.response(200, wire.UploadFiles)
+    @routes.response(200, wire_uploads.UploadFiles)
     def files(upload_id: str) -> dict[str, Any]:
         """Show which files it has, to compare them with those at hand before going on."""
         return {"items": [file._asdict() for file in uploads.manifest(uploads.get(upload_id)).files]}
@@ -91,11 +94,11 @@ def answers_of_completion(routes: Blueprint) -> Callable[[Callable[..., Any]], C
             (201, data_set),
         ):
             route = routes.alt_response(
-                status, schema=wire.DatasetDetail, success=True, description=description
+                status, schema=wire_datasets.DatasetDetail, success=True, description=description
             )(route)
         route = routes.alt_response(
             409,
-            schema=wire.Problem,
+            schema=wire_errors.Problem,
             description="Bytes are missing; Upload-Offset says from where on",
             headers=_AT,
         )(route)
@@ -103,7 +106,7 @@ def answers_of_completion(routes: Blueprint) -> Callable[[Callable[..., Any]], C
             (423, "Another request is at it"),
             (507, "The disk is full; what is there is kept"),
         ):
-            route = routes.alt_response(status, schema=wire.Problem, description=description)(route)
+            route = routes.alt_response(status, schema=wire_errors.Problem, description=description)(route)
         return route
 
     return documented
@@ -114,9 +117,11 @@ def with_limits(routes: Blueprint) -> Callable[[Any], Any]:
 
     def document(view: Any) -> Any:
         many = routes.alt_response(
-            429, schema=wire.Problem, description="A limit on number is reached; see Retry-After"
+            429, schema=wire_errors.Problem, description="A limit on number is reached; see Retry-After"
         )
-        full = routes.alt_response(507, schema=wire.Problem, description="There is no room for so many bytes")
+        full = routes.alt_response(
+            507, schema=wire_errors.Problem, description="There is no room for so many bytes"
+        )
         return many(full(view))
 
     return document
@@ -132,15 +137,14 @@ def begin_upload(context: Context, *, direct: bool) -> tuple[dict[str, Any], int
 
 def complete_upload(context: Context, upload_id: str) -> Any:
     """Answer with the data set that an upload becomes, or has become."""
-    uploads = context.uploads
-    if uploads.get(upload_id).state == "completed":
+    if context.uploads.get(upload_id).state == "completed":
         with context.db.read() as session:
             return view(datasets.get(session, upload_id)), 200
     with log.bound(dataset_id=upload_id), full_disk_is(_NO_ROOM):
         try:
-            with uploads.completing(upload_id) as upload:
+            with context.completion.of(upload_id) as upload:
                 dataset = register(
-                    context, upload_id, upload, lambda session: uploads.close(session, upload_id)
+                    context, upload_id, upload, lambda session: completion.close(session, upload_id)
                 )
         except Misplaced as error:
             return _elsewhere(error)
@@ -149,7 +153,7 @@ def complete_upload(context: Context, upload_id: str) -> Any:
 
 def shown(context: Context, upload: OpenUpload) -> dict[str, Any]:
     """Give an upload as the API shows it."""
-    told = {name: getattr(upload, name, None) for name in wire.Upload().fields}
+    told = {name: getattr(upload, name, None) for name in wire_uploads.Upload().fields}
     return told | {"chunk_bytes": upload.part_bytes or context.settings.upload_chunk_bytes}
 
 
@@ -174,18 +178,20 @@ def _add_tus_calls(routes: Blueprint, uploads: Uploads) -> None:
         return Response(headers=_headers(uploads.refreshed(uploads.get(upload_id))))
 
     @routes.patch("/<upload_id>/")
-    @routes.arguments(wire.ChunkHeaders, location="headers")
+    @routes.arguments(wire_uploads.ChunkHeaders, location="headers")
     @routes.doc(requestBody=_CHUNK_BODY)
-    @routes.alt_response(409, schema=wire.Problem, description="It has another offset", headers=_AT)
-    @routes.alt_response(412, schema=wire.Problem, description=_NO_TUS)
+    @routes.alt_response(409, schema=wire_errors.Problem, description="It has another offset", headers=_AT)
+    @routes.alt_response(412, schema=wire_errors.Problem, description=_NO_TUS)
     @routes.alt_response(
-        413, schema=wire.Problem, description="More bytes than one chunk, or than the upload, may have"
+        413, schema=wire_errors.Problem, description="More bytes than one chunk, or than the upload, may have"
     )
     @routes.alt_response(
-        460, schema=wire.Problem, description="The chunk does not have its checksum; nothing of it was kept"
+        460,
+        schema=wire_errors.Problem,
+        description="The chunk does not have its checksum; nothing of it was kept",
     )
     @routes.alt_response(
-        507, schema=wire.Problem, description="The disk is full; what was acknowledged is kept"
+        507, schema=wire_errors.Problem, description="The disk is full; what was acknowledged is kept"
     )
     @routes.response(204, headers={"Upload-Offset": _NUMBER, "Upload-Expires": _TEXT})
     def append(headers: dict[str, Any], upload_id: str) -> Response:
@@ -203,7 +209,7 @@ def _add_tus_calls(routes: Blueprint, uploads: Uploads) -> None:
     @routes.delete("/<upload_id>/")
     @routes.doc(parameters=[_TUS])
     @routes.response(204)
-    @routes.alt_response(412, schema=wire.Problem, description=_NO_TUS)
+    @routes.alt_response(412, schema=wire_errors.Problem, description=_NO_TUS)
     def cancel(upload_id: str) -> None:
         """Give an upload up; its bytes are removed."""
         uploads.cancel(upload_id)

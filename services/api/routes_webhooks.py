@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from runtime.arguments import Blueprint
-from services.api import datasets, outgoing, webhooks, wire, wire_webhooks
+from services.api import datasets, outgoing, webhooks
 from services.api.context import listed
+from services.api.wire import base as wire_base
+from services.api.wire import errors as wire_errors
+from services.api.wire import webhooks as wire_webhooks
 
 if TYPE_CHECKING:
     from services.api.context import Context
@@ -23,7 +26,7 @@ def blueprint(context: Context) -> Blueprint:
     @routes.post("/")
     @routes.arguments(wire_webhooks.WebhookWish)
     @routes.response(201, wire_webhooks.NewWebhook)
-    @routes.alt_response(409, schema=wire.Problem, description="There are as many as allowed")
+    @routes.alt_response(409, schema=wire_errors.Problem, description="There are as many as allowed")
     def create(wish: dict[str, Any]) -> Webhook:
         """Tell an address of jobs' ends, by messages signed as Standard Webhooks has it."""
         outgoing.parse(wish["url"], private=settings.webhook_private_addresses)
@@ -31,7 +34,7 @@ def blueprint(context: Context) -> Blueprint:
             return webhooks.create(session, datasets.new_id(), **wish, most=settings.max_webhooks)
 
     @routes.get("/")
-    @routes.arguments(wire.Page, location="query")
+    @routes.arguments(wire_base.Page, location="query")
     @routes.response(200, wire_webhooks.WebhookPage)
     def list_webhooks(query: dict[str, Any]) -> dict[str, Any]:
         """List webhooks."""

@@ -15,7 +15,7 @@ from services.api import audit, figures, idempotency, webhooks
 from services.api.cleaning import Cleaner
 from services.api.handlers import Handlers
 from services.api.settings import ApiSettings
-from services.api.uploads import sweep
+from services.api.sweeping import sweep
 from services.api.webhook_sender import WebhookSender
 
 _SWEEP_SECONDS = 60

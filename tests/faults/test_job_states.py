@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 
 from contracts.callback import Outcome
 from contracts.events import UNHEARD
-from services.api import jobs
+from services.api import job_states, jobs
 from support.job_world import World
 from tabular.profile import profile_table
 
@@ -143,10 +143,10 @@ class JobStates(RuleBasedStateMachine):
                 assert self.unheard[job_id, job.attempt]
             elif seen:
                 assert job.state == seen, f"{seen} became {job.state}"
-            elif job.state in jobs.FINAL:
+            elif job.state in job_states.FINAL:
                 self.ends[job_id, job.attempt] = job.state
                 self.unheard[job_id, job.attempt] = job.reason == UNHEARD
-            if job.state in jobs.FINAL and job.state != "succeeded":
+            if job.state in job_states.FINAL and job.state != "succeeded":
                 assert job.reason, job.state
 
     def teardown(self):
@@ -155,7 +155,7 @@ class JobStates(RuleBasedStateMachine):
                 self.an_end_is_final_and_has_a_reason()
                 for job_id in self.ids:
                     job = self.world.job(job_id)
-                    assert job.state in jobs.FINAL, f"still {job.state}"
+                    assert job.state in job_states.FINAL, f"still {job.state}"
                     if (job_id, job.attempt) in self.world.told_success and job.state == "succeeded":
                         assert (job.reason, job.metrics) == (None, {"accuracy": 0.5})
                 assert self.world.provider.live() == []

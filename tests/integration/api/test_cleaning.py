@@ -27,7 +27,7 @@ from runtime.db import Database
 from runtime.errors import DomainError
 from runtime.outbox import Outbox
 from runtime.storage import open_store
-from services.api import datasets, jobs, predictions
+from services.api import datasets, job_states, jobs, predictions
 from services.api.cleaning import Cleaner, drop_settled_spool
 from services.api.models import Dataset, Garbage, Job, Prediction
 from services.api.settings import ApiSettings
@@ -94,7 +94,7 @@ class World:
                     settings=settings,
                     state=state,
                     attempt=attempt,
-                    finished_at=self.time if state in jobs.FINAL else None,
+                    finished_at=self.time if state in job_states.FINAL else None,
                     **values,
                 )
             )
@@ -455,17 +455,17 @@ class Lives(RuleBasedStateMachine):
         self.datasets.append(self.world.dataset())
 
     @precondition(lambda self: self.datasets)
-    @rule(which=pick, state=st.sampled_from(["created", *jobs.FINAL, *datasets.ACTIVE]))
+    @rule(which=pick, state=st.sampled_from(["created", *job_states.FINAL, *datasets.ACTIVE]))
     def make_job(self, which, state) -> None:
         self.jobs.append(self.world.job(self.datasets[which % len(self.datasets)], state))
 
     @precondition(lambda self: self.jobs)
-    @rule(which=pick, state=st.sampled_from(jobs.FINAL))
+    @rule(which=pick, state=st.sampled_from(job_states.FINAL))
     def end_job(self, which, state) -> None:
         job_id = self.jobs[which % len(self.jobs)]
         with self.database.write() as session:
             job = jobs.get(session, job_id)
-            if jobs.move(session, job, state):
+            if job_states.move(session, job, state):
                 job.finished_at = self.world.time
                 self.resuming.pop(job_id, None)
 

@@ -28,7 +28,7 @@ from services.api.direct import Direct
 from services.api.manifest import File, Manifest
 from services.api.models import OpenUpload
 from services.api.settings import ApiSettings
-from services.api.uploads import sweep
+from services.api.sweeping import sweep
 from services.ingest.staging import Limits, stage
 from services.ingest.staging.stream import copy_table, stream_of
 from support.s3_server import s3_server

@@ -17,10 +17,11 @@ from sqlalchemy import update
 from runtime.db import now
 from runtime.pending import Backlog
 from runtime.storage import open_store
+from services.api import chunks
 from services.api.direct import Direct
 from services.api.models import Dataset, OpenUpload
 from services.api.quotas import Quotas
-from services.api.uploads import Uploads, sweep
+from services.api.sweeping import sweep
 from services.ingest.staging import Limits, stage
 
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -270,7 +271,7 @@ def test_a_full_disk_keeps_what_was_acknowledged(begun, monkeypatch):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("services.api.uploads._put", full)
+        patched.setattr("services.api.chunks.put", full)
         answer = begun.send(2000)
         assert (answer.status_code, begun.offset()) == (507, 2000)
         assert "go on when there is room" in answer.json["detail"]
@@ -336,17 +337,17 @@ def test_missing_bytes_are_named_also_those_that_a_power_cut_took(platform, begu
 
 
 def test_of_two_requests_with_the_same_chunk_one_counts(platform, begun, monkeypatch):
-    receive = Uploads._receive
+    receive = chunks.receive
 
     def slow(*arguments):
         size = receive(*arguments)
-        monkeypatch.setattr(Uploads, "_receive", receive)
+        monkeypatch.setattr(chunks, "receive", receive)
         assert (
             begun.send(0, 300).status_code == 204
         )  # the same sender, again, while the first is still on its way
         return size
 
-    monkeypatch.setattr(Uploads, "_receive", slow)
+    monkeypatch.setattr(chunks, "receive", slow)
     answer = begun.send(0, 300)
     assert (answer.status_code, answer.json["offset"], begun.offset()) == (409, 300, 300)
 

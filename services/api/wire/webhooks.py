@@ -5,7 +5,7 @@ from __future__ import annotations
 from marshmallow import fields, validate
 
 from services.api.webhooks import JOB_EVENTS, MESSAGE_STATES
-from services.api.wire import Answer, Listed, Page, Shape
+from services.api.wire.base import Answer, Listed, Page, Shape
 
 
 class WebhookWish(Shape):

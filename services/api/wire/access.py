@@ -5,7 +5,7 @@ from __future__ import annotations
 from marshmallow import fields, validate
 
 from runtime.access.principal import SCOPES
-from services.api.wire import Answer, Shape
+from services.api.wire.base import Answer, Shape
 
 _NAME = validate.Length(1, 100)
 

@@ -1,0 +1,1 @@
+"""Bodies and query parameters of the REST API, by subject: for validation, and for its OpenAPI document."""
