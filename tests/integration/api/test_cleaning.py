@@ -455,7 +455,7 @@ class Lives(RuleBasedStateMachine):
         self.datasets.append(self.world.dataset())
 
     @precondition(lambda self: self.datasets)
-    @rule(which=pick, state=st.sampled_from(["created", *job_states.FINAL, *datasets.ACTIVE]))
+    @rule(which=pick, state=st.sampled_from(["created", *job_states.FINAL, *job_states.LIVE]))
     def make_job(self, which, state) -> None:
         self.jobs.append(self.world.job(self.datasets[which % len(self.datasets)], state))
 
