@@ -88,6 +88,10 @@ docs: .venv/.docs ## Write what pages take from the code (settings, REST, comman
 screenshots: .venv/.dev ## Take a picture of every page, light and dark, wide and narrow, into build/screenshots
 	PYTHONPATH=.:tests $(BIN)/python -m browser.screenshots --whole
 
+.PHONY: pictures
+pictures: .venv/.dev ## Take the pictures of README and docs anew, from the platform at PORT, on which the demo was run
+	PYTHONPATH=.:tests $(BIN)/python -m browser.doc_pictures --url http://localhost:$(PORT)
+
 .PHONY: chart-library
 chart-library: ## Build the UI's chart library anew, after a change in scripts/chart-library (needs npm)
 	cd scripts/chart-library && npm ci --ignore-scripts --no-audit --no-fund && npm run build

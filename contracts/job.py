@@ -103,11 +103,15 @@ class JobSpec(Wire):
         default=None,
         gt=0,
         le=30 * 86_400,
+        title="Time budget, seconds",
         description="seconds after which training ends cleanly, with the best state so far; unset: no limit",
+        json_schema_extra={"unset": "no limit"},
     )
     validation_split: float = Field(default=0.2, gt=0, lt=1, description="share of rows held out")
     split_column: str | None = Field(
-        default=None, description="column whose values say train or val, instead of a random split"
+        default=None,
+        description="column whose values say train or val, instead of a random split",
+        json_schema_extra={"unset": "none"},
     )
     target_col: str = Field(min_length=1, description="column to predict")
     feature_columns: list[str] = Field(
@@ -124,6 +128,7 @@ class JobSpec(Wire):
     model_params: dict[str, Any] = Field(default_factory=dict, description="JSON; the model's own parameters")
     pretrained: Literal["auto", "none", "required"] = Field(
         default="auto",
+        title="Ready-trained networks",
         description="networks that are trained already, for images and texts; auto: those that the platform has, if any; "
         "required: fail without any for the images or, in a job without images, for the texts",
     )
@@ -135,8 +140,15 @@ class JobSpec(Wire):
         default_factory=list,
         description="s3://… or file:///… checkpoints of earlier attempts, one or a JSON list, latest first; the first that fits is taken up",
     )
-    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="of the split and of training")
-    eval_steps: int = Field(default=1, ge=1, description="epochs between validation passes")
+    seed: int = Field(
+        default=0, ge=0, le=2**31 - 1, title="Random seed", description="of the split and of training"
+    )
+    eval_steps: int = Field(
+        default=1,
+        ge=1,
+        title="Validation interval",
+        description="epochs from one validation pass, which measures the model on the rows held out, to the next",
+    )
 
     @field_validator("api_base")
     @classmethod

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from client.types import EffectiveColumn, ImageMatch, Statistics, ValueCount
 
 SHOWN_VALUES = 5
+FORGIVEN = {"case": "upper and lower case", "extension": "file extension", "url": "web address"}
 
 
 def distribution(column: EffectiveColumn) -> Node:
@@ -78,12 +79,14 @@ def _top_values(column: EffectiveColumn, values: list[ValueCount]) -> Node:
 
 
 def _matches(images: ImageMatch) -> Node:
-    lines = [html.Li(f"{wording.plural(images['matched'], 'row')} with an image")]
+    lines = [html.Li(f"{wording.plural(images['matched'], 'row')} with an image", className="quiet")]
     if images["missing"]:
         some = ", ".join(images["missing_examples"][:3])
         lines.append(html.Li([f"{wording.whole(images['missing'])} without: ", name(some)], className="warn"))
     forgiven = {what: count for what, count in images["forgiven"].items() if count}
     if forgiven:
-        listed = ", ".join(f"{what} ({wording.whole(count)})" for what, count in forgiven.items())
-        lines.append(html.Li(f"Matched by forgiving: {listed}"))
+        listed = ", ".join(
+            f"{FORGIVEN.get(what, what)} ({wording.whole(count)})" for what, count in forgiven.items()
+        )
+        lines.append(html.Li(f"Found although it differs: {listed}", className="quiet"))
     return html.Ul(lines, className="plain-list distribution")

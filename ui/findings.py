@@ -8,7 +8,6 @@ import dash_mantine_components as dmc
 from dash import html
 
 from contracts.preflight import Severity
-from ui import wording
 from ui.parts import Node, attributes, message, name
 
 if TYPE_CHECKING:
@@ -108,7 +107,7 @@ def _ways_out(finding: Finding, ticked: Mapping[str, int]) -> Node:
 def _rows(finding: Finding) -> Node:
     if not finding["rows"]:
         return None
-    numbers = ", ".join(map(wording.whole, finding["rows"]))
+    numbers = ", ".join(map(str, finding["rows"]))  # not in groups: 1,043 would read as two rows
     rows = "rows" if len(finding["rows"]) > 1 else "row"
     return html.Span(f" For example {rows} {numbers}.", className="quiet")
 

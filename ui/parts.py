@@ -106,11 +106,19 @@ def failure(error: ApiError, *, retry: bool = False, back: str = "", again: str 
         back: An address to go to instead, for what does not exist.
         again: An address to load anew, where the page has been changed since it was asked for.
     """
+    actions: list[Node] = []
     if isinstance(error, Refused) and error.signed_out:
         # signed_out.js makes the link one that leads back to this page
-        link = html.A("Sign in", href="/sign-in", className="link-button", **attributes(data_sign_in="true"))
+        actions.append(
+            html.A(
+                "Sign in",
+                href="/sign-in",
+                className="link-button primary",
+                **attributes(data_sign_in="true"),
+            )
+        )
         title = "You are signed out"
-        detail: list[Node] = [html.P(str(error)), html.Div(link, className="actions")]
+        detail: list[Node] = [html.P(str(error))]
     elif isinstance(error, Away):
         hint = "Nothing is lost. See that it runs, then try again."
         detail = [html.P(str(error)), html.P(hint)]
@@ -120,19 +128,14 @@ def failure(error: ApiError, *, retry: bool = False, back: str = "", again: str 
         title = _TITLES.get(status, "That did not work")
         detail = [html.P(str(error))]
         if status == httpx.codes.NOT_FOUND and back:
-            return message(
-                "error",
-                title,
-                [*detail, html.Div(link_button("Back to the list", back), className="actions")],
-            )
+            retry, again = False, ""
+            actions.append(link_button("Back to the list", back))
     if retry:
-        button = dmc.Button("Try again", id={"part": "retry", "index": 0}, size="xs", variant="default")
-        detail.append(html.Div(button, className="actions"))
+        actions.append(dmc.Button("Try again", id={"part": "retry", "index": 0}, variant="default"))
     if again:
         # not Dash's own link: to it the address may be the one that is shown
-        link = html.A("Try again", href=again, className="link-button")
-        detail.append(html.Div(link, className="actions"))
-    return message("error", title, detail)
+        actions.append(html.A("Try again", href=again, className="link-button"))
+    return message("error", title, [*detail, html.Div(actions, className="actions") if actions else None])
 
 
 def empty(title: str, text: Node, *actions: Node) -> Node:
@@ -209,7 +212,7 @@ def table(
 
 def when(text: str | None) -> Node:
     """Show a time as its distance, with the exact one on hover."""
-    return html.Time(wording.ago(text), dateTime=text or "", title=text or "")
+    return html.Time(wording.ago(text), dateTime=text or "", title=wording.clock(text) if text else "")
 
 
 def progress(value: float, label: str) -> Node:

@@ -44,21 +44,23 @@ class Field:
     below: float | None = None
     choices: tuple[str, ...] = ()
     automatic: str = UNSET  # what is shown where nothing is chosen
+    renamed: bool = False  # whether its title is other words than the name that the API and the trainer know
 
     @property
     def range(self) -> str:
         """Say in words which numbers are allowed, or nothing where all are."""
+        written = wording.whole if self.kind == "integer" else wording.number
         if self.low is not None and self.high is not None:
-            return f"{wording.number(self.low)} to {wording.number(self.high)}"
+            return f"{written(self.low)} to {written(self.high)}"
         parts = []
         if self.low is not None:
-            parts.append(f"at least {wording.number(self.low)}")
+            parts.append(f"at least {written(self.low)}")
         if self.above is not None:
-            parts.append(f"above {wording.number(self.above)}")
+            parts.append(f"above {written(self.above)}")
         if self.high is not None:
-            parts.append(f"at most {wording.number(self.high)}")
+            parts.append(f"at most {written(self.high)}")
         if self.below is not None:
-            parts.append(f"below {wording.number(self.below)}")
+            parts.append(f"below {written(self.below)}")
         return ", ".join(parts)
 
 
@@ -86,9 +88,10 @@ def _field(name: str, raw: JSON, schema: JSON) -> Field:
         kind = "flag" if optional and shape["type"] == "boolean" else shape["type"]
     elif shape.get("type") == "string":
         kind = "text"
+    words = title(name, raw.get("title", ""))
     return Field(
         name=name,
-        title=_title(name, raw.get("title", "")),
+        title=words,
         help=raw.get("description") or shape.get("description", ""),
         kind=kind,
         default=raw.get("default"),
@@ -98,7 +101,8 @@ def _field(name: str, raw: JSON, schema: JSON) -> Field:
         high=shape.get("maximum"),
         below=shape.get("exclusiveMaximum"),
         choices=choices,
-        automatic=automatic(name, schema),
+        automatic=raw.get("unset") or automatic(name, schema),
+        renamed=name.replace("_", " ").casefold() not in words.casefold(),
     )
 
 
@@ -131,7 +135,8 @@ def _resolve(raw: JSON, schema: JSON) -> JSON:
     return {**schema["$defs"][reference.removeprefix("#/$defs/")], **raw}
 
 
-def _title(name: str, given: str) -> str:
+def title(name: str, given: str = "") -> str:
+    """Give the words for a setting: those that someone wrote, or else its name's."""
     words = name.replace("_", " ")
     # pydantic makes "Learning Rate" of learning_rate; a title that someone wrote is kept as it is
     text = words if given.casefold() in {"", words.casefold()} else given
@@ -148,7 +153,8 @@ def control(field: Field, group: str, value: Any = None, *, kept: str) -> Node:
         kept: Under which name the browser keeps what is typed, until its tab is closed.
     """
     identity = {"form": group, "field": field.name}
-    described = "; ".join(part for part in (field.help, field.range) if part)
+    called = f"elsewhere called {field.name}" if field.renamed else ""
+    described = "; ".join(part for part in (field.help, field.range, called) if part)
     shown = field.default if value is None else value
     common: dict[str, Any] = {
         "id": identity,

@@ -30,6 +30,7 @@ LAUNCHERS = {
     "ecs": "a Fargate task",
     "kubernetes": "a Kubernetes job",
 }
+MODALITIES = {"tabular": "other columns"}  # numbers, categories and dates
 STATE_WORDS = {"uploaded": "preparing", "timed_out": "timed out"}
 SCOPES = {
     "read": "look at everything in the workspace",
@@ -65,8 +66,8 @@ def size(count: float | None) -> str:
 
 
 def whole(count: float | None) -> str:
-    """Write a count with thin groups: 12 345."""
-    return "–" if count is None else f"{int(count):,}".replace(",", "\u202f")
+    """Write a count in groups, as the API's own sentences do: 12,345."""
+    return "–" if count is None else f"{int(count):,}"
 
 
 def plural(count: int, noun: str) -> str:
@@ -81,7 +82,13 @@ def number(value: float | None) -> str:
         return "–"
     if float(value).is_integer() and abs(value) < 1e9:  # noqa: PLR2004 - beyond it the exponent reads better
         return whole(value)
-    return f"{value:.4g}"
+    return re.sub(r"e(-?)\+?0*", r"e\1", f"{value:.4g}")  # 1e-5, as a browser writes it; Python writes 1e-05
+
+
+def fixed(value: float, digits: int, *, signed: bool = False) -> str:
+    """Write a measurement with so many digits after the point and a true minus: −0.31; what rounds to nothing has no sign."""
+    text = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
+    return text.replace("-", "−") if float(text) else text.lstrip("+-")
 
 
 def percent(share: float | None, digits: int = 1) -> str:
@@ -94,17 +101,21 @@ def percent(share: float | None, digits: int = 1) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Write a span of time: 42 s, 3 min 5 s, 2 h 10 min."""
+    """Write a span of time: 42 s, 3 min, 3 min 5 s, 2 h 10 min."""
     if seconds is None:
         return "–"
     left = max(0, round(seconds))
     if left < MINUTE:
         return f"{left} s"
     if left < HOUR:
-        return f"{left // MINUTE} min {left % MINUTE} s"
+        return _of_both(left // MINUTE, "min", left % MINUTE, "s")
     if left < DAY:
-        return f"{left // HOUR} h {left % HOUR // MINUTE} min"
-    return f"{left // DAY} d {left % DAY // HOUR} h"
+        return _of_both(left // HOUR, "h", left % HOUR // MINUTE, "min")
+    return _of_both(left // DAY, "d", left % DAY // HOUR, "h")
+
+
+def _of_both(whole: int, unit: str, rest: int, of_rest: str) -> str:
+    return f"{whole} {unit} {rest} {of_rest}" if rest else f"{whole} {unit}"
 
 
 def moment(text: str | None) -> datetime | None:
@@ -130,6 +141,12 @@ def ago(text: str | None, now: datetime | None = None) -> str:
     if seconds < 7 * DAY:
         return f"{int(seconds // DAY)} d ago"
     return f"{at:%Y-%m-%d}"
+
+
+def clock(text: str | None) -> str:
+    """Write a time in full: 2026-11-23 14:05:09 UTC."""
+    at = moment(text)
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if at else "–"
 
 
 _DATE_PARTS = {

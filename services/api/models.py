@@ -99,7 +99,19 @@ class Job(Owned, Base):
     """A training job and its present attempt."""
 
     __tablename__ = "api_jobs"
-    __table_args__ = (Index("ix_api_jobs_workspace", "workspace_id", "created_at"),)
+    # As for data sets: what a list counts, skips or sorts is read from the index alone
+    __table_args__ = (
+        Index(
+            "ix_api_jobs_list",
+            "workspace_id",
+            "created_at",
+            "id",
+            "name",
+            "state",
+            "dataset_id",
+            "finished_at",
+        ),
+    )
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     name: Mapped[str] = mapped_column(String(300))
     dataset_id: Mapped[str] = mapped_column(ForeignKey("api_datasets.id"), index=True)

@@ -178,6 +178,7 @@ def _take(
             page.set_viewport_size({"width": width, "height": 900})
             for scheme in SCHEMES:
                 page.emulate_media(color_scheme=scheme)
+                page.evaluate("scrollTo(0, 0)")  # else the header would stand in the middle of a whole page
                 page.wait_for_timeout(DRAWN_MS)
                 page.screenshot(path=options.out / f"{name}-{look}-{scheme}.png", full_page=options.whole)
     print(name, flush=True)  # noqa: T201 - for a person

@@ -53,8 +53,8 @@ def test_what_differs_is_listed_and_what_is_the_same_is_not(page: Page, jobs):
     page.goto(f"/jobs/compare?jobs={','.join(jobs)}")
     settings = page.get_by_role("region", name="Settings that differ").locator("tbody tr")
     expect(settings).to_have_count(2)
-    expect(settings.nth(0)).to_contain_text("epochs")
-    expect(settings.nth(1)).to_contain_text("dropout")
+    expect(settings.nth(0)).to_contain_text("Epochs")
+    expect(settings.nth(1)).to_contain_text("Dropout")
     expect(page.locator("[data-sortable] strong").first).to_have_text("93.0\u202f%")
 
 
@@ -73,7 +73,7 @@ def test_three_jobs_are_lines_through_settings_and_figures(page: Page, jobs):
     lines = page.locator("#compare-parallel .parallel-job")
     expect(lines).to_have_count(3)
     labels = page.locator("#compare-parallel .parallel-label").all_text_contents()
-    assert labels == ["epochs", "dropout", "accuracy", "macro F1"]
+    assert labels == ["Epochs", "Dropout", "Accuracy", "Macro F1"]
     for line in lines.all():
         assert line.bounding_box()["width"] > 500
     page.wait_for_function("() => document.getElementById('compare-loss')?.data?.length === 6")
@@ -84,12 +84,12 @@ def test_three_jobs_are_lines_through_settings_and_figures(page: Page, jobs):
 @pytest.mark.long
 def test_a_line_is_told_and_seen_alone_by_pointer_or_key(page: Page, jobs):
     page.goto(f"/jobs/compare?jobs={','.join(jobs)}")
-    bold = page.get_by_role("img", name="bold: epochs 12, dropout 0.5, accuracy 93.0")
+    bold = page.get_by_role("img", name="bold: Epochs 12, Dropout 0.5, Accuracy 93.0")
     bold.focus()
     page.keyboard.press("Shift+Tab")  # a focus that came by the keyboard is shown
-    careful = page.get_by_role("img", name="careful: epochs 8")
+    careful = page.get_by_role("img", name="careful: Epochs 8")
     wait_for_focus(careful)
-    expect(page.locator("#compare-told")).to_contain_text("careful: epochs 8, dropout 0.2")
+    expect(page.locator("#compare-told")).to_contain_text("careful: Epochs 8, Dropout 0.2")
     expect(bold).to_have_css("opacity", "0.15")
     expect(careful).to_have_css("opacity", "1")
 
@@ -110,7 +110,7 @@ def test_a_default_that_one_job_was_sent_with_is_no_difference(page: Page, platf
     page.goto(f"/jobs/compare?jobs={','.join(jobs)}")
     settings = page.get_by_role("region", name="Settings that differ").locator("tbody tr")
     expect(settings).to_have_text(
-        ["epochs81220", "dropout0.20.50.5", "column types–age: numericage: categorical"]
+        ["Epochs81220", "Dropout0.20.50.5", "Column types–age: numericage: categorical"]
     )
 
 

@@ -45,6 +45,22 @@ def test_jobs_are_found_by_name_state_and_page_and_the_address_keeps_it(page: Pa
     expect(page.get_by_text("10 jobs")).to_be_visible()
 
 
+def test_those_that_ended_last_are_listed_first_and_the_address_keeps_the_order(page: Page, platform, many):
+    first, *rest = list(platform.jobs)[:3]
+    for job in (*rest, first):
+        platform.set_state(job, "failed", "exit 1")
+    page.goto("/jobs")
+    expect(names(page).first).to_have_text("try 119")
+    page.get_by_role("textbox", name="Order").click()
+    page.get_by_role("option", name="last ended first").click()
+    expect(names(page).first).to_have_text("try 000")
+    expect(page).to_have_url(re.compile(r"/jobs\?order=ended$"))
+    page.reload()
+    expect(names(page).first).to_have_text("try 000")
+    page.get_by_label("Search by name").fill("try 007")
+    expect(page.get_by_text("No job whose name")).to_contain_text("has ended")
+
+
 def test_a_list_that_holds_nothing_says_what_was_looked_for(page: Page, many):
     page.goto("/jobs?search=zebra&state=queued,launching,running")
     expect(page.get_by_text("zebra")).to_contain_text("is under way")

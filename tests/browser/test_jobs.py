@@ -39,7 +39,7 @@ def test_from_a_data_set_to_a_started_job(page: Page, platform, dataset):
     page.goto(f"/datasets/{dataset}")
     page.get_by_role("link", name="Train").click()
     page.get_by_label("picture", exact=True).uncheck()
-    expect(page.get_by_text("5 of 7 columns")).to_be_visible()
+    expect(page.get_by_text("5 of 6 columns")).to_be_visible()
     page.get_by_role("textbox", name="Type of age").click()
     page.get_by_role("option", name="categorical").click()
     page.get_by_role("link", name="Next: Model").click()
@@ -88,7 +88,7 @@ def test_mistakes_are_shown_beside_their_fields_and_nothing_is_lost(page: Page, 
     page.get_by_role("button", name="Start training").click()
     alert.get_by_role("link", name="Training").click()
     expect(page.get_by_label("Epochs")).to_have_attribute("aria-invalid", "true")
-    expect(page.get_by_text("This must be 1 to 10\u202f000.")).to_be_visible()
+    expect(page.get_by_text("This must be 1 to 10,000.")).to_be_visible()
     expect(page.get_by_text("This must be a whole number.")).to_be_visible()
     assert platform.jobs == {}
     page.get_by_label("Epochs").fill("2")
@@ -128,7 +128,7 @@ def test_what_the_checks_find_is_shown_and_a_person_may_train_anyway(page: Page,
     page.get_by_label("Epochs").fill("3")
     go_to(page, "Review")
     expect(page.get_by_text("This stops the training")).to_be_in_viewport()
-    expect(page.get_by_text("For example rows 7, 12, 1\u202f043.")).to_be_visible()
+    expect(page.get_by_text("For example rows 7, 12, 1043.")).to_be_visible()
     expect(page.get_by_role("button", name="Start training")).to_be_disabled()
     expect(page.get_by_role("alert")).to_contain_text("'legs' gives the target away")
     assert platform.jobs == {}
@@ -145,7 +145,7 @@ def test_a_column_that_stops_the_training_is_left_out_from_the_review(page: Page
     platform.findings = [fake_data.LEAK | {"columns": ["colour"]}]
     page.goto(f"/jobs/new?dataset={dataset}#review")
     leave_out = page.get_by_role("button", name="Leave colour out")
-    expect(leave_out).to_be_visible()
+    expect(leave_out).to_be_visible()  # until then the check may be on its way
     expect(page.get_by_role("button", name="Start training")).to_be_disabled()
     platform.findings = []
     leave_out.click()
@@ -206,7 +206,7 @@ def test_a_job_is_made_again_with_the_same_settings_but_one(page: Page, platform
     former = platform.add_job(dataset, body)
     page.goto(f"/jobs/{former}")
     page.get_by_role("link", name="New job like this").click()
-    expect(page.get_by_text("2 of 7 columns")).to_be_visible()
+    expect(page.get_by_text("2 of 6 columns")).to_be_visible()
     go_to(page, "Training")
     page.get_by_label("Epochs").fill("9")
     go_to(page, "Review")
@@ -572,7 +572,7 @@ def test_a_point_beyond_the_axes_is_left_to_plotly(page: Page, platform, running
 def test_lists_follow_jobs(page: Page, platform, running):
     page.goto("/")
     platform.beat(running, "training", 0.5, 60, "epoch 5 of 10")
-    expect(page.get_by_text("training 50 %, about 1 min 0 s left · epoch 5 of 10")).to_be_visible()
+    expect(page.get_by_text("training 50 %, about 1 min left · epoch 5 of 10")).to_be_visible()
     platform.succeed(running)
     expect(page.get_by_text("Nothing runs.")).to_be_visible()
     expect(page.get_by_text("91.7\u202f%")).to_be_visible()

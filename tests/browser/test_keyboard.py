@@ -44,7 +44,7 @@ def test_a_link_pressed_before_the_first_page_came_moves_the_focus_too(page: Pag
 def test_a_job_is_made_by_keyboard(page: Page, platform, dataset):
     page.goto(f"/jobs/new?dataset={dataset}")
     page.get_by_label("picture", exact=True).press("Space")
-    expect(page.get_by_text("5 of 7 columns")).to_be_visible()
+    expect(page.get_by_text("5 of 6 columns")).to_be_visible()
     kind = page.get_by_role("textbox", name="Type of age")
     kind.press("Enter")
     page.get_by_role("option", name="categorical").wait_for()

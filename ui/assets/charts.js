@@ -13,6 +13,7 @@ window.triptych = window.triptych || {};
   const QUIET = 2500;  // ms without a point, after which Plotly gets those that wait
   const LONGEST = 8000;  // ms that a point waits at most; both with half as much again, so that no two charts take the same frame
   const AHEAD = 12000;  // ms of growth that the epochs' axis has room for, so that a point seldom needs new axes
+  const LEAST_MINUTES = 0.5;  // of the chart over time: a millionth of one would be written as 1µ
 
   function curves(key) {
     return [
@@ -276,7 +277,8 @@ window.triptych = window.triptych || {};
       const before = growth[key];
       const rate = before && x > before.x ? (x - before.x) / (now - before.at) : 0;
       growth[key] = { x: x, at: now };
-      return over ? x : x + Math.min(x / 2, rate * AHEAD);
+      const room = over ? x : x + Math.min(x / 2, rate * AHEAD);
+      return key === TIMED ? Math.max(room, LEAST_MINUTES) : room;
     }
 
     /* Gives the line at the best epoch, with its word above the plot, where no curve is. */

@@ -35,7 +35,7 @@ window.triptych = window.triptych || {};
       drawn.push({
         name: job.name, legendgroup: job.id, showlegend: val, mode: val ? "lines+markers" : "lines", marker: { size: 4 },
         x: own.map(function (point) { return point.epoch; }), y: own.map(function (point) { return point.values[key]; }),
-        line: { color: triptych.colourOf(place), width: val ? 2 : 1, dash: val ? "solid" : "dot" }, opacity: val ? 1 : 0.55,
+        line: { color: triptych.colourOf(place), width: val ? 2 : 1, dash: val ? "solid" : "dot" }, opacity: val ? 1 : 0.8,
         hovertemplate: "%{y:.4g}" + (val ? "" : " (train)"),
       });
     }

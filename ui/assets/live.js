@@ -25,6 +25,7 @@ window.triptych = window.triptych || {};
     if (!element) return;
     element.dataset.state = state;
     byId("job-page").dataset.connection = state;  // for the charts' words: a :has() would be looked at anew with every point
+    byId("job-page").dataset.curves = state === "ended" && !active.points ? "none" : "";
     triptych.setText("live-connection", WORDS[state]);
   }
 
@@ -89,6 +90,7 @@ window.triptych = window.triptych || {};
   }
 
   function newAttempt(page, attempt) {
+    page.points = false;
     page.attempt = attempt;
     page.best = null;
     page.over = false;
@@ -149,6 +151,7 @@ window.triptych = window.triptych || {};
     if (item.attempt > page.attempt) newAttempt(page, item.attempt);
     if (item.attempt < page.attempt) return;
     if (item.kind === "point") {
+      page.points = true;
       if (!drawn) page.charts.add(item.data, item.at);
       if (item.data.split === "system") triptych.setText("live-system", usage(item.data.values));
     }
@@ -206,7 +209,7 @@ window.triptych = window.triptych || {};
   triptych.mountJob = async function (job) {
     close();
     if (!job) return;
-    const page = { id: job.id, attempt: 0, over: false, changes: Date.now(), best: null, connection: "connecting" };
+    const page = { id: job.id, attempt: 0, over: false, points: false, changes: Date.now(), best: null, connection: "connecting" };
     active = page;
     page.log = triptych.openLog(job.id, function () { return page.over; });
     connection("connecting");

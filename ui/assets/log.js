@@ -44,7 +44,8 @@ window.triptych = window.triptych || {};
       if (element.textContent !== text) element.textContent = text;
       if (atEnd) element.scrollTop = element.scrollHeight;
       if (!log.lines.length) return "Nothing was logged yet.";
-      return (log.truncated ? "The last " + log.lines.length + " lines" : log.lines.length + " lines") + " from " + log.source;
+      const count = log.lines.length + (log.lines.length === 1 ? " line" : " lines");
+      return (log.truncated ? "The last " + count : count) + " from " + log.source;
     }
 
     if (button) button.addEventListener("click", load);

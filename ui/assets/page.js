@@ -19,8 +19,14 @@ window.triptych = window.triptych || {};
   triptych.duration = function (seconds) {
     const left = Math.max(0, Math.round(seconds));
     if (left < 60) return left + " s";
-    if (left < 3600) return Math.floor(left / 60) + " min " + (left % 60) + " s";
-    return Math.floor(left / 3600) + " h " + Math.floor((left % 3600) / 60) + " min";
+    const [unit, word, rest] = left < 3600 ? [60, " min", " s"] : [3600, " h", " min"];
+    const more = left < 3600 ? left % 60 : Math.floor((left % 3600) / 60);
+    return Math.floor(left / unit) + word + (more ? " " + more + rest : "");
+  };
+
+  /* Writes a moment in this browser's time zone, in the order that all of our dates have: 2026-11-23 14:05. */
+  triptych.localTime = function (moment) {
+    return new Date(moment).toLocaleString("sv", { dateStyle: "short", timeStyle: "short" });
   };
 
   triptych.number = function (value) {

@@ -55,7 +55,7 @@ window.triptych = window.triptych || {};
         return { alike: alike, problem: file.name + " has changed: it has " + item.file.size.toLocaleString("en") + " bytes now and had " + file.size.toLocaleString("en") + "." };
       }
       if (file.modified !== null && item.file.lastModified !== file.modified) {
-        return { alike: alike, problem: file.name + " was changed on " + new Date(item.file.lastModified).toLocaleString() + ", after its upload began." };
+        return { alike: alike, problem: file.name + " was changed on " + triptych.localTime(item.file.lastModified) + ", after its upload began." };
       }
       items.push(item);
     }

@@ -148,7 +148,7 @@ window.triptych = window.triptych || {};
           element("button", { type: "button", class: "link-button", onclick: function () { drop(kept, false); } }, "Fine")));
     }
     const whole = told.offset === told.length;
-    const share = triptych.size(told.offset) + " of " + triptych.size(told.length) + " are on the server until " + new Date(told.expires_at).toLocaleString() + ".";
+    const share = triptych.size(told.offset) + " of " + triptych.size(told.length) + " are on the server until " + triptych.localTime(told.expires_at) + ".";
     return element("div", { class: "message info", role: "status" },
       element("strong", { dir: "auto" }, "Unfinished upload: " + kept.name),
       element("p", {}, share + (whole ? "" : " Choose or drop the same " + (told.files === 1 ? "file" : plural(told.files, "file")) + " again to go on from there.")),

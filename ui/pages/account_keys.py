@@ -79,7 +79,7 @@ def state_of(key: Key, now: datetime | None = None) -> str:
 
 def _day(text: str | None) -> Node:
     end = wording.moment(text)
-    return "never" if end is None else html.Time(f"{end:%Y-%m-%d}", dateTime=text, title=text)
+    return "never" if end is None else html.Time(f"{end:%Y-%m-%d}", dateTime=text, title=wording.clock(text))
 
 
 def _form(scopes: Sequence[str]) -> Node:

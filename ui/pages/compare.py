@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 OFFERED = 50  # jobs to choose from at a time, newest first; a search finds the others
 MOST = 12  # jobs at a time: more curves than this cannot be told apart
 FACTS = ("majority_rate", "best_epoch")  # of which more is not better
-TITLES = {"ece": "calibration error", "brier": "Brier score"}
+TITLES = {"majority_rate": "largest class", "ece": "calibration error", "brier": "Brier score"}
 CALIBRATION = " The calibration error (ECE) is how far probabilities are, on average, from the share of answers that is right."
 SO_FAR = ("accuracy", "macro_f1", "loss")  # figures that compare.js fills in while a job runs
 FIGURES = ("accuracy", "macro_f1", "weighted_f1", "loss")  # shown first, where jobs have them

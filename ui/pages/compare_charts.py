@@ -54,7 +54,7 @@ def charts(jobs: Sequence[JobDetail], differences: Sequence[Difference]) -> list
         if running > MOST_FOLLOWED
         else ""
     )
-    about = html.P(f"Validation is drawn in full, training dotted.{rest}", className="quiet")
+    about = html.P(f"Solid lines are validation, dotted ones training.{rest}", className="quiet")
     drawn: list[Node] = [
         about,
         html.Div([legend, html.Div(curves, className="charts")], className="legended"),
@@ -94,8 +94,9 @@ def axes(jobs: Sequence[JobDetail], differences: Sequence[Difference]) -> list[J
         values = [job["metrics"].get(key) for job in jobs]
         if len({value for value in values if value is not None}) > 1:
             texts = [figure(key, value) for value in values]
+            label = wording.metric_name(key)
             figures.append(
-                {"label": wording.metric_name(key), "setting": False, "values": values, "texts": texts}
+                {"label": label[:1].upper() + label[1:], "setting": False, "values": values, "texts": texts}
             )
     settings = [
         {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ui import schema_form
 from ui.pages.job_settings import LISTED
-from ui.pages.new_job_request import ADVANCED, BASIC, RESOURCES, settings_fields
+from ui.pages.new_job_request import ADVANCED, BASIC, RESOURCES, settings_fields, titles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,13 +38,14 @@ def differing(jobs: Sequence[JobDetail], models: Sequence[Model]) -> list[Differ
     A setting that only some models have is compared among the jobs of those: that the models differ is told by itself.
     """
     filled = [_filled(job, models) for job in jobs]
+    words = titles(*models)
     found = []
     for key in dict.fromkeys(key for settings in filled for key in settings):
         values = [settings.get(key) for settings in filled]
         there = [settings[key] for settings in filled if key in settings]
         if any(value != there[0] for value in there):
             texts = [[_written(settings[key]) if key in settings else NONE] for settings in filled]
-            found.append(Difference(key.replace("_", " "), values, texts))
+            found.append(Difference(words.get(key) or schema_form.title(key), values, texts))
     return [*found, *_columns(jobs), *_types(jobs)]
 
 
@@ -72,7 +73,7 @@ def _columns(jobs: Sequence[JobDetail]) -> list[Difference]:
     every = [job["settings"].get("feature_columns") or [] for job in jobs]
     shared = set(every[0]).intersection(*every) if every else set()
     own = [[column for column in columns if column not in shared] for columns in every]
-    return _listed(f"columns, beside {len(shared)} in common" if shared else "columns", own)
+    return _listed(f"Columns, beside {len(shared)} in common" if shared else "Columns", own)
 
 
 def _types(jobs: Sequence[JobDetail]) -> list[Difference]:
@@ -85,7 +86,7 @@ def _types(jobs: Sequence[JobDetail]) -> list[Difference]:
     own = [
         [f"{column}: {kind}" for column, kind in types.items() if len(kinds[column]) > 1] for types in every
     ]
-    return _listed("column types", own)
+    return _listed("Column types", own)
 
 
 def _listed(title: str, own: list[list[str]]) -> list[Difference]:

@@ -8,9 +8,10 @@ import dash_mantine_components as dmc
 from dash import ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
 
 from client import Api, ApiError
-from ui import findings, wording
+from ui import findings, schema_form, wording
 from ui.pages import job_live, job_result
 from ui.pages.job_settings import LISTED, flat_settings
+from ui.pages.new_job_request import titles
 from ui.parts import (
     JSON,
     Node,
@@ -152,8 +153,9 @@ def _details(job: JobDetail) -> Node:
 def _settings(job: JobDetail) -> Node:
     features = job["settings"].get("feature_columns") or []
     types = job["settings"].get("column_types") or {}
+    words = titles()
     pairs: list[tuple[str, Node]] = [
-        (key.replace("_", " "), name(str(value)))
+        (words.get(key) or schema_form.title(key), name(str(value)))
         for key, value in flat_settings(job).items()
         if key not in LISTED
     ]
@@ -167,7 +169,7 @@ def _settings(job: JobDetail) -> Node:
         facts(
             [
                 ("launcher", job["launcher"] or "–"),
-                ("handle", name(str(job["handle"] or "–"))),
+                ("id at the launcher", name(str(job["handle"] or "–"))),
                 *pairs,
             ]
         ),

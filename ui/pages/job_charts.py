@@ -35,7 +35,7 @@ def effect(spread: Spread, low: float, high: float) -> Node:
         ),
         html.Span(className="zero", style={"left": f"{zero:.2f}%"}),
     ]
-    points = f"{100 * spread.mean:.1f}"
+    points = wording.fixed(100 * spread.mean, 1)
     if spread.sd is not None:
         left, right = place(spread.mean - spread.sd), place(spread.mean + spread.sd)
         parts.append(
@@ -45,7 +45,7 @@ def effect(spread: Spread, low: float, high: float) -> Node:
     return html.Div(
         [
             html.Span(parts, className="effect-track", **attributes(aria_hidden="true")),
-            html.Span(points.replace("-", "−"), className="effect-number"),
+            html.Span(points, className="effect-number"),
         ],
         className="effect",
     )

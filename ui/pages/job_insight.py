@@ -51,7 +51,11 @@ def _baselines(report: Report) -> Node:
     ]
     return card(
         table(
-            ("", "Accuracy", "Macro F1", "Log loss"), rows, "This model and simple ones", numeric=(1, 2, 3)
+            ("", "Accuracy", "Macro F1", "Log loss"),
+            rows,
+            "This model and simple ones",
+            numeric=(1, 2, 3),
+            stacked=True,
         ),
         title="Against simple models",
     )
@@ -62,10 +66,10 @@ def _contributions(found: Contributions) -> Node:
     bounds = [bound for each in every for bound in _reach(each.accuracy_drop)]
     low, high = min([0.0, *bounds]), max([0.0, *bounds])
 
-    def listed(what: str, some: list[Contribution]) -> Node:
+    def listed(what: str, some: list[Contribution], words: dict[str, str]) -> Node:
         rows = [
             [
-                html.Div(name(each.name), className="effect-name"),
+                html.Div(name(words.get(each.name, each.name)), className="effect-name"),
                 effect(each.accuracy_drop, low, high),
                 _spread(each.log_loss_rise),
             ]
@@ -87,8 +91,8 @@ def _contributions(found: Contributions) -> Node:
             "Columns that tell the same share their contribution.",
             className="quiet",
         ),
-        listed("By modality", found.modalities) if found.modalities else None,
-        listed("By column", found.columns[:MAX_COLUMNS]) if found.columns else None,
+        listed("By kind of data", found.modalities, wording.MODALITIES) if found.modalities else None,
+        listed("By column", found.columns[:MAX_COLUMNS], {}) if found.columns else None,
         html.Ul([html.Li(note, dir="auto") for note in notes], className="notes") if notes else None,
         title="What it goes by",
     )
@@ -100,7 +104,7 @@ def _reach(spread: Spread) -> tuple[float, float]:
 
 def _spread(spread: Spread) -> str:
     deviation = "" if spread.sd is None else f" ± {spread.sd:.3f}"
-    return f"{spread.mean:.3f}{deviation}".replace("-", "−")
+    return wording.fixed(spread.mean, 3) + deviation
 
 
 def _calibration(found: Calibration) -> Node:

@@ -47,10 +47,16 @@ OVER = {"machine": "time"}  # the others are over epochs
 
 
 def charts(*, begun: bool) -> Node:
-    """Give the places of all charts, small ones for a job that has not begun."""
+    """Give the places of all charts, small ones for a job that has not begun, and what is said in their place where none will be drawn."""
+    none = html.P("It ended before a first point came, so there are no curves.", className="quiet")
     return [
-        html.Div([chart(key, title) for key, title in some], className="charts" if begun else "charts idle")
-        for some in (CHARTS, MORE_CHARTS)
+        card(none, title="Curves", className="no-curves"),
+        *(
+            html.Div(
+                [chart(key, title) for key, title in some], className="charts" if begun else "charts idle"
+            )
+            for some in (CHARTS, MORE_CHARTS)
+        ),
     ]
 
 

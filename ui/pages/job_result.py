@@ -120,7 +120,9 @@ def _report(report: Report) -> Node:
     notes = [html.Li(note, dir="auto") for note in report.notes]
     more = len(rows) - MAX_CLASSES
     return card(
-        html.Div(table(header, cells, "Figures by class", numeric=(1, 2, 3, 4)), className="tall"),
+        html.Div(
+            table(header, cells, "Figures by class", numeric=(1, 2, 3, 4), stacked=True), className="tall"
+        ),
         html.P(f"The {more} rarest classes are in report.json.", className="quiet") if more > 0 else None,
         facts(pairs),
         html.Ul(notes, className="notes") if notes else None,
@@ -168,7 +170,7 @@ def timeline(job: JobDetail) -> Node:
         dmc.TimelineItem(
             [
                 html.Div(step["reason"], className="quiet", dir="auto") if step["reason"] else None,
-                html.Time(_clock(step["at"]), dateTime=step["at"], title=step["at"], className="quiet"),
+                html.Time(wording.clock(step["at"]), dateTime=step["at"], className="quiet"),
             ],
             title=_step_title(step, steps),
         )
@@ -189,8 +191,3 @@ def timeline(job: JobDetail) -> Node:
 def _step_title(step: Step, steps: list[Step]) -> str:
     word = wording.state(step["state"]).capitalize()
     return f"{word} (attempt {step['attempt']})" if steps[-1]["attempt"] > 1 else word
-
-
-def _clock(at: str) -> str:
-    moment = wording.moment(at)
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else "–"

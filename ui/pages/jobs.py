@@ -1,4 +1,4 @@
-"""Jobs: any of them found by name and state, newest first. The address keeps what was looked for."""
+"""Jobs: any of them found by name and state, the newest first or those that ended last. The address keeps what was looked for."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ CHOICES = (
     {"value": UNDER_WAY, "label": "under way"},
     *({"value": each, "label": wording.state(each)} for each in STATES),
 )
+ORDERS = ({"value": "", "label": "newest first"}, {"value": "ended", "label": "last ended first"})
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Wanted:
     search: str = ""
     state: str = ""
     dataset: str = ""
+    order: str = ""
     page: int = 1
 
     @property
@@ -44,12 +46,13 @@ class Wanted:
 
 
 def layout(api: Api, query: Query) -> Node:
-    """Give the page; the query may hold a search, a state, a data set's id and a page."""
+    """Give the page; the query may hold a search, a state, a data set's id, an order and a page."""
     page = query.get("page", "")
     wanted = Wanted(
         query.get("search", ""),
         query.get("state", ""),
         query.get("dataset", ""),
+        "ended" if query.get("order") == "ended" else "",
         max(1, int(page)) if page.isascii() and page.isdigit() else 1,
     )
     listed, count = _list(api, wanted)
@@ -85,8 +88,15 @@ def layout(api: Api, query: Query) -> Node:
                             value=wanted.state,
                             allowDeselect=False,
                         ),
+                        dmc.Select(
+                            id="jobs-order",
+                            label="Order",
+                            data=list(ORDERS),
+                            value=wanted.order,
+                            allowDeselect=False,
+                        ),
                     ],
-                    className="controls",
+                    className="controls filters",
                 ),
                 html.Div(listed, id="jobs-list", **attributes(data_live_list="jobs-changed")),
                 pages(count, "jobs-page", wanted.page),
@@ -105,16 +115,22 @@ def register(app: Dash, api: Api) -> None:
         Output("jobs-address", "data"),
         Input("jobs-search", "value"),
         Input("jobs-state", "value"),
+        Input("jobs-order", "value"),
         Input("jobs-page", "value"),
         Input("jobs-changed", "data"),
         Input("jobs-dataset", "data"),
         prevent_initial_call=True,
     )
     def _find(
-        search: str | None, state: str | None, page: int | None, _changed: object, dataset_id: str
+        search: str | None,
+        state: str | None,
+        order: str | None,
+        page: int | None,
+        _changed: object,
+        dataset_id: str,
     ) -> tuple[Node, int, int, str]:
-        anew = ctx.triggered_id in {"jobs-search", "jobs-state"}
-        wanted = Wanted(search or "", state or "", dataset_id or "", 1 if anew else page or 1)
+        anew = ctx.triggered_id in {"jobs-search", "jobs-state", "jobs-order"}
+        wanted = Wanted(search or "", state or "", dataset_id or "", order or "", 1 if anew else page or 1)
         try:
             return *_list(api, wanted), wanted.page, wanted.address
         except ApiError as error:
@@ -143,6 +159,7 @@ def _list(api: Api, wanted: Wanted) -> tuple[Node, int]:
         search=wanted.search,
         state=wanted.state,
         dataset_id=wanted.dataset,
+        order=wanted.order,
     )
     count = page_count(found["total"], PAGE_SIZE)
     if found["items"]:
@@ -152,7 +169,7 @@ def _list(api: Api, wanted: Wanted) -> tuple[Node, int]:
         return html.P(
             f"There are only {wording.plural(count, 'page')}.", className="quiet", role="status"
         ), count
-    if wanted.search or wanted.state:
+    if wanted.search or wanted.state or wanted.order:
         return html.P(_none(wanted), className="quiet", role="status"), count
     target = f"/jobs/new?dataset={wanted.dataset}" if wanted.dataset else "/jobs/new"
     text = "A job trains one model on one data set."
@@ -161,7 +178,7 @@ def _list(api: Api, wanted: Wanted) -> tuple[Node, int]:
 
 def _none(wanted: Wanted) -> str:
     label = next((each["label"] for each in CHOICES if each["value"] == wanted.state), wanted.state)
-    state = f" is {label}" if wanted.state else ""
+    state = " and".join([f" is {label}"] * bool(wanted.state) + [" has ended"] * bool(wanted.order))
     named = (
         f" whose name, or whose data set's, holds “{wording.isolated(wanted.search)}”"
         if wanted.search

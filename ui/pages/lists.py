@@ -109,7 +109,13 @@ def _dataset_state(dataset: DatasetSummary) -> Node:
         return dmc.Badge("no rows", color="orange", variant="light", radius="sm", className="badge")
     if dataset["state"] not in {"uploaded", "uploading"}:
         return state_badge(dataset["state"])
-    tracks = f"columns {dataset['schema_state']}, files {dataset['staging_state']}"
+    reading = {"detected": "rows read", "failed": "rows not read"}.get(
+        dataset["schema_state"], "reading rows"
+    )
+    storing = {"staged": "files stored", "failed": "files not stored"}.get(
+        dataset["staging_state"], "storing files"
+    )
+    tracks = f"{reading}, {storing}"
     return html.Div([state_badge(dataset["state"]), html.Div(tracks, className="cell-note")])
 
 

@@ -21,7 +21,7 @@ from ui.pages import (
 )
 from ui.pages.new_job_request import ADVANCED, BASIC, Column, Form
 from ui.parts import JSON, Node, attributes, failure, heading, message, name
-from ui.schema_form import automatic, keeping
+from ui.schema_form import UNSET, Field, automatic, keeping
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,6 +84,12 @@ def again(title: str) -> str:
     return stem[: LONGEST_NAME - len(ending)] + ending
 
 
+def _unset(field: Field, schema: JSON) -> str:
+    """Say what a setting of every job is where it is left unset: what the model's presets say, or else its own words."""
+    told = automatic(field.name, schema)
+    return field.automatic if told == UNSET else told
+
+
 def _start_bar(title: str, kept: str) -> Node:
     return html.Div(
         [
@@ -98,8 +104,8 @@ def _start_bar(title: str, kept: str) -> Node:
             ),
             html.Div(
                 [
-                    dmc.Button("Check again", id="job-check", size="md", variant="default"),
-                    dmc.Button("Start training", id="job-start", size="md"),
+                    dmc.Button("Check again", id="job-check", variant="default"),
+                    dmc.Button("Start training", id="job-start"),
                 ],
                 className="actions",
             ),
@@ -152,7 +158,7 @@ def register(app: Dash, api: Api) -> None:
         schema = next((model["params_schema"] for model in models if model["name"] == chosen), {})
         fields = {field.name: field for field in new_job_request.settings_fields((*BASIC, *ADVANCED))}
         unset = [
-            automatic(control["field"], schema) if fields[control["field"]].optional else ""
+            _unset(fields[control["field"]], schema) if fields[control["field"]].optional else ""
             for control in controls
         ]
         return shown, unset

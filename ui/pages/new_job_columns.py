@@ -130,7 +130,8 @@ def register(app: Dash, api: Api) -> None:
             bool(checked) and column["name"] != target
             for checked, column in zip(features, columns, strict=False)
         )
-        return classes, f"{used} of {len(columns)} columns" if columns else ""
+        others = [column for column in columns if column["name"] != target]
+        return classes, f"{used} of {wording.plural(len(others), 'column')}" if columns else ""
 
     # called at first, too: the browser may have kept another target
     @app.callback(

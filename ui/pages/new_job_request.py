@@ -97,6 +97,13 @@ def settings_fields(names: tuple[str, ...]) -> list[Field]:
     return schema_form.fields_of(JobSpec.model_json_schema(), names)
 
 
+def titles(*models: Model) -> dict[str, str]:
+    """Give the words for settings by their names, as the form has them: of every job, and of some models."""
+    of_models = [field for model in models for field in schema_form.fields_of(model["params_schema"])]
+    every = (*of_models, *settings_fields((*BASIC, *ADVANCED)), *RESOURCES)
+    return {field.name: field.title for field in every}
+
+
 def path(group: str, field: str, model: str) -> str:
     """Give the name under which the API reports an error of a control."""
     if group == "job":

@@ -42,7 +42,7 @@ def review(api: Api, body: JobWish, models: Sequence[Model]) -> Node:
     ]
     took = new_job_estimate.estimate(api, body, model)
     pairs += [("expected to take", new_job_estimate.told(took)), ("runs as", _machine(api, body, took))]
-    return card(facts(pairs), title="This job")
+    return card(facts(pairs), title="This job", className="review")
 
 
 def _changed(body: JobWish, model: Model) -> list[str]:

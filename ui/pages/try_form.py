@@ -160,16 +160,19 @@ def _image(title: str, value: str | None, picture: str | None) -> Node:
         [
             html.Div(name(title), className="field-label"),
             dcc.Upload(
-                [
-                    html.Img(
-                        src=picture or "",
-                        alt="",
-                        id={"form": "try-picture", "field": title},
-                        className="try-picture",
-                        **attributes(data_empty="" if picture else "yes"),
-                    ),
-                    html.Span("Choose an image, or drop one here", className="quiet"),
-                ],
+                html.Div(
+                    [
+                        html.Img(
+                            src=picture or "",
+                            alt="",
+                            id={"form": "try-picture", "field": title},
+                            className="try-picture",
+                            **attributes(data_empty="" if picture else "yes"),
+                        ),
+                        html.Span("Choose an image, or drop one here", className="quiet"),
+                    ],
+                    className="try-chooser",
+                ),
                 id={"form": "try-image", "field": title},
                 accept="image/*",
                 max_size=MAX_IMAGE_BYTES,

@@ -40,6 +40,7 @@ def result(prediction: Prediction, found: PredictedRows | None) -> Node:
         "Download as CSV",
         href=f"/api/predictions/{prediction['id']}/predictions.csv",
         download="predictions.csv",
+        className="link-button",
     )
     return card(*body, title="Prediction", aside=download, id="try-answer")
 
@@ -76,9 +77,9 @@ def _contributions(parts: dict[str, float], predicted: str) -> Node:
     most = max(map(abs, parts.values())) or 1.0
     rows = [
         [
-            {"tabular": "other columns"}.get(part, part),
+            wording.MODALITIES.get(part, part),
             # to the right of the middle what speaks for the class, to the left what speaks against it
-            _measured(50, 50 * value / most, f"{value:+.2f}".replace("-", "−")),
+            _measured(50, 50 * value / most, wording.fixed(value, 2, signed=True)),
         ]
         for part, value in parts.items()
     ]
@@ -118,7 +119,7 @@ def _cell(column: str, text: str) -> Node:
     if column.startswith("prediction"):
         return name(text)
     return (
-        f"{float(text):+.2f}".replace("-", "−")
+        wording.fixed(float(text), 2, signed=True)
         if column.startswith(_PART[0])
         else wording.percent(float(text))
     )

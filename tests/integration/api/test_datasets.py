@@ -17,7 +17,7 @@ from contracts.events import (
 )
 from runtime.db import now
 from services.api.files import Files
-from services.api.models import Dataset
+from services.api.models import Dataset, Job
 
 
 @pytest.fixture
@@ -218,11 +218,12 @@ def entry(number, moment):
     )  # fmt: skip
 
 
-def test_the_index_alone_serves_a_search(database):
+@pytest.mark.parametrize(("table", "index"), [(Dataset, "ix_api_datasets_list"), (Job, "ix_api_jobs_list")])
+def test_the_index_alone_serves_a_search(database, table, index):
     query = (
-        select(Dataset.created_at, Dataset.id)
-        .where(Dataset.workspace_id == "default", Dataset.name.icontains("a"))
-        .order_by(Dataset.created_at.desc(), Dataset.id.desc())
+        select(table.created_at, table.id)
+        .where(table.workspace_id == "default", table.name.icontains("a"))
+        .order_by(table.created_at.desc(), table.id.desc())
         .limit(25)
     )
     plan = "EXPLAIN QUERY PLAN " if database.engine.dialect.name == "sqlite" else "EXPLAIN "
@@ -232,7 +233,7 @@ def test_the_index_alone_serves_a_search(database):
                 session.execute(text(f"SET LOCAL enable_{other} = off"))
         compiled = query.compile(database.engine, compile_kwargs={"literal_binds": True})
         told = " ".join(str(row) for row in session.execute(text(plan + str(compiled).replace("%%", "%"))))
-    assert re.search("(COVERING INDEX|Index Only Scan Backward using) ix_api_datasets_list", told), told
+    assert re.search(f"(COVERING INDEX|Index Only Scan Backward using) {index}", told), told
 
 
 @pytest.mark.parametrize("path", ["", "preview/", "schema/", "files/a.png"])

@@ -23,18 +23,19 @@ def told(*jobs):
 @pytest.mark.parametrize(
     ("one", "other", "expected"),
     [
-        ({"epochs": 5}, {"epochs": 6}, {"epochs": [["5"], ["6"]]}),
+        ({"epochs": 5}, {"epochs": 6}, {"Epochs": [["5"], ["6"]]}),
         ({"validation_split": 0.2, "seed": 0, "pretrained": "auto"}, {}, {}),
-        ({"seed": 1}, {}, {"seed": [["1"], ["0"]]}),
-        ({"batch_size": 32}, {"batch_size": None}, {"batch size": [["32"], ["automatic"]]}),
+        ({"eval_steps": 5}, {}, {"Validation interval": [["5"], ["1"]]}),
+        ({"seed": 1}, {}, {"Random seed": [["1"], ["0"]]}),
+        ({"batch_size": 32}, {"batch_size": None}, {"Batch size": [["32"], ["automatic"]]}),
         ({"params": {"image_size": 64, "max_tokens": None}}, {"params": {}}, {}),
-        ({"params": {"dropout": 0.3}}, {}, {"dropout": [["0.3"], ["0.1"]]}),
-        ({"resources": {"cpus": 2}}, {}, {"cpus": [["2"], ["automatic"]]}),
+        ({"params": {"dropout": 0.3}}, {}, {"Dropout": [["0.3"], ["0.1"]]}),
+        ({"resources": {"cpus": 2}}, {}, {"CPUs": [["2"], ["automatic"]]}),
         ({"column_types": {"age": "numeric", "a": "text"}}, {"column_types": {"age": "text", "b": "text"}},
-         {"column types": [["age: numeric"], ["age: text"]]}),
+         {"Column types": [["age: numeric"], ["age: text"]]}),
         ({"feature_columns": ["age", "legs"]}, {"feature_columns": ["legs", "age"]}, {}),
         ({"feature_columns": ["age", "legs"]}, {"feature_columns": ["legs"]},
-         {"columns, beside 1 in common": [["age"], ["–"]]}),
+         {"Columns, beside 1 in common": [["age"], ["–"]]}),
     ],
 )  # fmt: skip
 def test_what_differs(one, other, expected):
@@ -42,13 +43,13 @@ def test_what_differs(one, other, expected):
 
 
 def test_settings_of_another_model_alone_are_no_difference():
-    assert told(job(), job("dummy_model")) == {"model": [["multimodal"], ["dummy_model"]]}
+    assert told(job(), job("dummy_model")) == {"Model": [["multimodal"], ["dummy_model"]]}
     both = (job(params={"dropout": 0.2}), job("dummy_model"), job(params={"dropout": 0.5}))
-    assert told(*both)["dropout"] == [["0.2"], ["–"], ["0.5"]]
+    assert told(*both)["Dropout"] == [["0.2"], ["–"], ["0.5"]]
 
 
 def test_of_many_columns_some_are_named():
-    [lines, none] = told(job(feature_columns=[f"c{i}" for i in range(40)]), job())["columns"]
+    [lines, none] = told(job(feature_columns=[f"c{i}" for i in range(40)]), job())["Columns"]
     assert lines[:2] == ["c0", "c1"]
     assert lines[-1] == "and 28 more"
     assert none == ["–"]
@@ -62,5 +63,5 @@ def test_axes_are_few_and_leave_room_for_the_figures():
     ]
     found = axes(jobs, differing(jobs, MODELS))
     assert len(found) == MOST_AXES
-    assert [axis["label"] for axis in found if not axis["setting"]] == ["accuracy", "loss"]
-    assert found[-1] == {"label": "loss", "setting": False, "values": [0.5, 0.4], "texts": ["0.5", "0.4"]}
+    assert [axis["label"] for axis in found if not axis["setting"]] == ["Accuracy", "Loss"]
+    assert found[-1] == {"label": "Loss", "setting": False, "values": [0.5, 0.4], "texts": ["0.5", "0.4"]}

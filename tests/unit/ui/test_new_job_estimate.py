@@ -42,15 +42,15 @@ def test_without_a_former_job_it_is_not_known(api, dataset):
 
 def test_a_job_like_this_one_took_as_long(api, platform, dataset):
     trained(platform, dataset, 10)
-    assert told(api, dataset) == "about 10 min 0 s, as the one before did"
+    assert told(api, dataset) == "about 10 min, as the one before did"
 
 
 @pytest.mark.parametrize(
     ("settings", "span"),
     [
-        ({"epochs": 32}, "10 min 0 s to 20 min 0 s"),
-        ({"epochs": 8}, "5 min 0 s to 10 min 0 s"),
-        ({"params": {"preset": "best"}}, "10 min 0 s to 45 min 0 s"),
+        ({"epochs": 32}, "10 min to 20 min"),
+        ({"epochs": 8}, "5 min to 10 min"),
+        ({"params": {"preset": "best"}}, "10 min to 45 min"),
     ],
 )
 def test_more_work_may_take_in_proportion(api, platform, dataset, settings, span):
@@ -64,11 +64,9 @@ def test_another_data_set_serves_where_this_one_has_no_job(api, platform, datase
     other = platform.add_dataset("plants.csv", fake_data.sample_csv(60))
     trained(platform, other, 10)
     trained(platform, other, 12, model="dummy_model")
-    assert told(api, dataset).startswith(
-        "about 10 min 0 s to 20 min 0 s: by 1 job of this model on other data"
-    )
+    assert told(api, dataset).startswith("about 10 min to 20 min: by 1 job of this model on other data")
     trained(platform, dataset, 3)
-    assert told(api, dataset) == "about 3 min 0 s, as the one before did"
+    assert told(api, dataset) == "about 3 min, as the one before did"
 
 
 def test_a_job_whose_data_set_is_gone_is_passed_over(api, platform, dataset):

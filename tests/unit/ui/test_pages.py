@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import plotly.utils
 import pytest
@@ -67,6 +68,31 @@ def test_data_sets_can_be_searched_by_address(platform, see):
     assert "animals.csv" not in page
 
 
+def test_of_many_data_sets_and_jobs_a_page_has_a_part(platform, see):
+    done = furnish(platform)["done"]
+    for i in range(150):
+        dataset = platform.add_dataset(f"many {i:03}.csv", "a,b\n1,2\n")
+        platform.add_job(dataset, {"model": "multimodal", "name": f"try {i:03}"})
+    most = {
+        "/": 5,
+        "/datasets": 25,
+        "/jobs": 25,
+        "/jobs/new": 25,
+        "/jobs/compare": 50,
+        f"/jobs/{done}/try": 50,
+    }
+    for path, expected in most.items():
+        page, _ = see(path)
+        shown = len(set(re.findall(r"many \d{3}\.csv", page)))
+        assert (path, shown) == (path, expected)
+
+
+def test_a_list_says_in_words_what_is_done_with_an_upload(platform, see):
+    furnish(platform)
+    page, _ = see("/datasets")
+    assert "reading rows, storing files" in page
+
+
 def test_a_search_without_a_hit_says_so(platform, see):
     furnish(platform)
     page, _ = see("/datasets", "?search=zebra")
@@ -79,6 +105,7 @@ def test_a_data_set_shows_verdicts_reasons_and_findings(platform, see):
         "4 uploaded images are named by no row",
         "3 classes, 90",
         "118 rows with an image",
+        "Found although it differs: upper and lower case (3)",
         "about 3",
         "14 of 120 rows missing",
         "thumbnail",
@@ -241,6 +268,9 @@ def test_a_new_job_has_the_settings_of_every_model(platform, see):
         "Backbone",
         "Seconds per epoch",
         "Side of an image, pixels; 16 to 512",
+        "Validation interval",
+        "elsewhere called eval_steps",
+        "no limit",
     ):
         assert shown in page
 

@@ -98,10 +98,23 @@ def test_every_control_shows_default_range_and_help():
     assert shown["id"] == {"form": "job", "field": "layers"}
 
 
+def test_a_setting_with_a_title_of_its_own_says_what_it_is_called_elsewhere():
+    schema = {"properties": {"eval_steps": {"type": "integer", "title": "Validation interval", "minimum": 1}}}
+    (field,) = fields_of(schema)
+    assert control(field, "job", kept="ds1").description == "At least 1; elsewhere called eval_steps"
+
+
 @pytest.mark.parametrize("name", ["limit", "mirror", "order"])
 def test_what_may_stay_unset_is_shown_as_automatic(name):
     shown = control(FIELDS[name], "param", kept="ds1").to_plotly_json()["props"]
     assert (shown["value"] or None, shown["placeholder"]) == (None, "automatic")
+
+
+def test_what_a_setting_is_where_it_is_unset_may_be_told_by_itself():
+    (field,) = fields_of(
+        {"properties": {"budget": {"anyOf": [{"type": "number"}, {"type": "null"}], "unset": "no limit"}}}
+    )
+    assert control(field, "job", kept="ds1").placeholder == "no limit"
 
 
 PRESETS = {

@@ -64,19 +64,41 @@ def test_times_are_written_as_distances(at, written):
 
 
 @pytest.mark.parametrize(
+    ("at", "written"), [(None, "–"), ("2026-11-23T12:30:05+02:00", "2026-11-23 10:30:05 UTC")]
+)
+def test_times_in_full_are_in_one_order_and_zone(at, written):
+    assert wording.clock(at) == written
+
+
+@pytest.mark.parametrize(
     ("value", "written"),
     [
         (None, "–"),
         (float("nan"), "–"),
         (3.0, "3"),
         (0.123456, "0.1235"),
-        (12345, "12\u202f345"),
-        (1e-5, "1e-05"),
-        (2e12, "2e+12"),
+        (12345, "12,345"),
+        (1e-5, "1e-5"),
+        (2e12, "2e12"),
+        (-3.25e-10, "-3.25e-10"),
     ],
 )
 def test_numbers_keep_four_digits(value, written):
     assert wording.number(value) == written
+
+
+@pytest.mark.parametrize(
+    ("value", "signed", "written"),
+    [
+        (-0.314, True, "−0.31"),
+        (0.314, True, "+0.31"),
+        (-0.004, True, "0.00"),
+        (0.0, True, "0.00"),
+        (1.25, False, "1.25"),
+    ],
+)
+def test_what_rounds_to_nothing_has_no_sign(value, signed, written):
+    assert wording.fixed(value, 2, signed=signed) == written
 
 
 @pytest.mark.parametrize(
