@@ -99,7 +99,7 @@ def local_plan(
         "metrics-worker",
         "predictor",
     )
-    ports = dict(zip((*names, "ui"), free_ports(len(names) + 1), strict=True))
+    ports = dict(zip((*names, "ui"), free_ports(len(names) + 1, besides=port), strict=True))
     origin = f"http://127.0.0.1:{port}"
     common = {name: value for name, value in environ.items() if name not in _OURS} | {MARK: str(data.root)}
     common.setdefault("LOG_FORMAT", "text")

@@ -20,14 +20,21 @@ class PortTaken(CommandFailed):
         )
 
 
-def free_ports(count: int) -> list[int]:
-    """Give distinct loopback ports that nothing listens on at the moment."""
+def free_ports(count: int, besides: int = 0) -> list[int]:
+    """Give distinct loopback ports that nothing listens on at the moment.
+
+    Args:
+        count: How many.
+        besides: One that is not to be among them, because something is about to listen on it.
+    """
     with ExitStack() as held:
-        ports = []
-        for _ in range(count):
+        ports: list[int] = []
+        while len(ports) < count:
             sock = held.enter_context(socket.socket())
             sock.bind(("127.0.0.1", 0))
-            ports.append(sock.getsockname()[1])
+            port = sock.getsockname()[1]
+            if port != besides:
+                ports.append(port)
         return ports
 
 

@@ -27,3 +27,17 @@ def test_a_host_that_is_none_is_said_so(monkeypatch):
     monkeypatch.setattr("cli.ports.socket.getaddrinfo", unknown)
     with pytest.raises(CommandFailed, match=r"--host 'nowhere' is no name .* Name or service not known"):
         require_free("nowhere", 8080)
+
+
+def test_no_service_is_given_the_port_that_the_gateway_will_have(monkeypatch):
+    handed_out = iter([8001, 8080, 8002])
+
+    class Socket(socket.socket):
+        def bind(self, _address):
+            pass
+
+        def getsockname(self):
+            return "127.0.0.1", next(handed_out)
+
+    monkeypatch.setattr("cli.ports.socket.socket", Socket)
+    assert free_ports(2, besides=8080) == [8001, 8002]
