@@ -24,6 +24,8 @@ from services.api.app import NEEDS, create_app
 from services.api.models import IdempotentRequest
 from support.access import KEY
 
+pytestmark = pytest.mark.sqlite
+
 WEBHOOK = {"url": "https://hooks.example/", "name": "h", "events": ["job.failed"]}
 TUS = {"Tus-Resumable": "1.0.0"}
 # Operators see the platform as a whole, whichever workspace they work in

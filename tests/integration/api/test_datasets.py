@@ -19,6 +19,8 @@ from runtime.db import now
 from services.api.files import Files
 from services.api.models import Dataset, Job
 
+pytestmark = pytest.mark.sqlite
+
 
 @pytest.fixture
 def uploaded(platform):

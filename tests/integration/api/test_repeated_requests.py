@@ -12,6 +12,8 @@ from runtime.db import now
 from services.api.idempotency import Idempotency, forget
 from services.api.models import IdempotentRequest, Job, JobStep
 
+pytestmark = pytest.mark.sqlite
+
 
 @pytest.fixture
 def wish(platform):

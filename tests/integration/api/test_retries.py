@@ -18,6 +18,8 @@ from contracts.events import (
 from runtime.outbox import EventRow
 from services.api.handlers import Handlers
 
+pytestmark = pytest.mark.sqlite
+
 
 @pytest.fixture
 def start(platform, ready):  # noqa: F811 - a fixture

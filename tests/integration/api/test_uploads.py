@@ -24,6 +24,8 @@ from services.api.quotas import Quotas
 from services.api.sweeping import sweep
 from services.ingest.staging import Limits, stage
 
+pytestmark = pytest.mark.sqlite
+
 TUS = {"Tus-Resumable": "1.0.0"}
 TABLE = b"photo,age,label\n" + b"".join(
     b"p%d.png,%d,%s\n" % (n, n, b"cat" if n % 2 else b"dog") for n in range(40)

@@ -131,6 +131,7 @@ def test_models_are_listed(triptych):
     assert "multimodal" in triptych("models").stdout
 
 
+@pytest.mark.long
 def test_a_job_is_created_cancelled_and_tried_again(triptych, trained, platform):
     done, _ = trained
     wish = {"dataset_id": done["dataset_id"], "model": "multimodal", "target": "shape", "epochs": 5000}
@@ -144,6 +145,7 @@ def test_a_job_is_created_cancelled_and_tried_again(triptych, trained, platform)
     platform.ended(created["id"])
 
 
+@pytest.mark.long
 def test_findings_are_printed_and_errors_ignored_by_name(triptych, tmp_path):
     rows = "".join(
         f"words of the row {n},{'ab'[n * 7 % 13 % 2]}{n % 9},{'ab'[n * 7 % 13 % 2]}\n" for n in range(120)

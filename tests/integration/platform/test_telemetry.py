@@ -12,7 +12,11 @@ from support.metrics import names, value
 from support.platform import shapes
 from support.wait import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.parametrize("platform", ["embedded"], indirect=True)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.long,
+    pytest.mark.parametrize("platform", ["embedded"], indirect=True),
+]
 ROOT = Path(__file__).parents[3]
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 

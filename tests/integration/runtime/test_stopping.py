@@ -109,9 +109,10 @@ def half_a_request(service, port):
         yield connection
 
 
-# The UI is served as the api is
+# The UI and the metrics service are served as the api is
 @pytest.mark.parametrize(
-    "service", [pytest.param(name, marks=[pytest.mark.long] * (name == "ui")) for name in REQUESTS]
+    "service",
+    [pytest.param(name, marks=[pytest.mark.long] * (name in {"ui", "metrics"})) for name in REQUESTS],
 )
 def test_a_request_at_hand_is_answered_and_then_the_process_ends_well(service, start):
     with start(service, 60) as (process, port), half_a_request(service, port) as connection:

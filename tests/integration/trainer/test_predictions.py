@@ -17,7 +17,13 @@ from trainer.predict import main, predict_table
 SMALL = {"image_size": 16, "width": 32}
 
 
-@pytest.fixture(scope="module", params=catalogue.names())
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(name, marks=[] if name == "multimodal" else pytest.mark.long)
+        for name in catalogue.names()
+    ],
+)
 def trained(request, tmp_path_factory):
     """A folder with table.csv, images/ and out/, of one model."""
     folder = tiny_dataset(tmp_path_factory.mktemp(request.param), rows=300)

@@ -48,6 +48,7 @@ def report(process, folder, out):
     return json.loads((folder / out / "report.json").read_text())
 
 
+@pytest.mark.long
 def test_two_processes_come_to_the_numbers_of_one(tmp_path):
     folder = tiny_dataset(tmp_path)
     without_images = {"FEATURE_COLUMNS": "remark,weight,origin,seen"}
