@@ -70,6 +70,7 @@ def test_a_workspace_is_made_with_a_first_key(page: Page, platform):
     assert key["workspace"] == platform.workspaces[1]["id"]
 
 
+@pytest.mark.long
 def test_signed_out_in_the_midst_a_page_says_so_and_goes_on_after_signing_in_elsewhere(
     page: Page, platform, made, troubles
 ):
@@ -101,6 +102,7 @@ def test_a_page_that_is_refused_leads_to_sign_in_and_back(page: Page, platform, 
     expect(page.get_by_role("heading", name="Data sets", exact=True)).to_be_visible()
 
 
+@pytest.mark.long
 def test_an_upload_waits_for_a_sign_in_and_goes_on(page: Page, platform, tmp_path, troubles):
     troubles.expected = [OUT]
     (tmp_path / "zoo.csv").write_text(fake_data.sample_csv(120))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from browser import fake_data
 from browser.waiting import wait_for_focus
 from playwright.sync_api import Page, expect
@@ -133,6 +134,7 @@ def test_a_type_is_changed_and_saved_at_once(page: Page, platform):
     expect(page.get_by_text("Changed by you; detected: categorical")).to_be_visible()
 
 
+@pytest.mark.long
 def test_the_role_is_changed_by_keyboard_alone(page: Page, platform):
     dataset = platform.add_dataset("a.csv", fake_data.sample_csv())
     page.goto(f"/datasets/{dataset}")
@@ -147,6 +149,7 @@ def test_the_role_is_changed_by_keyboard_alone(page: Page, platform):
     wait_for_focus(control)
 
 
+@pytest.mark.long
 def test_the_target_moves_and_a_refused_one_goes_back(page: Page, platform, troubles):
     dataset = platform.add_dataset("a.csv", fake_data.sample_csv())
     page.goto(f"/datasets/{dataset}")
@@ -196,6 +199,7 @@ def test_the_list_is_searched_while_typing_and_paged(page: Page, platform):
     expect(page.get_by_role("link", name="table 00.csv")).to_be_hidden()
 
 
+@pytest.mark.long
 def test_a_changed_type_brings_its_role_with_it_until_a_person_chooses_one(page: Page, platform):
     dataset = platform.add_dataset("a.csv", fake_data.sample_csv())
     platform.schemas[dataset]["columns"][1] |= {

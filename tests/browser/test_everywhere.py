@@ -65,6 +65,7 @@ def test_the_colour_scheme_is_switched_and_remembered(page: Page, made):
     expect(root).to_have_attribute("data-mantine-color-scheme", "dark")
 
 
+@pytest.mark.long
 def test_curves_follow_the_colour_scheme_and_keep_their_points(page: Page, made):
     page.goto(f"/jobs/{made['running']}")
     page.wait_for_function("document.getElementById('chart-loss')?.data?.[0].x.length === 21")

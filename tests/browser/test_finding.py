@@ -70,6 +70,7 @@ def test_a_list_that_holds_nothing_says_what_was_looked_for(page: Page, many):
     expect(page.get_by_text("120 jobs")).to_be_visible()
 
 
+@pytest.mark.long
 def test_a_list_that_cannot_be_fetched_is_tried_again_with_what_was_looked_for(page: Page, platform, many):
     page.goto("/jobs")
     expect(names(page)).to_have_count(25)
@@ -117,6 +118,7 @@ def test_a_data_set_for_a_new_job_is_searched(page: Page, platform, many):
     expect(page.get_by_role("textbox", name="Column to predict")).to_be_visible()
 
 
+@pytest.mark.long
 def test_any_job_can_be_found_to_compare(page: Page, platform, many):
     page.goto("/jobs/compare")
     field = page.get_by_role("textbox", name="Jobs")

@@ -54,6 +54,7 @@ def test_nothing_can_be_used_before_dash_has_started(page: Page, held):
     expect(page.get_by_role("link", name="Jobs", exact=True)).to_be_visible()
 
 
+@pytest.mark.long
 def test_another_page_of_the_same_visit_draws_its_own_curves(page: Page, platform, running):
     other = platform.add_job(next(iter(platform.datasets)), {"model": "multimodal", "name": "other"})
     platform.start(other)

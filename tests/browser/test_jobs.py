@@ -156,6 +156,7 @@ def test_a_column_that_stops_the_training_is_left_out_from_the_review(page: Page
     assert "colour" not in job["settings"]["feature_columns"]
 
 
+@pytest.mark.long
 def test_what_was_found_after_the_check_stops_the_start(page: Page, platform, dataset, troubles):
     troubles.expected = ["422"]
     page.goto(f"/jobs/new?dataset={dataset}#review")
@@ -238,6 +239,7 @@ def test_history_is_drawn_and_new_points_are_added(page: Page, platform, running
     wait_for_connection(page, "live")
 
 
+@pytest.mark.long
 def test_training_is_drawn_as_measured_and_as_a_running_mean(page: Page, platform, running):
     platform.emit(running, *fake_data.training_items(10, LABELS))
     page.goto(f"/jobs/{running}")
@@ -260,6 +262,7 @@ def test_the_best_epoch_is_marked_and_moves(page: Page, platform, running):
     page.wait_for_function(marked, arg=3)
 
 
+@pytest.mark.long
 def test_a_scale_is_made_logarithmic_and_back_and_points_go_on(page: Page, platform, running):
     items = fake_data.training_items(10, LABELS)
     platform.emit(running, *items[:30])
@@ -519,6 +522,7 @@ def test_a_page_in_the_background_leaves_connections_to_others_and_catches_up(pa
     wait_for_points(page, "loss", 0, 31)
 
 
+@pytest.mark.long
 def test_from_one_job_to_another_nothing_is_left_over(page: Page, platform, dataset, running):
     platform.emit(running, *fake_data.training_items(10, LABELS))
     other = platform.add_job(dataset, {"model": "multimodal", "name": "the other"})
@@ -590,6 +594,7 @@ def test_lists_show_jobs_that_others_make(page: Page, platform, dataset):
     expect(page.get_by_role("heading", name="Train your first model")).to_be_hidden()
 
 
+@pytest.mark.long
 def test_lists_leave_the_past_of_a_job_alone(page: Page, platform, running):
     platform.emit(running, *fake_data.training_items(10, LABELS))
     platform.beat(running, "training", 0.5, 60, "epoch 5 of 10")
@@ -600,6 +605,7 @@ def test_lists_leave_the_past_of_a_job_alone(page: Page, platform, running):
     expect(page.get_by_text("exit 137: out of memory")).to_be_visible()
 
 
+@pytest.mark.long
 def test_a_list_that_is_behind_learns_it_from_a_sign_of_life(page: Page, platform, dataset):
     job = platform.add_job(dataset, {"model": "multimodal"})
     platform.set_state(job, "queued")

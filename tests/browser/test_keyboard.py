@@ -81,6 +81,7 @@ def test_the_skip_link_leaves_the_step_as_it_is(page: Page, dataset):
     expect(page.get_by_label("Epochs")).to_be_visible()
 
 
+@pytest.mark.long
 def test_a_type_is_changed_and_the_focus_stays(page: Page, platform, dataset):
     page.goto(f"/datasets/{dataset}")
     kind = page.get_by_role("textbox", name="Type of age")

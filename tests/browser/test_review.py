@@ -35,6 +35,7 @@ def test_a_link_to_the_review_checks_the_data(page: Page, dataset):
     expect(page.get_by_text("Checking the data…")).to_be_hidden()
 
 
+@pytest.mark.long
 def test_on_fargate_an_hour_and_the_most_are_told_where_no_time_is_known(page: Page, platform, dataset):
     platform.price = 0.09874
     open_review(page, dataset)
@@ -42,6 +43,7 @@ def test_on_fargate_an_hour_and_the_most_are_told_where_no_time_is_known(page: P
     expect(page.get_by_text(told)).to_be_visible()
 
 
+@pytest.mark.long
 def test_on_fargate_the_cost_is_of_as_long_as_former_jobs_took(page: Page, platform, dataset):
     platform.price = 0.6
     former(platform, dataset, 10)
@@ -87,6 +89,7 @@ def test_an_api_that_goes_away_in_the_middle_of_a_form_loses_nothing(page: Page,
     assert [job["settings"]["epochs"] for job in platform.jobs.values()] == [7]
 
 
+@pytest.mark.long
 def test_curves_that_cannot_be_fetched_are_told_where_they_would_be(page: Page, platform, dataset, troubles):
     troubles.expected = ["502", "ERR_"]
     job = platform.add_job(dataset)

@@ -118,6 +118,7 @@ def test_what_the_model_says_of_a_column_is_told_beside_its_field(page, platform
     expect(page.locator("#try-fields").get_by_text(note)).to_be_visible()
 
 
+@pytest.mark.long
 def test_a_reload_shows_the_answer_again(page, platform, job):
     page.goto(f"/jobs/{job}/try")
     predict(page)
@@ -127,6 +128,7 @@ def test_a_reload_shows_the_answer_again(page, platform, job):
     expect(page.locator("#try-answer")).to_contain_text("cat70.0")
 
 
+@pytest.mark.long
 def test_a_table_is_uploaded_for_a_model_and_leads_back_to_it(page, platform, job, tmp_path):
     table = tmp_path / "new.csv"
     table.write_text(fake_data.sample_csv(12))
@@ -183,6 +185,7 @@ def test_what_goes_wrong_is_said_where_it_was_asked(page, platform, job, trouble
     expect(page.locator("#try-result")).to_contain_text("for want of memory")
 
 
+@pytest.mark.long
 def test_any_data_set_is_found_by_its_name(page, platform, job):
     for number in range(60):
         platform.add_dataset(f"other {number}.csv", fake_data.sample_csv(30))

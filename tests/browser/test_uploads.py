@@ -81,6 +81,7 @@ def test_parts_go_straight_to_the_store_where_the_server_says_so(page: Page, pla
     assert platform.chunks == 0
 
 
+@pytest.mark.long
 def test_a_store_out_of_reach_sends_everything_through_the_server(page: Page, platform, chosen, troubles):
     platform.store = "http://store.test/bucket"
     troubles.expected = ["http://store.test/"]
@@ -162,6 +163,7 @@ def test_after_a_reload_the_same_files_go_on_where_they_were(page: Page, platfor
     assert len(platform.uploads) == 1
 
 
+@pytest.mark.long
 def test_after_a_reload_a_changed_file_is_named_and_may_be_sent_anew(page: Page, platform, chosen):
     reload_in_the_middle(page, platform, chosen)
     expect(page.get_by_text("Unfinished upload: zoo.csv")).to_be_visible()
@@ -192,6 +194,7 @@ def test_a_broken_network_is_waited_out_in_words(page: Page, platform, chosen, t
     assert arrived(platform, chosen)
 
 
+@pytest.mark.long
 def test_a_platform_that_is_away_is_waited_for(page: Page, platform, chosen, troubles):
     troubles.expected = ["502"]
     platform.let_chunks_pass(2)
@@ -206,6 +209,7 @@ def test_a_platform_that_is_away_is_waited_for(page: Page, platform, chosen, tro
     assert arrived(platform, chosen)
 
 
+@pytest.mark.long
 def test_a_full_disk_is_told_and_tried_again(page: Page, platform, chosen, troubles):
     troubles.expected = ["507"]
     platform.refuse_chunk = (
@@ -245,7 +249,9 @@ def test_what_is_refused_at_the_start_says_so_before_anything_is_sent(page: Page
     assert platform.chunks == 0
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+@pytest.mark.parametrize(
+    ("scheme", "width"), [("light", 1280), pytest.param("dark", 390, marks=pytest.mark.long)]
+)
 def test_axe_finds_nothing_serious_while_files_are_on_their_way(
     page: Page, platform, chosen, troubles, scheme, width
 ):

@@ -167,6 +167,7 @@ class TestEveryItemOnce:
                 (split, step) for split in ("train", "val", "system") for step in range(rounds * 4)
             }
 
+    @POSTGRESQL_FIRST
     def test_while_redis_dies_and_comes_back(self, service, redis_server):
         viewers = [Viewer(service.url), Viewer(service.url, leave_after=11)]
         for step in range(80):
@@ -181,6 +182,7 @@ class TestEveryItemOnce:
         assert all(in_order(viewer, 82) for viewer in viewers)
         assert viewers[0].visits == 1
 
+    @POSTGRESQL_FIRST
     def test_a_heartbeat_that_redis_never_told_is_read_from_the_database_once(self, service, redis_server):
         viewer = Viewer(service.url)
         service.send(body(heartbeat=heartbeat(0.25)))
