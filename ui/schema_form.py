@@ -140,7 +140,7 @@ def title(name: str, given: str = "") -> str:
     words = name.replace("_", " ")
     # pydantic makes "Learning Rate" of learning_rate; a title that someone wrote is kept as it is
     text = words if given.casefold() in {"", words.casefold()} else given
-    return text[:1].upper() + text[1:]
+    return wording.capitalized(text)
 
 
 def control(field: Field, group: str, value: Any = None, *, kept: str) -> Node:
@@ -159,7 +159,7 @@ def control(field: Field, group: str, value: Any = None, *, kept: str) -> Node:
     common: dict[str, Any] = {
         "id": identity,
         "label": field.title,
-        "description": described[:1].upper() + described[1:],
+        "description": wording.capitalized(described),
         **keeping(kept),
     }
     if field.kind == "boolean":

@@ -65,6 +65,11 @@ def size(count: float | None) -> str:
     return f"{value:.1f} TB"
 
 
+def capitalized(text: str) -> str:
+    """Give a text a capital, and leave the rest as it is."""
+    return text[:1].upper() + text[1:]
+
+
 def whole(count: float | None) -> str:
     """Write a count in groups, as the API's own sentences do: 12,345."""
     return "–" if count is None else f"{int(count):,}"

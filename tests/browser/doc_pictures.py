@@ -43,7 +43,11 @@ def main() -> None:
     with chromium() as browser:
 
         def take(
-            file: str, path: str, height: int, act: Callable[[Page], None] = _settle, scheme: str = "light"
+            file: str,
+            path: str,
+            height: int,
+            act: Callable[[Page], None] | None = None,
+            scheme: str = "light",
         ) -> None:
             _take(browser, options.url, path, height, act, scheme).save(IMAGES / file, optimize=True)
             print(file, flush=True)  # noqa: T201 - for a person
@@ -56,17 +60,13 @@ def main() -> None:
         take("try.png", f"/jobs/{job}/try", 1150, _predict, "dark")
 
 
-def _settle(page: Page) -> None:
-    page.wait_for_load_state("load")
-
-
 def _predict(page: Page) -> None:
     page.get_by_role("button", name="Predict", exact=True).click()
     page.locator("#try-answer").wait_for()
 
 
 def _take(
-    browser: Browser, origin: str, path: str, height: int, act: Callable[[Page], None], scheme: str
+    browser: Browser, origin: str, path: str, height: int, act: Callable[[Page], None] | None, scheme: str
 ) -> Image.Image:
     with browser.new_context(
         base_url=origin,
@@ -78,7 +78,8 @@ def _take(
         page.set_default_timeout(60_000)
         page.goto(path)
         page.locator("#page h1").wait_for()
-        act(page)
+        if act:
+            act(page)
         page.mouse.move(0, 0)
         page.wait_for_timeout(DRAWN_MS)
         shown = Image.open(io.BytesIO(page.screenshot()))

@@ -192,7 +192,7 @@ def _best(key: str, jobs: Sequence[JobDetail]) -> float | None:
 
 def _title(key: str) -> str:
     words = TITLES.get(key) or wording.metric_name(key)
-    return words[:1].upper() + words[1:]
+    return wording.capitalized(words)
 
 
 def _differences(jobs: Sequence[JobDetail], differences: Sequence[Difference]) -> Node:

@@ -94,10 +94,8 @@ def axes(jobs: Sequence[JobDetail], differences: Sequence[Difference]) -> list[J
         values = [job["metrics"].get(key) for job in jobs]
         if len({value for value in values if value is not None}) > 1:
             texts = [figure(key, value) for value in values]
-            label = wording.metric_name(key)
-            figures.append(
-                {"label": label[:1].upper() + label[1:], "setting": False, "values": values, "texts": texts}
-            )
+            label = wording.capitalized(wording.metric_name(key))
+            figures.append({"label": label, "setting": False, "values": values, "texts": texts})
     settings = [
         {
             "label": each.name,

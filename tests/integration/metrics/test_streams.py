@@ -138,8 +138,8 @@ POSTGRESQL_FIRST = pytest.mark.parametrize(
 )
 
 
+@POSTGRESQL_FIRST
 class TestEveryItemOnce:
-    @POSTGRESQL_FIRST
     def test_while_two_processes_take_callbacks_at_the_same_time(self, start):
         services = [start(metrics_processes=2, events_buffer_bytes=2048), start()]
         viewers = [Viewer(service.url) for service in services for _ in range(3)]
@@ -167,7 +167,6 @@ class TestEveryItemOnce:
                 (split, step) for split in ("train", "val", "system") for step in range(rounds * 4)
             }
 
-    @POSTGRESQL_FIRST
     def test_while_redis_dies_and_comes_back(self, service, redis_server):
         viewers = [Viewer(service.url), Viewer(service.url, leave_after=11)]
         for step in range(80):
@@ -182,7 +181,6 @@ class TestEveryItemOnce:
         assert all(in_order(viewer, 82) for viewer in viewers)
         assert viewers[0].visits == 1
 
-    @POSTGRESQL_FIRST
     def test_a_heartbeat_that_redis_never_told_is_read_from_the_database_once(self, service, redis_server):
         viewer = Viewer(service.url)
         service.send(body(heartbeat=heartbeat(0.25)))
@@ -195,7 +193,6 @@ class TestEveryItemOnce:
         viewer.stop()
         assert [beat["progress"] for beat in viewer.heartbeats] == [0.25, 0.75]
 
-    @POSTGRESQL_FIRST
     def test_while_the_service_is_killed_at_random_points(self, service):
         viewer = Viewer(service.url)
         kills = random.Random(7).sample(range(60), 2)
