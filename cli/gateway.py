@@ -23,7 +23,7 @@ from cli.local_access import LocalAccess, Refused
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_METRICS = re.compile(r"/api/(metrics/?|metrics/curves/?|training_jobs/[^/]+/(metrics|events)/?)")
+_METRICS = re.compile(r"/api/(changes/?|metrics/?|metrics/curves/?|training_jobs/[^/]+/(metrics|events)/?)")
 # RFC 9110 section 7.6.1: meant for the next hop only. Expect is answered here, by the server
 _HOP_BY_HOP = frozenset(
     name.lower()

@@ -19,7 +19,7 @@ from sqlalchemy.types import TypeDecorator
 from runtime import locks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy import Connection, Dialect, Engine
 
@@ -54,12 +54,14 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
         self.engine = _sqlite(url) if url.startswith("sqlite") else _postgresql(url, pool_size)
+        self.watchers: list[Callable[[Session], None]] = []  # given each session that writes
 
     @classmethod
     def over(cls, engine: Engine) -> Self:
         """Make one that shares another's connections."""
         made = cls.__new__(cls)
         made.engine = engine
+        made.watchers = []
         return made
 
     @contextmanager
@@ -76,6 +78,8 @@ class Database:
             self._session(connection) as session,
             session.begin(),
         ):
+            for watch in self.watchers:
+                watch(session)
             yield session
 
     def _session(self, bind: Engine | Connection) -> Session:

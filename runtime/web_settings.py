@@ -35,6 +35,13 @@ class WebSettings(Settings):
         description="how long browsers shall use https only (Strict-Transport-Security), once everything is served so; 0: unsaid",
     )
 
+    publish_timeout_seconds: float = Field(
+        default=0.25, gt=0, le=10, description="longest wait for Redis when viewers are told"
+    )
+    publish_pause_seconds: float = Field(
+        default=2.0, gt=0, le=60, description="after Redis failed, it is left alone for so long"
+    )
+
     @field_validator("rate_limit")
     @classmethod
     def _limits(cls, value: str) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import TYPE_CHECKING, Any
 
 import dash_mantine_components as dmc
 import httpx
 from dash import html
+from plotly.utils import PlotlyJSONEncoder
 
 from client import ApiError, Away, Refused
 from ui import wording
@@ -21,6 +24,21 @@ JSON = dict[str, Any]  # what Dash passes on as it is: choices of a select, ids 
 def name(text: str, **props: Any) -> Node:
     """Show a name someone gave: any length, any script, in its own direction."""
     return html.Span(text, dir="auto", className="name", title=text, **props)
+
+
+def following(what: str, store_id: str) -> JSON:
+    """Give the attributes of what is shown anew when something changes.
+
+    Args:
+        what: Kinds of changes, as "job,dataset", or one thing with its id, as "dataset 3f2b…"; changes.js reads it.
+        store_id: The Store whose value changes then, for the callback that shows it anew.
+    """
+    return attributes(data_follow=what, data_tells=store_id)
+
+
+def fingerprint(node: Node) -> str:
+    """Give what tells whether something looks as before: to show it anew would take the focus and the selection away."""
+    return hashlib.sha256(json.dumps(node, cls=PlotlyJSONEncoder).encode()).hexdigest()[:16]
 
 
 def attributes(**values: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from flask import Flask, g, request
 from runtime import hardening, web
 from runtime.access.guard import PUBLIC, Guard
 from runtime.access.principal import ADMIN, OPERATOR, READ
+from runtime.announcer import Announcer
 from runtime.bus import Bell
 from runtime.db import Database
 from runtime.outbox import Outbox
@@ -33,6 +34,7 @@ from services.api import (
 )
 from services.api.audit import Audit
 from services.api.catalogue import Catalogue
+from services.api.changes import Changes
 from services.api.completion import Completion
 from services.api.context import Context
 from services.api.direct import Direct
@@ -89,6 +91,9 @@ def create_app(settings: ApiSettings) -> Flask:
     # What requests change is recorded; what finds out who asks is not
     everything = RecordingDatabase(plain.engine)
     db = ScopedDatabase(plain.engine, lambda: g.principal.workspace)
+    changes = Changes(Announcer.of(settings))
+    for each in (everything, db):
+        each.watchers.append(changes.watch)
     quotas = Quotas(db, Backlog(db), settings)
     files = Files(settings.spool_dir, store, settings.image_limits)
     direct = Direct(store, from_bytes=settings.direct_upload_bytes, link_seconds=settings.direct_link_seconds)

@@ -16,7 +16,7 @@ from contracts.topology import SCHEMA, STAGING
 from runtime import deliveries, log
 from runtime.errors import Conflict, NotFound
 from runtime.paging import Order
-from services.api import job_states, predictions
+from services.api import changes, job_states, predictions
 from services.api.direct import stream_of
 from services.api.models import Dataset, Job, JobStep
 
@@ -187,6 +187,9 @@ def delete(session: Session, outbox: Outbox, dataset_id: str) -> None:
     session.execute(sql_delete(JobStep).where(JobStep.job_id.in_(ids)))
     session.execute(sql_delete(Job).where(Job.id.in_(ids)))
     session.execute(sql_delete(Dataset).where(Dataset.id == dataset.id))
+    changes.note(session, dataset)
+    for job in jobs:
+        changes.note(session, job)
     for job_id in ids:
         with log.bound(job_id=job_id):
             outbox.emit(session, JobDeleted(job_id=job_id))

@@ -28,7 +28,7 @@ from contracts.topology import LAUNCHER, SCHEMA
 from runtime import deliveries
 from runtime.db import now
 from runtime.storage.trouble import store_may_return
-from services.api import datasets, job_states, jobs, predictions, retries
+from services.api import changes, datasets, job_states, jobs, predictions, retries
 from services.api.models import Dataset, Job
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Handlers:
     def staging_progressed(self, event: DatasetStagingProgressed, work: Work) -> None:
         """Show how far staging is; late news change nothing."""
         with work.finish() as session:
-            session.execute(
+            workspace = session.scalar(
                 update(Dataset)
                 .where(
                     Dataset.id == event.dataset_id,
@@ -92,7 +92,10 @@ class Handlers:
                     Dataset.bytes_done <= event.bytes_done,
                 )
                 .values(staging_state="running", bytes_done=event.bytes_done)
+                .returning(Dataset.workspace_id)
             )
+            if workspace is not None:
+                changes.note_row(session, "staging", workspace, event.dataset_id)
 
     def staged(self, event: DatasetStaged, work: Work) -> None:
         """Keep where the objects are."""

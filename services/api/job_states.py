@@ -13,7 +13,7 @@ from sqlalchemy import update
 from contracts.callback import Outcome
 from contracts.events import UNHEARD, JobEnded
 from runtime.db import now
-from services.api import webhooks
+from services.api import changes, webhooks
 from services.api.models import Job, JobStep
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def move(session: Session, job: Job, state: str, reason: str | None = None, **va
         return False
     session.add(JobStep(job_id=job.id, attempt=job.attempt, state=state, reason=reason))
     session.refresh(job)
+    changes.note(session, job)
     return True
 
 
@@ -86,6 +87,7 @@ def overrule(session: Session, outbox: Outbox, job: Job) -> bool:
         return False
     session.add(JobStep(job_id=job.id, attempt=job.attempt, state="succeeded", reason=_HEARD_LATE))
     session.refresh(job)
+    changes.note(session, job)
     outbox.emit(session, JobEnded(job_id=job.id, attempt=job.attempt, outcome=Outcome.SUCCEEDED))
     webhooks.announce(session, job)
     return True
@@ -121,5 +123,6 @@ def next_attempt(
     if again is None:
         return False
     session.refresh(job)
+    changes.note(session, job)
     session.add(JobStep(job_id=job.id, attempt=job.attempt, state="queued", reason=reason))
     return True

@@ -18,6 +18,7 @@ from contracts.schema import ColumnType, Dialect
 from runtime.db import now
 from runtime.errors import Conflict, NotFound
 from runtime.paging import Order
+from services.api import changes
 from services.api.models import Job, Prediction
 from services.api.schemas import detected
 
@@ -209,11 +210,14 @@ def fail(session: Session, prediction_id: str, reason: str) -> None:
 
 
 def _end(session: Session, prediction_id: str, state: str, **values: object) -> None:
-    session.execute(
+    workspace = session.scalar(
         update(Prediction)
         .where(Prediction.id == prediction_id, Prediction.state.in_(OPEN))
         .values(state=state, finished_at=now(), **values)
+        .returning(Prediction.workspace_id)
     )
+    if workspace is not None:
+        changes.note_row(session, "prediction", workspace, prediction_id)
 
 
 def forget(session: Session, dataset_id: str, job_ids: Sequence[str]) -> None:

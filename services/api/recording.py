@@ -25,6 +25,7 @@ class RecordingDatabase(Database):
     def __init__(self, engine: Engine) -> None:
         """Take the connections of another database."""
         self.engine = engine
+        self.watchers = []
         self.notes: list[Note] = []
 
     @contextmanager

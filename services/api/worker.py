@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contracts.topology import API
 from runtime import log, worker
+from runtime.announcer import Announcer
 from runtime.bus import Bell, Consumer
 from runtime.db import Database
 from runtime.loop import Loop
@@ -12,6 +13,7 @@ from runtime.settings import load
 from runtime.storage import open_store
 from runtime.telemetry import Telemetry
 from services.api import audit, figures, idempotency, webhooks
+from services.api.changes import Changes
 from services.api.cleaning import Cleaner
 from services.api.handlers import Handlers
 from services.api.settings import ApiSettings
@@ -38,6 +40,7 @@ def main() -> None:
             timeout_seconds=settings.objects_timeout_seconds,
         ),
     )
+    db.watchers.append(Changes(Announcer.of(settings)).watch)
     telemetry = Telemetry.of("api-worker", settings)
     telemetry.registry.read("database", figures.GAUGES, lambda: figures.of(db))
     handlers = Handlers(store, settings.spool_dir, retry_pause_seconds=settings.job_retry_seconds)

@@ -12,12 +12,13 @@ from contracts.callback import CallbackBody, Refused
 from runtime import hardening, openapi, web
 from runtime.access import jobs as owners
 from runtime.access.guard import PUBLIC, Guard
+from runtime.announcer import Announcer
 from runtime.bus import Bell
 from runtime.db import Database
 from runtime.loop import Loop
 from runtime.outbox import Outbox
 from runtime.telemetry import Telemetry
-from services.metrics import deletion
+from services.metrics import deletion, routes_streams
 from services.metrics.auth import Authenticator
 from services.metrics.endpoint import CallbackEndpoint
 from services.metrics.flood import FloodGate
@@ -50,12 +51,8 @@ class Service:
         self.telemetry = Telemetry.of("metrics", settings)
         measures = Measures(self.telemetry.registry)
         self.db = Database(settings.database_url, pool_size=settings.metrics_database_connections)
-        self.publisher = Publisher(
-            settings.redis_url,
-            timeout_seconds=settings.publish_timeout_seconds,
-            pause_seconds=settings.publish_pause_seconds,
-        )
-        self.herald = Herald(self.publisher)
+        self.announcer = Announcer.of(settings)
+        self.herald = Herald(Publisher(self.announcer))
         self.hub = Hub(
             settings.redis_url,
             max_viewers=settings.events_max_streams,
@@ -109,7 +106,7 @@ class Service:
         self.hub.close()
         self.hub.join()
         self.herald.close()
-        self.publisher.close()
+        self.announcer.close()
         self.db.engine.dispose()
 
 
@@ -127,13 +124,14 @@ def create_app(settings: MetricsSettings) -> Flask:
     Compress(app)
     api = Api(app)
     api.register_blueprint(blueprint(service.parts))
+    api.register_blueprint(routes_streams.blueprint(service.parts))
     openapi.publish(app, "/api/metrics/openapi.json", lambda: described(api))
     # After Api, which installs an error page of its own. Redis is not among the checks: without it callbacks are
     # taken and viewers served, only later
     web.install(app, {"database": service.db.check}, service.telemetry)
     service.guard.install(app)
     _install_errors(app)
-    hardening.install(app, settings, free={"metrics.receive_callback", "metrics.stream_events"})
+    hardening.install(app, settings, free={"metrics.receive_callback", *routes_streams.FREE})
     app.wsgi_app = CallbackEndpoint(  # type: ignore[method-assign]  # Flask's own way to wrap an app
         app.wsgi_app, service.receiver, service.telemetry, max_body_bytes=settings.max_body_bytes
     )

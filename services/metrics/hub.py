@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from contracts.changes import CHANGES, Change
 from services.metrics import items
-from services.metrics.publisher import channel
+from services.metrics.mailbox import Batch, Beat, Mailbox
+from services.metrics.publisher import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,85 +27,6 @@ _log = logging.getLogger(__name__)
 
 class TooManyStreams(Exception):
     """This process holds as many streams as it may."""
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Consecutive items, ready to be sent; shared by all viewers of the process."""
-
-    first: int
-    last: int
-    frames: bytes
-    ends: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Beat:
-    """A heartbeat, ready to be sent, and the number of the job's newest item when it was accepted."""
-
-    frame: bytes
-    last: int
-
-
-@dataclass(slots=True)
-class Mail:
-    """What came since a viewer last looked."""
-
-    batches: list[Batch] = field(default_factory=list)
-    heartbeat: Beat | None = None
-    # The viewer must look into the database: it may have missed something
-    look: bool = False
-    closed: bool = False
-
-
-class Mailbox:
-    """What waits for one viewer. It never grows beyond its limit: a viewer that is behind reads the database."""
-
-    def __init__(self, job_id: str, max_bytes: int) -> None:
-        self.job_id = job_id
-        self._max_bytes = max_bytes
-        self._bytes = 0
-        self._changed = threading.Condition()
-        self._mail = Mail()
-
-    def put(self, batch: Batch) -> None:
-        """Add items, or ask the viewer to read them from the database where they are too many."""
-        with self._changed:
-            if self._bytes + len(batch.frames) > self._max_bytes:
-                self._mail.batches.clear()
-                self._bytes = 0
-                self._mail.look = True
-            else:
-                self._mail.batches.append(batch)
-                self._bytes += len(batch.frames)
-            self._changed.notify()
-
-    def beat(self, heartbeat: Beat) -> None:
-        """Replace the heartbeat."""
-        with self._changed:
-            self._mail.heartbeat = heartbeat
-            self._changed.notify()
-
-    def look(self) -> None:
-        """Ask the viewer to look into the database."""
-        with self._changed:
-            self._mail.look = True
-            self._changed.notify()
-
-    def close(self) -> None:
-        """Ask the viewer to end."""
-        with self._changed:
-            self._mail.closed = True
-            self._changed.notify()
-
-    def take(self, seconds: float) -> Mail:
-        """Empty the mailbox; wait for something at most so long."""
-        with self._changed:
-            mail = self._mail
-            if not (mail.batches or mail.heartbeat or mail.look or mail.closed):
-                self._changed.wait(seconds)
-            mail, self._mail, self._bytes = self._mail, Mail(closed=self._mail.closed), 0
-            return mail
 
 
 class Hub:
@@ -134,14 +56,18 @@ class Hub:
         self._tell_viewers = tell_viewers
         self._lock = threading.Lock()
         self._mailboxes: dict[str, set[Mailbox]] = {}
+        self._heard: set[str] = set()  # topics whose subscription has taken hold
         self._count = 0
         self._viewers_changed = threading.Event()
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
         self.connected = False
 
-    def open(self, job_id: str) -> Mailbox:
-        """Begin to collect what is told of a job.
+    def open(self, topic: str) -> Mailbox:
+        """Begin to collect what is told. The viewer is asked to look as soon as nothing is missed any more.
+
+        Args:
+            topic: The pub/sub channel of a job, or of a workspace's changes.
 
         Raises:
             TooManyStreams: As many are open as may be.
@@ -151,8 +77,10 @@ class Hub:
                 raise TooManyStreams(
                     f"{self._count} streams are open, no more are allowed; try again shortly"
                 )
-            mailbox = Mailbox(job_id, self._buffer_bytes)
-            self._mailboxes.setdefault(job_id, set()).add(mailbox)
+            mailbox = Mailbox(topic, self._buffer_bytes)
+            self._mailboxes.setdefault(topic, set()).add(mailbox)
+            if topic in self._heard:
+                mailbox.look()  # nothing is missed from now on
             self._count += 1
             self._tell_viewers(self._count)
             if self._thread is None:
@@ -164,13 +92,13 @@ class Hub:
     def leave(self, mailbox: Mailbox) -> None:
         """End a viewer; doing it twice is harmless."""
         with self._lock:
-            those = self._mailboxes.get(mailbox.job_id, set())
+            those = self._mailboxes.get(mailbox.topic, set())
             if mailbox in those:
                 those.remove(mailbox)
                 self._count -= 1
                 self._tell_viewers(self._count)
             if not those:
-                self._mailboxes.pop(mailbox.job_id, None)
+                self._mailboxes.pop(mailbox.topic, None)
         self._viewers_changed.set()
 
     @property
@@ -195,6 +123,8 @@ class Hub:
 
     def _run(self) -> None:
         while not self._closing.is_set():
+            with self._lock:
+                self._heard.clear()
             try:
                 with self._redis.pubsub() as pubsub:  # type: ignore[no-untyped-call]
                     self._listen(pubsub)
@@ -216,9 +146,11 @@ class Hub:
             with self._lock:
                 wanted = set(self._mailboxes)
             if wanted - subscribed:
-                pubsub.subscribe(*map(channel, wanted - subscribed))
+                pubsub.subscribe(*(wanted - subscribed))
             if subscribed - wanted:
-                pubsub.unsubscribe(*map(channel, subscribed - wanted))
+                with self._lock:
+                    self._heard -= subscribed - wanted
+                pubsub.unsubscribe(*(subscribed - wanted))
             subscribed = wanted
             if not wanted:
                 self._viewers_changed.wait()
@@ -228,30 +160,32 @@ class Hub:
                 self._dispatch(message)
 
     def _dispatch(self, message: dict[str, Any]) -> None:
-        job_id = message["channel"].decode().partition(":")[2]
+        topic = message["channel"].decode()
         if message["type"] == "subscribe":
             self.connected = True
             # What was told before the subscription took hold is in the database only
-            for mailbox in self._of(job_id):
-                mailbox.look()
+            with self._lock:
+                self._heard.add(topic)
+                for mailbox in self._mailboxes.get(topic, ()):
+                    mailbox.look()
         elif message["type"] == "message":
             try:
-                batch, heartbeat = _decode(message["data"])
+                batch, heartbeat = _DECODERS[topic.partition(":")[0]](message["data"])
             except (ValueError, KeyError, TypeError):
-                _log.warning("a message is not understood", extra={"job_id": job_id})
+                _log.warning("a message is not understood", extra={"topic": topic})
                 return
-            for mailbox in self._of(job_id):
+            for mailbox in self._of(topic):
                 if batch is not None:
                     mailbox.put(batch)
                 if heartbeat is not None:
                     mailbox.beat(heartbeat)
 
-    def _of(self, job_id: str) -> tuple[Mailbox, ...]:
+    def _of(self, topic: str) -> tuple[Mailbox, ...]:
         with self._lock:
-            return tuple(self._mailboxes.get(job_id, ()))
+            return tuple(self._mailboxes.get(topic, ()))
 
 
-def _decode(message: bytes) -> tuple[Batch | None, Beat | None]:
+def _news(message: bytes) -> tuple[Batch | None, Beat | None]:
     """Read what `items.message` made; done once for all viewers of the process."""
     frames, seqs, heartbeat, ends = [], [], None, False
     for line in message.split(b"\n"):
@@ -264,3 +198,12 @@ def _decode(message: bytes) -> tuple[Batch | None, Beat | None]:
             ends = ends or (item["kind"] == items.STATE and item["data"]["state"] in items.TERMINAL)
     batch = Batch(seqs[0], seqs[-1], b"".join(frames), ends) if seqs else None
     return batch, heartbeat
+
+
+def _change(message: bytes) -> tuple[Batch | None, Beat | None]:
+    """Read a Change; done once for all viewers of the process."""
+    change = Change.model_validate_json(message)
+    return Batch(0, 0, items.change_frame(change), ends=False), None
+
+
+_DECODERS = {METRICS: _news, CHANGES: _change}

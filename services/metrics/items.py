@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from contracts.callback import ArtifactInfo, Evaluation, Heartbeat, Point
+    from contracts.changes import Change
 
 # interrupted: the attempt is over, and whether another one follows is not told yet
 QUEUED, LAUNCHING, RUNNING, INTERRUPTED = "queued", "launching", "running", "interrupted"
@@ -25,7 +26,6 @@ OVER = TERMINAL | {DELETED}
 
 POINT, EVALUATION, STATE, ARTIFACT, HEARTBEAT = "point", "evaluation", "state", "artifact", "heartbeat"
 
-KEEP_ALIVE = b": keep-alive\n\n"
 END = b"event: end\ndata: {}\n\n"
 
 
@@ -108,6 +108,11 @@ def frames(numbered: Sequence[Numbered]) -> bytes:
 def heartbeat_frame(heartbeat: str) -> bytes:
     """Make the Server-Sent Event of a heartbeat: without a number, so that a reconnect does not start from it."""
     return b"event: heartbeat\ndata: %s\n\n" % heartbeat.encode()
+
+
+def change_frame(change: Change) -> bytes:
+    """Make the Server-Sent Event of a change in a workspace."""
+    return b"event: change\ndata: %s\n\n" % change.model_dump_json().encode()
 
 
 def message(numbered: Sequence[Numbered], heartbeat: Heartbeat | None, last_seq: int) -> bytes:

@@ -1,16 +1,9 @@
-"""Tells viewers through Redis what was committed. Best effort: the database is the truth, this only saves time."""
+"""Tells viewers of a job through Redis what was committed."""
 
 from __future__ import annotations
 
-import logging
-import threading
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from services.metrics import items
 
@@ -18,14 +11,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from contracts.callback import Heartbeat
+    from runtime.announcer import Announcer
     from services.metrics.items import Numbered
 
-_log = logging.getLogger(__name__)
+
+METRICS = "metrics"
 
 
 def channel(job_id: str) -> str:
     """Name the pub/sub channel of a job."""
-    return f"metrics:{job_id}"
+    return f"{METRICS}:{job_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,58 +41,18 @@ class News:
 
 
 class Publisher:
-    """Publishes with a short limit, and leaves a Redis that failed alone for a while (a circuit breaker, Nygard 2007)."""
+    """Publishes news of jobs."""
 
-    def __init__(self, redis_url: str, *, timeout_seconds: float, pause_seconds: float) -> None:
-        # Without retries: the client's own would hold a callback up for seconds
-        self._redis = redis.Redis.from_url(
-            redis_url,
-            socket_timeout=timeout_seconds,
-            socket_connect_timeout=timeout_seconds,
-            retry=Retry(NoBackoff(), 0),
-        )
-        self._pause_seconds = pause_seconds
-        self._lock = threading.Lock()
-        self._closed_until = 0.0
-        self._failing = False
+    def __init__(self, announcer: Announcer) -> None:
+        """Take what speaks to Redis."""
+        self._announcer = announcer
 
     def publish(self, news: Iterable[News]) -> None:
         """Tell what one transaction added, or nothing where Redis is away."""
-        messages = [
-            (channel(each.job_id), items.message(each.new, each.heartbeat, each.last_seq))
-            for each in news
-            if each.new or each.heartbeat
-        ]
-        if not messages or not self._may_try():
-            return
-        try:
-            with self._redis.pipeline(transaction=False) as pipe:  # one round trip for all
-                for message in messages:
-                    pipe.publish(*message)
-                pipe.execute()
-        except (redis.RedisError, OSError) as error:
-            self._failed(error)
-        else:
-            self._failing = False
-
-    def close(self) -> None:
-        """Give the connections back."""
-        self._redis.close()
-
-    def _may_try(self) -> bool:
-        """Let everyone through, but after a failure only one at a time, once in a pause."""
-        if not self._failing:
-            return True
-        with self._lock:
-            now = time.monotonic()
-            if now < self._closed_until:
-                return False
-            self._closed_until = now + self._pause_seconds
-            return True
-
-    def _failed(self, error: Exception) -> None:
-        with self._lock:
-            first, self._failing = not self._failing, True
-            self._closed_until = time.monotonic() + self._pause_seconds
-        if first:
-            _log.warning("redis is away: viewers read the database", extra={"error": str(error)})
+        self._announcer.announce(
+            [
+                (channel(each.job_id), items.message(each.new, each.heartbeat, each.last_seq))
+                for each in news
+                if each.new or each.heartbeat
+            ]
+        )

@@ -1,4 +1,4 @@
-"""The HTTP routes: the callback, the history whole and thinned, the event stream."""
+"""The HTTP routes: the callback, and a job's history whole and thinned."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ from flask import Response, g, request
 from contracts.callback import ATTEMPT_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, TOKEN_HEADER
 from runtime.arguments import Blueprint
 from runtime.errors import Invalid
-from services.metrics.connection import watch
 from services.metrics.endpoint import FAILED, ROUTE
-from services.metrics.stream import EventStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,13 +24,8 @@ if TYPE_CHECKING:
     from services.metrics.settings import MetricsSettings
 
 JOB_ID = r"^[A-Za-z0-9_-]{1,64}$"
-_SEQ = re.compile(r"[0-9]{1,15}", re.ASCII)
 _DEFAULT_LIMIT = 5000
 _DEFAULT_POINTS = 2000
-_EVENT_HEADERS = {
-    "Cache-Control": "no-cache",
-    "X-Accel-Buffering": "no",  # nginx would keep events back
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +106,7 @@ def blueprint(parts: Parts) -> Blueprint:
         """Take a trainer's report."""
         if failed := request.environ.pop(FAILED, None):
             raise failed
-        _check_job_id(job_id)
+        check_job_id(job_id)
         parts.receiver.receive(job_id, request.environ, request.get_data(cache=False))
         return Response(status=204)
 
@@ -135,30 +128,6 @@ def blueprint(parts: Parts) -> Blueprint:
         epochs = (query["first_epoch"], query["last_epoch"]) if "first_epoch" in query else None
         return _listed(parts.history.thinned(query["job"], query["points"], epochs))
 
-    @blp.route("/api/training_jobs/<string:job_id>/events/", methods=["GET"])
-    @blp.doc(**_EVENTS_DOC)
-    def stream_events(job_id: str) -> Response:
-        """Stream a job's items: history, then live; `event: end` follows the end of the job."""
-        _check_job_id(job_id)
-        parts.require_job(job_id, g.principal.workspace)
-        settings = parts.settings
-        after = _last_event_id()
-        mailbox = parts.hub.open(job_id)
-        stream = EventStream(
-            mailbox,
-            parts.hub,
-            parts.history,
-            after,
-            keep_alive_seconds=settings.events_keep_alive_seconds,
-            poll_seconds=settings.events_poll_seconds,
-            page_items=settings.events_page_items,
-            is_gone=watch(request.environ, settings.events_send_timeout_seconds),
-            is_allowed=parts.guard.still(),
-        )
-        response = Response(iter(stream), mimetype="text/event-stream", headers=_EVENT_HEADERS)
-        response.call_on_close(lambda: parts.hub.leave(mailbox))
-        return response
-
     return blp
 
 
@@ -167,39 +136,26 @@ def _listed(page: Page) -> Response:
     return Response(f'{{"items":[{listed}],"last":{page.last_seq}}}', mimetype="application/json")
 
 
-def _check_job_id(job_id: str) -> None:
+def check_job_id(job_id: str) -> None:
+    """Raise Invalid where it cannot be a job's."""
     if re.fullmatch(JOB_ID, job_id, re.ASCII) is None:
         raise Invalid(
             "job_id: must be 1 to 64 letters, digits, '_' or '-'", {"job_id": [f"must match {JOB_ID}"]}
         )
 
 
-def _last_event_id() -> int:
-    """Read where to start; the header, which a browser sends when it comes back, goes before the query."""
-    for name, text in (
-        ("Last-Event-ID", request.headers.get("Last-Event-ID", "")),
-        ("after", request.args.get("after", "")),
-    ):
-        if text:
-            if _SEQ.fullmatch(text) is None:
-                raise Invalid(
-                    f"{name}: must be the number of an item", {name: ["must be a whole number from 0"]}
-                )
-            return int(text)
-    return 0
-
-
-def _header(name: str, description: str, *, required: bool = False) -> dict[str, Any]:
+def header(name: str, description: str, *, required: bool = False) -> dict[str, Any]:
+    """Describe a header of a request, as OpenAPI does."""
     schema = {"type": "string"}
     return {"in": "header", "name": name, "required": required, "description": description, "schema": schema}
 
 
 _CALLBACK_DOC: dict[str, Any] = {
     "parameters": [
-        _header(TOKEN_HEADER, '<exp>.<hex hmac_sha256("{job_id}.{exp}", secret)>', required=True),
-        _header(ATTEMPT_HEADER, "the attempt; its presence makes the callback version 2"),
-        _header(TIMESTAMP_HEADER, "Unix seconds (version 2)"),
-        _header(SIGNATURE_HEADER, "v2=<hex hmac over job, attempt, time and body> (version 2)"),
+        header(TOKEN_HEADER, '<exp>.<hex hmac_sha256("{job_id}.{exp}", secret)>', required=True),
+        header(ATTEMPT_HEADER, "the attempt; its presence makes the callback version 2"),
+        header(TIMESTAMP_HEADER, "Unix seconds (version 2)"),
+        header(SIGNATURE_HEADER, "v2=<hex hmac over job, attempt, time and body> (version 2)"),
     ],
     "requestBody": {
         "required": True,
@@ -212,23 +168,5 @@ _CALLBACK_DOC: dict[str, Any] = {
         "413": {"description": "the body is too large"},
         "422": {"description": "the body is malformed; the detail names the field"},
         "429": {"description": "the job sends too many; Retry-After says when to send this one again"},
-    },
-}
-_EVENTS_DOC: dict[str, Any] = {
-    "parameters": [
-        _header("Last-Event-ID", "number of the last item received"),
-        {
-            "in": "query",
-            "name": "after",
-            "schema": {"type": "integer"},
-            "description": "the same, for a first visit; one that the job has not reached means from now on",
-        },
-    ],
-    "responses": {
-        "200": {
-            "description": "Server-Sent Events",
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
-        },
-        "503": {"description": "as many streams are open as this process may hold"},
     },
 }

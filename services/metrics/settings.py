@@ -48,13 +48,6 @@ class MetricsSettings(WebSettings):
         description="a job that has so many points and evaluations keeps no further ones; 0: any number",
     )
 
-    publish_timeout_seconds: float = Field(
-        default=0.25, gt=0, le=10, description="longest wait for Redis when viewers are told"
-    )
-    publish_pause_seconds: float = Field(
-        default=2.0, gt=0, le=60, description="after Redis failed, it is left alone for so long"
-    )
-
     silent_seconds: float = Field(
         default=60,
         gt=0,

@@ -7,22 +7,22 @@ sent; whatever else comes (a gap, an overflow, a new subscription, a tick) makes
 from __future__ import annotations
 
 import logging
-import time
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from services.metrics import items
+from services.metrics.pulse import KEEP_ALIVE, RETRY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from services.metrics.history import History
-    from services.metrics.hub import Hub, Mail, Mailbox
+    from services.metrics.hub import Hub
+    from services.metrics.mailbox import Mail, Mailbox
+    from services.metrics.pulse import Pulse
 
-# How soon a browser whose stream broke comes back
-_RETRY = b"retry: 2000\n\n"
 _log = logging.getLogger(__name__)
 
 
@@ -31,39 +31,33 @@ class EventStream:
 
     def __init__(
         self,
+        job_id: str,
         mailbox: Mailbox,
         hub: Hub,
         history: History,
-        after: int,
+        pulse: Pulse,
         *,
-        keep_alive_seconds: float,
-        poll_seconds: float,
+        after: int,
         page_items: int,
-        is_gone: Callable[[], bool],
-        is_allowed: Callable[[], bool],
     ) -> None:
         """Prepare a stream.
 
         Args:
-            mailbox: What is told of the job from now on.
+            job_id: The job.
+            mailbox: What is told of it from now on.
             hub: Tells whether live items can be expected at all.
             history: The job's items.
+            pulse: Each of its keep-alives comes with a look at the database, and while Redis is away each of its polls.
             after: Number of the last item the viewer has; 0 for none.
-            keep_alive_seconds: Between two keep-alives, each with a look at the database.
-            poll_seconds: Between two looks while Redis is away, and between two calls of `is_gone`.
             page_items: Items read from the database at a time.
-            is_gone: Tells whether the viewer has hung up.
-            is_allowed: Tells whether the viewer may still look; asked with each keep-alive. The stream ends where not.
         """
+        self._job_id = job_id
         self._mailbox = mailbox
         self._hub = hub
         self._history = history
+        self._pulse = pulse
         self._cursor = after
-        self._keep_alive_seconds = keep_alive_seconds
-        self._poll_seconds = poll_seconds
         self._page_items = page_items
-        self._is_gone = is_gone
-        self._is_allowed = is_allowed
         self._over = False
         self._heartbeat = b""
 
@@ -78,28 +72,22 @@ class EventStream:
             )
 
     def _events(self) -> Iterator[bytes]:
-        yield _RETRY
+        yield RETRY
         yield from self._greet()
         yield from self._catch_up()
-        tick = time.monotonic() + self._keep_alive_seconds
-        while not (self._over or self._is_gone()):
-            mail = self._mailbox.take(min(self._poll_seconds, max(tick - time.monotonic(), 0)))
-            if mail.closed:
-                return
+        mails = self._pulse.mails(self._mailbox)
+        while not self._over and (came := next(mails, None)):
+            mail, due = came
             yield from self._deliver(mail)
-            due = time.monotonic() >= tick
             if due:
-                if not self._is_allowed():
-                    return  # the viewer comes back by itself, and is told why
-                tick = time.monotonic() + self._keep_alive_seconds
-                yield items.KEEP_ALIVE
+                yield KEEP_ALIVE
             if due or mail.look or not self._hub.connected:
                 yield from self._catch_up()
         if self._over:
             yield items.END
 
     def _greet(self) -> Iterator[bytes]:
-        page = self._history.page(self._mailbox.job_id, 0, 0)
+        page = self._history.page(self._job_id, 0, 0)
         # A number the job has not reached (of another job, or before a restored backup) must not silence the stream
         self._cursor = min(self._cursor, page.last_seq)
         if page.heartbeat is not None:
@@ -107,7 +95,7 @@ class EventStream:
 
     def _catch_up(self) -> Iterator[bytes]:
         while True:
-            page = self._history.page(self._mailbox.job_id, self._cursor, self._page_items)
+            page = self._history.page(self._job_id, self._cursor, self._page_items)
             if page.items:
                 yield items.frames(page.items)
                 self._cursor = page.items[-1].seq

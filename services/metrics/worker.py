@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contracts import topology
 from runtime import log, worker
+from runtime.announcer import Announcer
 from runtime.bus import Bell, Consumer
 from runtime.db import Database
 from runtime.outbox import Outbox
@@ -19,11 +20,7 @@ def main() -> None:
     settings = load(MetricsSettings)
     log.configure("metrics-worker", settings.log_level, settings.log_format)
     db, bell = Database(settings.database_url), Bell(settings.redis_url)
-    publisher = Publisher(
-        settings.redis_url,
-        timeout_seconds=settings.publish_timeout_seconds,
-        pause_seconds=settings.publish_pause_seconds,
-    )
+    publisher = Publisher(Announcer.of(settings))
     telemetry = Telemetry.of("metrics-worker", settings)
     consumer = Consumer(
         db,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from browser import fake_data, fake_predictions
 from browser.fake_access import add_access
 from browser.fake_api import ENDED, JSON, FakePlatform, picture, problem
+from browser.fake_changes import add_changes
 from browser.fake_uploads import add_store, add_uploads
 from flask import Flask, Response, jsonify, request
 
@@ -36,7 +37,7 @@ def create_api(platform: FakePlatform) -> Flask:
 
     @app.before_request
     def down() -> Response | None:
-        of_metrics = request.path.startswith("/metrics/") or request.path.endswith("/events/")
+        of_metrics = request.path.startswith(("/metrics/", "/changes/")) or request.path.endswith("/events/")
         away = platform.down or (platform.metrics_down and of_metrics)
         return Response("<h1>502 Bad Gateway</h1>", 502) if away else None
 
@@ -49,6 +50,7 @@ def create_api(platform: FakePlatform) -> Flask:
     _curves(app, platform)
     _results(app, platform)
     fake_predictions.routes(app, platform)
+    add_changes(app, platform)
     return app
 
 

@@ -582,18 +582,6 @@ def test_lists_follow_jobs(page: Page, platform, running):
     expect(page.get_by_text("91.7\u202f%")).to_be_visible()
 
 
-def test_lists_show_jobs_that_others_make(page: Page, platform, dataset):
-    page.goto("/")
-    expect(page.get_by_role("heading", name="Train your first model")).to_be_visible()
-    look_again = "document.dispatchEvent(new Event('visibilitychange'))"
-    with page.expect_response("**/api/training_jobs/?page_size=50"):
-        page.evaluate(look_again)
-    platform.start(platform.add_job(dataset, {"model": "multimodal", "name": "made elsewhere"}))
-    page.evaluate(look_again)
-    expect(page.get_by_role("link", name="made elsewhere")).to_be_visible()
-    expect(page.get_by_role("heading", name="Train your first model")).to_be_hidden()
-
-
 @pytest.mark.long
 def test_lists_leave_the_past_of_a_job_alone(page: Page, platform, running):
     platform.emit(running, *fake_data.training_items(10, LABELS))
@@ -603,17 +591,6 @@ def test_lists_leave_the_past_of_a_job_alone(page: Page, platform, running):
     assert platform.told[running] == 0
     platform.set_state(running, "failed", "exit 137: out of memory")
     expect(page.get_by_text("exit 137: out of memory")).to_be_visible()
-
-
-@pytest.mark.long
-def test_a_list_that_is_behind_learns_it_from_a_sign_of_life(page: Page, platform, dataset):
-    job = platform.add_job(dataset, {"model": "multimodal"})
-    platform.set_state(job, "queued")
-    page.goto("/jobs")
-    platform.wait_until_stream(job)
-    platform.jobs[job]["state"] = "running"  # what the stream told before it was opened
-    platform.beat(job, "training", 0.5, 60)
-    expect(page.get_by_role("table").get_by_text("running")).to_be_visible()
 
 
 def test_jobs_can_be_filtered_by_state(page: Page, platform, dataset, running):

@@ -1,15 +1,11 @@
-/* Lists of jobs that follow the active ones: heartbeats move their bars, a new state makes Dash list them anew. What no stream tells,
-   jobs that others made and those beyond the first active ones, is looked for now and then. */
+/* Lists of jobs that follow the first active ones: heartbeats move their bars. That a job has another state, changes.js hears. */
 window.triptych = window.triptych || {};
 
 (function (triptych) {
   "use strict";
 
   const AWAY = "Its progress cannot be fetched now; trying again…";
-  const EVERY = 10000;  // ms between two looks
-  const NEWEST = "/api/training_jobs/?page_size=50";
-  let known = null;  // what the last look found, while a list is shown
-  const streams = new Map();  // job id -> {stream, element, state}
+  const streams = new Map();  // job id -> {stream, element, waiting}
 
   function beat(entry, heartbeat) {
     const fill = entry.element.querySelector(".follow-fill");
@@ -20,29 +16,15 @@ window.triptych = window.triptych || {};
     text.textContent = heartbeat.phase + " " + Math.round(100 * heartbeat.progress) + " %" + left + (heartbeat.message ? " · " + heartbeat.message : "");
   }
 
-  /* The list may tell an older state than the stream has begun with; then the next sign of life is news, or the stream's end. */
   function follow(element) {
     const id = element.dataset.followJob;
     const words = element.querySelector(".follow-text");
-    const entry = { element: element, timer: null, waiting: words && words.textContent };
-    function heard(state) {
-      clearTimeout(entry.timer);
-      if (state === entry.element.dataset.state) return;
-      // the API's record follows through the queue
-      entry.timer = setTimeout(function () {
-        const list = entry.element.closest("[data-live-list]");
-        if (list) window.dash_clientside.set_props(list.dataset.liveList, { data: id + " " + state + " " + Date.now() });
-      }, 600);
-    }
+    const entry = { element: element, waiting: words && words.textContent };
     // from the present: the past of a long training is of no use here
     entry.stream = triptych.openStream(id, null, {
-      item: function (item) { if (item.kind === "state") heard(item.data.state); },
-      heartbeat: function (heartbeat) {
-        beat(entry, heartbeat);
-        if (entry.element.dataset.state !== "running") heard("running");
-      },
+      item: function () { /* the list shows no points */ },
+      heartbeat: function (heartbeat) { beat(entry, heartbeat); },
       connection: function (state) {
-        if (state === "ended") heard("ended");
         const text = entry.element.querySelector(".follow-text");
         if (!text || !["live", "reconnecting", "signed-out"].includes(state)) return;
         if (state !== "live") text.textContent = AWAY;
@@ -59,7 +41,6 @@ window.triptych = window.triptych || {};
     for (const [id, entry] of streams) {
       if (shown.has(id)) entry.element = shown.get(id);
       else {
-        clearTimeout(entry.timer);
         entry.stream.close();
         streams.delete(id);
       }
@@ -67,27 +48,5 @@ window.triptych = window.triptych || {};
     for (const [id, element] of shown) if (!streams.has(id)) follow(element);
   };
 
-  /* Has Dash list anew where jobs are not what they were at the last look. */
-  async function look() {
-    const list = document.querySelector("#page [data-live-list]");
-    if (!list) known = null;
-    if (!list || document.hidden) return;
-    let found;
-    try {
-      const answer = await fetch(NEWEST);
-      if (!answer.ok) return;
-      const page = await answer.json();
-      found = page.items.map(function (job) { return job.id + " " + job.state; }).join();
-    } catch (error) {
-      return;  // the streams say it where it matters
-    }
-    if (known !== null && found !== known && list.isConnected) {
-      window.dash_clientside.set_props(list.dataset.liveList, { data: "others " + Date.now() });
-    }
-    known = found;
-  }
-
-  setInterval(look, EVERY);
-  document.addEventListener("visibilitychange", look);
   new MutationObserver(function () { triptych.followLists(); }).observe(document.documentElement, { childList: true, subtree: true });
 })(window.triptych);

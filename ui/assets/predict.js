@@ -1,12 +1,15 @@
-/* Watches a prediction until it has ended. It takes a second or many minutes, so the pauses grow with the time it took. */
+/* Watches a prediction until it has ended, which changes.js hears; meanwhile its state says how long it takes. */
 window.triptych = window.triptych || {};
 
 (function (triptych) {
   "use strict";
 
-  const FIRST = 250;
-  const LONGEST = 3000;
-  let watched = null;  // the prediction that is looked after, so that a later one stops the former
+  const AGAIN = 2000;  // ms, after an answer that was none
+  const LONG = 3;  // seconds, from which on they are told
+  const AWAY = "The platform does not answer; asking again…";
+  let watched = null;  // {id, began, told, asking, again}: the prediction that is looked after; a later one takes its place
+
+  function state() { return document.getElementById("try-state"); }
 
   function say(text) { triptych.setText("try-state", text); }
 
@@ -16,37 +19,65 @@ window.triptych = window.triptych || {};
     if (shown) shown.classList.toggle("stale", old);
   }
 
-  async function look(id, began) {
-    if (watched !== id || !document.getElementById("try-state")) return;
-    const seconds = (Date.now() - began) / 1000;
-    let ended = false;
-    try {
-      const answer = await fetch("/api/predictions/" + encodeURIComponent(id) + "/");
-      if (watched !== id) return;
-      if (answer.ok) {
-        const prediction = await answer.json();
-        ended = prediction.state === "succeeded" || prediction.state === "failed";
-        if (prediction.state === "waiting") say("Waiting for the data set to be ready…");
-        else if (!ended) say(seconds < 3 ? "Predicting…" : "Predicting… " + triptych.duration(seconds) + "; a model is loaded first where it is not in use");
-      } else if (answer.status === 401) {
-        say("You are signed out.");
-        await triptych.whenSignedIn();
-      } else if (answer.status < 500) {
-        say(triptych.refusal(answer.status, await answer.text()));
-        age(false);
-        return;
-      } else say("The platform does not answer; asking again…");
-    } catch (error) {
-      say("The platform does not answer; asking again…");
+  async function look(mine) {
+    mine.again = true;
+    if (mine.asking) return;
+    mine.asking = true;
+    while (mine.again && watched === mine && state()) {
+      mine.again = false;
+      await ask(mine);
     }
-    if (ended) {
-      say("");
-      age(false);
-      window.dash_clientside.set_props("try-ended", { data: id });
-      return;
-    }
-    setTimeout(look, Math.min(LONGEST, Math.max(FIRST, 100 * seconds)), id, began);
+    mine.asking = false;
   }
+
+  async function ask(mine) {
+    try {
+      const answer = await fetch("/api/predictions/" + encodeURIComponent(mine.id) + "/");
+      if (watched !== mine) return;
+      if (answer.ok) {
+        const now = (await answer.json()).state;
+        if (watched === mine) now === "succeeded" || now === "failed" ? end(mine) : progress(mine, now);
+        return;
+      }
+      if (answer.status === 401) {
+        progress(mine, "You are signed out.");
+        await triptych.whenSignedIn();
+        mine.again = true;
+        return;
+      }
+      if (answer.status < 500) {
+        const refusal = triptych.refusal(answer.status, await answer.text());
+        stop(refusal);
+        return;
+      }
+    } catch (error) { /* as an answer from 500 on */ }
+    progress(mine, AWAY);
+    setTimeout(look, AGAIN, mine);
+  }
+
+  function progress(mine, told) {
+    mine.told = told;
+    const seconds = (Date.now() - mine.began) / 1000;
+    if (told === "waiting") say("Waiting for the data set to be ready…");
+    else if (told !== "running") say(told);
+    else say(seconds < LONG ? "Predicting…" : "Predicting… " + triptych.duration(seconds) + "; a model is loaded first where it is not in use");
+  }
+
+  function end(mine) {
+    stop("");
+    window.dash_clientside.set_props("try-ended", { data: mine.id });
+  }
+
+  function stop(words) {
+    clearInterval(watched.clock);
+    watched = null;
+    if (!state()) return;
+    delete state().dataset.follow;
+    say(words);
+    age(false);
+  }
+
+  document.addEventListener("changed", function (event) { if (watched && event.target === state()) look(watched); });
 
   /* What is wrong with a file is said beside the field that it was chosen for; Dash's upload ignores such a file without a word. */
   function tell(field, text) {
@@ -89,15 +120,17 @@ window.triptych = window.triptych || {};
 
   /* Called with the prediction that was asked for, or none. */
   triptych.watchPrediction = function (asked) {
-    watched = asked ? asked.id : null;
-    if (watched) {
-      // so that a reload, or a link that is passed on, finds the answer
-      history.replaceState(history.state, "", location.pathname + "?prediction=" + encodeURIComponent(watched));
-      say("Predicting…");
-      age(true);
-      // where the screen is narrow the answer stands far below the question
-      if (matchMedia("(max-width: 800px)").matches) document.getElementById("try-state").scrollIntoView({ block: "center" });
-      look(watched, Date.now());
-    }
+    if (watched) stop("");
+    if (!asked) return;
+    // so that a reload, or a link that is passed on, finds the answer
+    history.replaceState(history.state, "", location.pathname + "?prediction=" + encodeURIComponent(asked.id));
+    const mine = watched = { id: asked.id, began: Date.now(), told: "running", asking: false, again: false, clock: 0 };
+    mine.clock = setInterval(function () { state() ? progress(mine, mine.told) : stop(""); }, 5000);
+    state().dataset.follow = "prediction " + asked.id;
+    progress(mine, "running");
+    age(true);
+    // where the screen is narrow the answer stands far below the question
+    if (matchMedia("(max-width: 800px)").matches) state().scrollIntoView({ block: "center" });
+    look(mine);
   };
 })(window.triptych);

@@ -1,4 +1,4 @@
-/* One job's event stream: opens it, opens it again when it breaks, and hands on each item once and in order.
+/* Event streams: keeps one open, and of a job's hands on each item once and in order.
    EventSource reconnects by itself after a break, with Last-Event-ID; after an HTTP error it gives up, so we do it then. */
 window.triptych = window.triptych || {};
 
@@ -20,8 +20,9 @@ window.triptych = window.triptych || {};
     return answer.json();
   };
 
-  /* The stream begins behind item number `last`, with null at the present, whatever went before; handlers: item(item), heartbeat(beat), connection(state: connecting|live|reconnecting|signed-out|ended|paused) */
-  triptych.openStream = function (jobId, last, handlers) {
+  /* Keeps the stream at address() open. `handlers` has for each kind of event what takes it; connection(state:
+     connecting|live|reconnecting|signed-out|ended|paused) is told how it stands. Gives {reopen(), end(), close()}. */
+  triptych.keepStream = function (address, handlers, connection) {
     let source = null;
     let wait = FIRST_WAIT;
     let timer = null;
@@ -29,36 +30,19 @@ window.triptych = window.triptych || {};
     let ended = false;
     let closed = false;
 
-    function receive(event) {
-      const item = JSON.parse(event.data);
-      if (last !== null && item.seq <= last) return;  // replayed
-      if (last !== null && item.seq > last + 1) {  // items are missing: ask again from the last one we have
-        reopen(0);
-        return;
-      }
-      last = item.seq;
-      handlers.item(item);
-    }
-
     function open() {
       timer = null;
       if (closed || ended) return;
-      source = new EventSource("/api/training_jobs/" + encodeURIComponent(jobId) + "/events/?after=" + (last === null ? PRESENT : last));
+      source = new EventSource(address());
       const mine = source;
       source.onopen = function () {
         wait = FIRST_WAIT;
-        handlers.connection("live");
+        connection("live");
       };
-      for (const kind of KINDS) source.addEventListener(kind, receive);
-      source.addEventListener("heartbeat", function (event) { handlers.heartbeat(JSON.parse(event.data)); });
-      source.addEventListener("end", function () {
-        ended = true;
-        mine.close();
-        handlers.connection("ended");
-      });
+      for (const [kind, take] of Object.entries(handlers)) source.addEventListener(kind, take);
       source.onerror = function () {
         if (closed || ended || mine !== source) return;
-        handlers.connection("reconnecting");
+        connection("reconnecting");
         if (mine.readyState === EventSource.CLOSED) refused(mine);
       };
     }
@@ -68,7 +52,7 @@ window.triptych = window.triptych || {};
       let after = wait;
       wait = Math.min(LONGEST_WAIT, wait * 2);
       if (await triptych.isSignedOut() && mine === source) {
-        handlers.connection("signed-out");
+        connection("signed-out");
         await triptych.whenSignedIn();
         after = 0;
       }
@@ -76,18 +60,21 @@ window.triptych = window.triptych || {};
     }
 
     function reopen(after) {
+      shut();
+      if (timer === null && !closed) timer = setTimeout(open, after);
+    }
+
+    function shut() {
       if (source) source.close();
       source = null;
-      if (timer === null && !closed) timer = setTimeout(open, after);
     }
 
     function pause() {
       if (ended || closed) return;
       clearTimeout(timer);
       timer = null;
-      if (source) source.close();
-      source = null;
-      handlers.connection("paused");
+      shut();
+      connection("paused");
     }
 
     function visibility() {
@@ -97,17 +84,46 @@ window.triptych = window.triptych || {};
     }
 
     document.addEventListener("visibilitychange", visibility);
-    handlers.connection("connecting");
+    connection("connecting");
     if (document.hidden) pause();  // opened in the background: six such tabs would leave the next one no connection to load by
     else open();
     return {
+      reopen: function () { reopen(0); },
+      end: function () {
+        ended = true;
+        if (source) source.close();
+        connection("ended");
+      },
       close: function () {
         closed = true;
         clearTimeout(timer);
         clearTimeout(hiddenTimer);
         document.removeEventListener("visibilitychange", visibility);
-        if (source) source.close();
+        shut();
       },
     };
+  };
+
+  /* The stream begins behind item number `last`, with null at the present, whatever went before; handlers: item(item),
+     heartbeat(beat), connection(state) as keepStream takes it. Gives {close()}. */
+  triptych.openStream = function (jobId, last, handlers) {
+    function receive(event) {
+      const item = JSON.parse(event.data);
+      if (last !== null && item.seq <= last) return;  // replayed
+      if (last !== null && item.seq > last + 1) {  // items are missing: ask again from the last one we have
+        kept.reopen();
+        return;
+      }
+      last = item.seq;
+      handlers.item(item);
+    }
+
+    const takes = Object.fromEntries(KINDS.map(function (kind) { return [kind, receive]; }));
+    takes.heartbeat = function (event) { handlers.heartbeat(JSON.parse(event.data)); };
+    takes.end = function () { kept.end(); };
+    const kept = triptych.keepStream(function () {
+      return "/api/training_jobs/" + encodeURIComponent(jobId) + "/events/?after=" + (last === null ? PRESENT : last);
+    }, takes, handlers.connection);
+    return { close: kept.close };
   };
 })(window.triptych);

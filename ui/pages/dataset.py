@@ -16,6 +16,7 @@ from ui.parts import (
     attributes,
     card,
     failure,
+    following,
     heading,
     link_button,
     message,
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from ui.routing import Query
 
 TRACKS_ENDED = {"detected", "staged", "failed"}
-POLL_MILLISECONDS = 2000
 
 
 def layout(api: Api, dataset_id: str, query: Query) -> Node:
@@ -41,14 +41,19 @@ def layout(api: Api, dataset_id: str, query: Query) -> Node:
         [
             dcc.Store(id="dataset-id", data=dataset_id),
             dcc.Store(id="dataset-seen", data=_seen(dataset)),
-            dcc.Interval(id="dataset-poll", interval=POLL_MILLISECONDS, disabled=_settled(dataset)),
+            dcc.Store(id="dataset-changed"),
             heading(
                 name(dataset["name"]),
                 about=_about(dataset),
                 actions=_actions(dataset, trainable=not dataset_findings.has_no_rows(schema)),
             ),
             way_back(query, "Its rows can be predicted now", "Back to the model", dataset_id),
-            html.Div(_tracks(dataset), id="dataset-tracks", **attributes(aria_live="polite")),
+            html.Div(
+                _tracks(dataset),
+                id="dataset-tracks",
+                **attributes(aria_live="polite"),
+                **following(f"dataset,staging {dataset_id}", "dataset-changed"),
+            ),
             html.Div(dataset_findings.findings(schema), id="dataset-findings"),
             card(dataset_preview.first_rows(preview), title="First rows"),
             dataset_columns.section(schema),
@@ -63,15 +68,14 @@ def register(app: Dash, api: Api) -> None:
 
     @app.callback(
         Output("dataset-tracks", "children"),
-        Output("dataset-poll", "disabled"),
         Output("dataset-seen", "data"),
         Output("dataset-findings", "children"),
-        Input("dataset-poll", "n_intervals"),
+        Input("dataset-changed", "data"),
         State("dataset-id", "data"),
         State("dataset-seen", "data"),
         prevent_initial_call=True,
     )
-    def _follow(_ticks: int, dataset_id: str, seen: str) -> tuple[Any, ...]:
+    def _follow(_changed: object, dataset_id: str, seen: str) -> tuple[Any, ...]:
         try:
             dataset = api.dataset(dataset_id)
             findings = (
@@ -79,12 +83,11 @@ def register(app: Dash, api: Api) -> None:
             )
         except Away as error:
             note = message("warning", "Not up to date", f"{error} This page keeps trying.")
-            return note, False, no_update, no_update
+            return note, no_update, no_update
         except ApiError as error:
-            return failure(error), True, no_update, no_update
+            return failure(error), no_update, no_update
         return (
             _tracks(dataset),
-            _settled(dataset),
             _seen(dataset) if _seen(dataset) != seen else no_update,
             findings,
         )
@@ -114,10 +117,6 @@ def register(app: Dash, api: Api) -> None:
 def _seen(dataset: DatasetDetail) -> str:
     """What, when it changes, makes the columns be shown anew."""
     return f"{dataset['schema_track']['state']}/{dataset['schema']['complete']}"
-
-
-def _settled(dataset: DatasetDetail) -> bool:
-    return all(dataset[track]["state"] in TRACKS_ENDED for track in ("schema_track", "staging_track"))
 
 
 def _about(dataset: DatasetDetail) -> Node:

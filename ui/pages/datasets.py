@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import dash_mantine_components as dmc
-from dash import ClientsideFunction, Dash, Input, Output, State, ctx, html
+from dash import ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html
+from dash.exceptions import PreventUpdate
 
 from client import Api, ApiError
 from ui.pages.lists import datasets_table, page_count, pages, way_back
-from ui.parts import Node, attributes, card, failure, heading
+from ui.parts import Node, attributes, card, failure, fingerprint, following, heading
 
 if TYPE_CHECKING:
     from ui.routing import Query
@@ -24,6 +25,8 @@ def layout(api: Api, query: Query) -> Node:
     return html.Div(
         [
             heading("Data sets"),
+            dcc.Store(id="datasets-changed"),
+            dcc.Store(id="datasets-seen", data=fingerprint(listed)),
             way_back(query, "Upload the table whose rows are to be predicted", "Back to the model"),
             # upload_panel.js fills it, and keeps an upload going when its page is left
             card(html.Div(id="upload-panel"), html.Div(id="upload-ready", hidden=True), title="Upload"),
@@ -36,7 +39,12 @@ def layout(api: Api, query: Query) -> Node:
                     inputProps={"type": "search"},
                     className="search",
                 ),
-                html.Div(listed, id="datasets-list", **attributes(aria_live="polite")),
+                html.Div(
+                    listed,
+                    id="datasets-list",
+                    **attributes(aria_live="polite"),
+                    **following("dataset", "datasets-changed"),
+                ),
                 pages(count, "datasets-page"),
                 title="All data sets",
             ),
@@ -45,22 +53,30 @@ def layout(api: Api, query: Query) -> Node:
 
 
 def register(app: Dash, api: Api) -> None:
-    """Search, turn pages, and hand the upload panel to its script."""
+    """Search, turn pages, list anew when a data set has changed, and hand the upload panel to its script."""
 
     @app.callback(
         Output("datasets-list", "children"),
         Output("datasets-page", "total"),
         Output("datasets-page", "value"),
+        Output("datasets-seen", "data"),
         Input("datasets-search", "value"),
         Input("datasets-page", "value"),
+        Input("datasets-changed", "data"),
+        State("datasets-seen", "data"),
         prevent_initial_call=True,
     )
-    def _find(search: str | None, page: int | None) -> tuple[Node, int, int]:
+    def _find(
+        search: str | None, page: int | None, _changed: object, seen: str
+    ) -> tuple[Node, int, int, str]:
         wanted = 1 if ctx.triggered_id == "datasets-search" else page or 1
         try:
-            return *_list(api, search or "", wanted), wanted
+            listed, count = _list(api, search or "", wanted)
         except ApiError as error:
-            return failure(error), 1, 1
+            return failure(error), 1, 1, ""
+        if ctx.triggered_id == "datasets-changed" and fingerprint(listed) == seen:
+            raise PreventUpdate
+        return listed, count, wanted, fingerprint(listed)
 
     app.clientside_callback(  # type: ignore[no-untyped-call]
         ClientsideFunction("triptych", "mountUpload"),

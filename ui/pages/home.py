@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dash import Dash, Input, Output, dcc, html
+from dash import Dash, Input, Output, State, dcc, html
+from dash.exceptions import PreventUpdate
 
 from client import Api, ApiError
 from ui import wording
 from ui.pages.lists import FOLLOWED, datasets_table, jobs_table, running_card
-from ui.parts import Node, attributes, card, empty, failure, heading, link_button
+from ui.parts import Node, card, empty, failure, fingerprint, following, heading, link_button
 
 if TYPE_CHECKING:
     from client.types import DatasetSummary, JobPage
@@ -21,25 +22,34 @@ MOVING = "launching,running"
 
 def layout(api: Api) -> Node:
     """Give the page."""
+    content = _content(api)
     return html.Div(
         [
             dcc.Store(id="home-changed"),
-            html.Div(_content(api), id="home-content", **attributes(data_live_list="home-changed")),
+            dcc.Store(id="home-seen", data=fingerprint(content)),
+            html.Div(content, id="home-content", **following("job,dataset", "home-changed")),
         ]
     )
 
 
 def register(app: Dash, api: Api) -> None:
-    """Show it anew when a followed job changes its state."""
+    """Show it anew when a job or a data set has changed."""
 
     @app.callback(
-        Output("home-content", "children"), Input("home-changed", "data"), prevent_initial_call=True
+        Output("home-content", "children"),
+        Output("home-seen", "data"),
+        Input("home-changed", "data"),
+        State("home-seen", "data"),
+        prevent_initial_call=True,
     )
-    def _again(_changed: object) -> Node:
+    def _again(_changed: object, seen: str) -> tuple[Node, str]:
         try:
-            return _content(api)
+            content = _content(api)
         except ApiError as error:
-            return failure(error, retry=True)
+            content = failure(error, retry=True)
+        if (now := fingerprint(content)) == seen:
+            raise PreventUpdate
+        return content, now
 
 
 def _content(api: Api) -> Node:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import dash_mantine_components as dmc
-from dash import ClientsideFunction, Dash, Input, Output, ctx, dcc, html
+from dash import ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html
+from dash.exceptions import PreventUpdate
 
 from client import Api, ApiError
 from ui import wording
 from ui.pages.lists import jobs_table, page_count, pages
-from ui.parts import Node, attributes, card, empty, failure, heading, link_button, name
+from ui.parts import Node, card, empty, failure, fingerprint, following, heading, link_button, name
 
 if TYPE_CHECKING:
     from ui.routing import Query
@@ -67,6 +68,7 @@ def layout(api: Api, query: Query) -> Node:
                 ],
             ),
             dcc.Store(id="jobs-changed"),
+            dcc.Store(id="jobs-seen", data=fingerprint(listed)),
             dcc.Store(id="jobs-dataset", data=wanted.dataset),
             dcc.Store(id="jobs-address"),
             html.Div(id="jobs-address-kept", hidden=True),
@@ -98,7 +100,7 @@ def layout(api: Api, query: Query) -> Node:
                     ],
                     className="controls filters",
                 ),
-                html.Div(listed, id="jobs-list", **attributes(data_live_list="jobs-changed")),
+                html.Div(listed, id="jobs-list", **following("job", "jobs-changed")),
                 pages(count, "jobs-page", wanted.page),
             ),
         ]
@@ -106,19 +108,21 @@ def layout(api: Api, query: Query) -> Node:
 
 
 def register(app: Dash, api: Api) -> None:
-    """Search, filter, turn pages, and list anew when a followed job changes its state."""
+    """Search, filter, turn pages, and list anew when a job has changed."""
 
     @app.callback(
         Output("jobs-list", "children"),
         Output("jobs-page", "total"),
         Output("jobs-page", "value"),
         Output("jobs-address", "data"),
+        Output("jobs-seen", "data"),
         Input("jobs-search", "value"),
         Input("jobs-state", "value"),
         Input("jobs-order", "value"),
         Input("jobs-page", "value"),
         Input("jobs-changed", "data"),
         Input("jobs-dataset", "data"),
+        State("jobs-seen", "data"),
         prevent_initial_call=True,
     )
     def _find(
@@ -128,13 +132,17 @@ def register(app: Dash, api: Api) -> None:
         page: int | None,
         _changed: object,
         dataset_id: str,
-    ) -> tuple[Node, int, int, str]:
+        seen: str,
+    ) -> tuple[Node, int, int, str, str]:
         anew = ctx.triggered_id in {"jobs-search", "jobs-state", "jobs-order"}
         wanted = Wanted(search or "", state or "", dataset_id or "", order or "", 1 if anew else page or 1)
         try:
-            return *_list(api, wanted), wanted.page, wanted.address
+            listed, count = _list(api, wanted)
         except ApiError as error:
-            return failure(error, again=wanted.address), 1, 1, wanted.address
+            return failure(error, again=wanted.address), 1, 1, wanted.address, ""
+        if ctx.triggered_id == "jobs-changed" and fingerprint(listed) == seen:
+            raise PreventUpdate
+        return listed, count, wanted.page, wanted.address, fingerprint(listed)
 
     app.clientside_callback(  # type: ignore[no-untyped-call]
         ClientsideFunction("triptych", "keepAddress"),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from client.types import DatasetSummary, JobSummary
     from ui.routing import Query
 
-# A browser opens six connections to one origin; each followed job keeps one
+# A browser opens six connections to one origin; each followed job keeps one, and the stream of changes another
 FOLLOWED = 3
 _TRY = re.compile(r"/jobs/[A-Za-z0-9_-]{1,64}/try")
 
@@ -53,7 +53,7 @@ def _job_row(job: JobSummary, *, followed: bool) -> list[Node]:
 
 
 def _followed(job: JobSummary) -> JSON:
-    return attributes(data_follow_job=job["id"], data_state=job["state"])
+    return attributes(data_follow_job=job["id"])
 
 
 def running_card(job: JobSummary, *, followed: bool) -> Node:

@@ -8,6 +8,7 @@ import pytest
 from integration.metrics.running import ROOT, Service
 
 from contracts import topology
+from runtime.announcer import Announcer
 from runtime.bus import Consumer
 from runtime.db import Database
 from runtime.outbox import HANDLED, Delivery, Outbox
@@ -55,7 +56,8 @@ def client(app):
 def handle(database):
     """Deliver an event to the queue `metrics` and handle it."""
     outbox = Outbox(lambda: None)
-    publisher = Publisher(NO_REDIS, timeout_seconds=0.1, pause_seconds=60)
+    announcer = Announcer(NO_REDIS, timeout_seconds=0.1, pause_seconds=60)
+    publisher = Publisher(announcer)
     consumer = Consumer(database, outbox, topology.METRICS, Handlers(publisher).table())
 
     def deliver(event):
@@ -70,7 +72,7 @@ def handle(database):
             assert session.get(Delivery, last.id).state == HANDLED
 
     yield deliver
-    publisher.close()
+    announcer.close()
 
 
 @pytest.fixture

@@ -38,6 +38,7 @@ def test_the_routes_are_these(app):
         "/api/metrics/",
         "/api/metrics/curves/",
         "/api/training_jobs/<string:job_id>/events/",
+        "/api/changes/",
     }
 
 

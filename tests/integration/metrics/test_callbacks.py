@@ -353,6 +353,7 @@ def test_the_routes_are_described(client):
         "/api/training_jobs/{job_id}/events/",
         "/api/metrics/",
         "/api/metrics/curves/",
+        "/api/changes/",
     }
     assert "Point" in described["components"]["schemas"]
 

@@ -14,6 +14,8 @@ from services.metrics import deletion, handlers, items
 from services.metrics.app import EXTENSION
 from services.metrics.history import Page
 from services.metrics.models import Item, Job
+from services.metrics.publisher import channel
+from services.metrics.pulse import KEEP_ALIVE, Pulse
 from services.metrics.stream import EventStream
 
 DELETED = JobDeleted(job_id="j")
@@ -81,19 +83,10 @@ def test_a_deletion_that_was_cut_off_shows_nothing_and_goes_on(handle, app, clie
 def test_an_open_stream_ends(handle, app, client):
     parts = app.extensions[EXTENSION].parts
     send(client, body(points=points(0, 1)))
-    stream = EventStream(
-        parts.hub.open("j"),
-        parts.hub,
-        parts.history,
-        0,
-        keep_alive_seconds=0,
-        poll_seconds=0,
-        page_items=50,
-        is_gone=lambda: False,
-        is_allowed=lambda: True,
-    )
-    told = iter(stream)
-    while next(told) != items.KEEP_ALIVE:
+    pulse = Pulse(keep_alive_seconds=0, poll_seconds=0, is_gone=lambda: False, is_allowed=lambda: True)
+    mailbox = parts.hub.open(channel("j"))
+    told = iter(EventStream("j", mailbox, parts.hub, parts.history, pulse, after=0, page_items=50))
+    while next(told) != KEEP_ALIVE:
         pass
     handle(DELETED)
     assert list(told)[-1] == items.END

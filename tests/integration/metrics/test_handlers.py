@@ -20,6 +20,7 @@ from contracts.events import (
     JobLost,
     WorkAbandoned,
 )
+from runtime.announcer import Announcer
 from runtime.outbox import EventRow
 from services.metrics.handlers import Handlers
 from services.metrics.models import Job
@@ -45,7 +46,7 @@ def reason(database):
 
 
 def test_every_event_on_the_queue_has_a_handler():
-    publisher = Publisher(NO_REDIS, timeout_seconds=0.1, pause_seconds=60)
+    publisher = Publisher(Announcer(NO_REDIS, timeout_seconds=0.1, pause_seconds=60))
     heard = {name for name, queues in topology.TOPOLOGY.items() if topology.METRICS in queues}
     assert set(Handlers(publisher).table()) == heard
 

@@ -6,7 +6,7 @@ import pytest
 
 from support.openapi_cases import fuzz
 
-STREAM = "/events/$"  # it does not end
+STREAM = "/(events|changes)/$"  # they do not end
 
 
 @pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)

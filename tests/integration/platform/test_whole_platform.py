@@ -8,6 +8,7 @@ import os
 import httpx
 import pytest
 
+from support.changes import ChangesViewer
 from support.platform import shapes
 from support.wait import until
 
@@ -32,7 +33,16 @@ def stream(platform, job, last=None):
 
 
 @pytest.fixture(scope="module")
-def dataset(platform):
+def told(platform):
+    """What is told of changes, from before there is anything."""
+    viewer = ChangesViewer(platform.url)
+    until(lambda: viewer.told == ["look"], "the stream of changes")
+    yield viewer.told
+    viewer.close()
+
+
+@pytest.fixture(scope="module")
+def dataset(platform, told):
     table, images = shapes(rows=300)
     return platform.ready(platform.upload(table, images, "shapes.csv")["id"])
 
@@ -72,6 +82,13 @@ def test_the_job_goes_through_every_state_and_learns(job):
         "succeeded",
     ]
     assert ended["metrics"]["accuracy"] > 0.9
+
+
+def test_what_changes_is_told_as_it_happens(told, dataset, job):
+    ended, _ = job
+    # made, its table read, its files stored; made and queued, launched, running, ended
+    assert told.count(f"dataset {dataset['id']}") >= 3
+    assert until(lambda: told.count(f"job {ended['id']}") >= 4, "every state of the job")
 
 
 def test_the_stream_has_every_item_once_in_order_and_so_has_the_history(platform, job):

@@ -6,7 +6,8 @@ import threading
 
 import pytest
 
-from services.metrics.hub import Batch, Beat, Hub, Mail, Mailbox, TooManyStreams
+from services.metrics.hub import Hub, TooManyStreams
+from services.metrics.mailbox import Batch, Beat, Mail, Mailbox
 
 NOWHERE = "redis://127.0.0.1:1/0"
 
