@@ -38,6 +38,7 @@ PAGES = {
     "job-failed": "/jobs/{failed}",
     "job-running": "/jobs/{running}",
     "job-again": "/jobs/{again}",
+    "job-created": "/jobs/{created}",
     "job-waiting": "/jobs/{waiting}",
     "try": "/jobs/{done}/try",
     "try-answer": "/jobs/{done}/try?prediction={predicted}",
@@ -162,7 +163,8 @@ def _more(platform: FakePlatform) -> dict[str, str]:
     platform.beat(again, "training", 0.2, 240, "epoch 4 of 20")
     waiting = platform.add_job(dataset, {"model": "multimodal", "name": "animals, waiting"})
     platform.set_state(waiting, "queued")
-    return {"again": again, "waiting": waiting}
+    created = platform.add_job(dataset, {"model": "multimodal", "name": "animals, not started"})
+    return {"again": again, "waiting": waiting, "created": created}
 
 
 def _take(
