@@ -5,10 +5,17 @@ window.triptych = window.triptych || {};
 (function (triptych) {
   "use strict";
 
-  let kept = null;
-  try { kept = localStorage.getItem("mantine-color-scheme-value"); } catch (error) { /* storage is off */ }
-  const dark = kept === "dark" || (kept !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
-  document.documentElement.setAttribute("data-mantine-color-scheme", dark ? "dark" : "light");
+  const system = matchMedia("(prefers-color-scheme: dark)");
+
+  function setScheme() {
+    let kept = null;
+    try { kept = localStorage.getItem("mantine-color-scheme-value"); } catch (error) { /* storage is off */ }
+    const dark = kept === "dark" || (kept !== "light" && system.matches);
+    document.documentElement.setAttribute("data-mantine-color-scheme", dark ? "dark" : "light");
+  }
+
+  setScheme();
+  system.addEventListener("change", setScheme);  // Mantine does so too, where it is: not on the page to sign in
 
   let loading = null;
   const asked = {};  // address -> its answer, for who wants it first

@@ -38,6 +38,7 @@ PAGES = {
     "job-failed": "/jobs/{failed}",
     "job-running": "/jobs/{running}",
     "job-again": "/jobs/{again}",
+    "job-created": "/jobs/{created}",
     "job-waiting": "/jobs/{waiting}",
     "try": "/jobs/{done}/try",
     "try-answer": "/jobs/{done}/try?prediction={predicted}",
@@ -79,6 +80,12 @@ def _wrong_key(page: Page, platform: FakePlatform) -> None:
     page.get_by_role("alert").wait_for()
 
 
+def _sign_in_elsewhere(page: Page, platform: FakePlatform) -> None:
+    platform.asks_for_key, platform.provider = True, "the University of Somewhere"
+    page.goto("/jobs")
+    page.get_by_role("link", name="Sign in with").focus()  # so that the field is seen as it is without
+
+
 def _signed_out(page: Page, platform: FakePlatform) -> None:
     page.goto("/datasets")
     page.get_by_role("heading", name="All data sets").wait_for()
@@ -112,6 +119,7 @@ SCENES: dict[str, Callable[[Page, FakePlatform], None]] = {
     "refused-429": _refused(429, "Too many uploads", "10 uploads are open, and QUOTA_OPEN_UPLOADS allows 10. Finish or remove one, or wait."),
     "refused-507": _refused(507, "No space left", "The upload has 3.2 GB, and the platform has 1.1 GB left (MIN_FREE_BYTES). Remove data sets that nobody needs."),
     "api-away": _away,
+    "sign-in-elsewhere": _sign_in_elsewhere,
     "wrong-key": _wrong_key,
     "signed-out": _signed_out,
     "new-key": _new_key,
@@ -162,7 +170,8 @@ def _more(platform: FakePlatform) -> dict[str, str]:
     platform.beat(again, "training", 0.2, 240, "epoch 4 of 20")
     waiting = platform.add_job(dataset, {"model": "multimodal", "name": "animals, waiting"})
     platform.set_state(waiting, "queued")
-    return {"again": again, "waiting": waiting}
+    created = platform.add_job(dataset, {"model": "multimodal", "name": "animals, not started"})
+    return {"again": again, "waiting": waiting, "created": created}
 
 
 def _take(

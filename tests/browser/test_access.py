@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from browser import fake_data
 from browser.fake_api import FIRST_KEY
 from browser.one_origin import furnish
@@ -38,6 +39,19 @@ def test_signing_in_leads_to_the_page_that_was_asked_for_and_out_again(page: Pag
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     page.goto("/jobs", wait_until="load")
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_signing_in_follows_the_systems_scheme_and_can_be_read_in_either(page: Page, platform, troubles):
+    troubles.expected = [OUT]
+    platform.asks_for_key, platform.provider = True, "Elsewhere"
+    page.emulate_media(color_scheme="light")
+    page.goto("/jobs")
+    sign_in(page, "trp_wrong")
+    page.get_by_role("alert").wait_for()
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", scheme)
+        assert Axe().run(page).response["violations"] == []
 
 
 def test_a_key_is_made_shown_once_and_revoked(page: Page, platform):

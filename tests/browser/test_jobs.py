@@ -239,6 +239,33 @@ def test_history_is_drawn_and_new_points_are_added(page: Page, platform, running
     wait_for_connection(page, "live")
 
 
+def test_a_job_without_points_says_why_and_its_charts_come_with_them(page: Page, platform, dataset):
+    page.set_viewport_size({"width": 390, "height": 800})
+    job = platform.add_job(dataset)
+    platform.set_state(job, "queued")
+    page.goto(f"/jobs/{job}")
+    wait_for_connection(page, "live")
+    why = page.locator("#live-no-curves")
+    shown = page.locator(".chart:visible")
+    expect(why).to_contain_text("waits for a free place")
+    expect(shown).to_have_count(0)
+    platform.start(job)
+    items = fake_data.training_items(10, LABELS)
+    platform.emit(job, items[5])  # what the machine does is told before the training begins
+    expect(why).to_contain_text("has not come to its first step")
+    expect(shown).to_have_count(1)
+    platform.emit(job, *items[6:12])
+    wait_for_points(page, "loss", 0, 3)
+    expect(shown).to_have_count(5)
+    expect(why).to_be_hidden()
+    page.wait_for_function(
+        """() => Array.from(document.querySelectorAll(".chart")).every((chart) => {
+          const drawn = chart.querySelector(".main-svg");
+          return drawn && Math.abs(drawn.getBoundingClientRect().width - chart.clientWidth) <= 1;
+        })"""
+    )
+
+
 @pytest.mark.long
 def test_training_is_drawn_as_measured_and_as_a_running_mean(page: Page, platform, running):
     platform.emit(running, *fake_data.training_items(10, LABELS))
@@ -470,6 +497,7 @@ def test_a_job_is_cancelled_and_retried_live(page: Page, platform, running):
     expect(page.locator("#job-state").get_by_text("cancelled by a person")).to_be_visible()
     page.get_by_role("button", name="Retry").click()
     expect(page.get_by_text("attempt 2 of 4", exact=True)).to_be_visible()
+    expect(page.locator(".chart:visible")).to_have_count(0)
     platform.set_state(running, "running")
     platform.emit(running, *fake_data.training_items(10, LABELS)[:6])
     wait_for_points(page, "loss", 0, 3)  # the first attempt's points are gone
@@ -533,7 +561,8 @@ def test_from_one_job_to_another_nothing_is_left_over(page: Page, platform, data
     page.go_back()
     expect(page.get_by_role("heading", name="the other")).to_be_visible()
     wait_for_connection(page, "live")
-    wait_for_points(page, "loss", 0, 0)
+    expect(page.get_by_text("The job has not been started.")).to_be_visible()
+    assert page.locator(".js-plotly-plot").count() == 0
 
 
 @pytest.mark.long

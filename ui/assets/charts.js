@@ -109,6 +109,8 @@ window.triptych = window.triptych || {};
     const timers = {};
     const growth = {};  // of each chart's x axis: {x, at, rate in its units a ms}
     let scheduled = false;
+    let shown = false;
+    let drawing = false;
     let closed = false;
     let hovering = false;
     let pointed = null;  // the chart under the pointer; to ask for :hover would have the browser lay the page out
@@ -190,17 +192,18 @@ window.triptych = window.triptych || {};
       schedule();
     }
 
-    /* Draws the first chart at once, and one of the others in each pause: a frame shows only what a task has ended. */
-    function show() {
-      const later = keys.slice(1);
-      draw(keys[0]);
-      function next() {
-        const key = later.shift();
-        if (closed || key === undefined || !target(key)) return;
-        draw(key);
-        whenIdle(next);
-      }
-      whenIdle(next);
+    /* Draws a chart that has its first points, and the next one in a pause: a frame shows only what a task has ended. One without
+       points has no place to be drawn in. */
+    function drawNext() {
+      if (!shown || drawing || closed) return;
+      const key = keys.find(function (each) { return waiting[each] && target(each) && !drawn(each); });
+      if (!key) return;
+      drawing = true;
+      draw(key);
+      whenIdle(function () {
+        drawing = false;
+        drawNext();
+      });
     }
 
     /* What is under the pointer in one chart is shown in all that go by epochs. */
@@ -232,6 +235,7 @@ window.triptych = window.triptych || {};
         else settleLater(key);
       }
       fresh.clear();
+      drawNext();
       markBest();
     }
 
@@ -368,8 +372,11 @@ window.triptych = window.triptych || {};
           });
         }
       },
-      /* Draws the charts, with what was added before. */
-      show: show,
+      /* Draws the charts that were added to before, and from now on each with its first point. */
+      show: function () {
+        shown = true;
+        drawNext();
+      },
       /* Tells that no more points will come. */
       end: function () {
         over = true;

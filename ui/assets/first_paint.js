@@ -21,6 +21,8 @@ window.triptych = window.triptych || {};
       triptych.setText(chart.id + "-now", early.querySelector("#" + chart.id + "-now").textContent);
       place.replaceWith(chart);
     }
+    const [drawn, made] = ["#early", "#react-entry-point"].map(function (place) { return document.querySelector(place + " #job-page"); });
+    if (drawn && made) made.className = drawn.className;  // which charts have a place
     early.remove();
   }).observe(root, { childList: true, subtree: true });
 

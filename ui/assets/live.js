@@ -25,7 +25,6 @@ window.triptych = window.triptych || {};
     if (!element) return;
     element.dataset.state = state;
     byId("job-page").dataset.connection = state;  // for the charts' words: a :has() would be looked at anew with every point
-    byId("job-page").dataset.curves = state === "ended" && !active.points ? "none" : "";
     triptych.setText("live-connection", WORDS[state]);
   }
 
@@ -42,6 +41,22 @@ window.triptych = window.triptych || {};
     if (!bar) return;
     bar.setAttribute("aria-valuenow", String(Math.round(100 * value)));
     byId("live-bar-fill").style.width = (100 * value).toFixed(1) + "%";
+  }
+
+  /* Shows the places of what has come, and no empty ones. What has not changed costs nothing. */
+  function showPlaces(has) {
+    const page = byId("job-page").classList;
+    page.toggle("no-curves", !has.curves);
+    page.toggle("no-machine", !has.machine);
+    page.toggle("no-matrix", !has.curves && !ENDED.includes(has.state));
+  }
+
+  /* The same, and says why there are no curves, as long as there are none. */
+  function tellPlaces(page) {
+    showPlaces(page);
+    const words = byId("live-no-curves").dataset;
+    const away = !page.over && page.connection === "reconnecting";
+    triptych.setText("live-no-curves", words[away ? "reconnecting" : page.over ? "ended" : page.state] || words.running);
   }
 
   /* Says why there is no matrix, as long as there is none. */
@@ -70,10 +85,12 @@ window.triptych = window.triptych || {};
 
   function stateChanged(page, item) {
     const state = item.data.state;
+    page.state = state;
     page.over = ENDED.includes(state);
     if (page.over) page.charts.end();
     const card = byId("live-progress");
-    if (card) card.classList.toggle("over", page.over);
+    if (card) card.classList.toggle("idle", page.over || state === "created");
+    tellPlaces(page);
     matrixNote(page);
     if (state === "queued" || state === "launching") {
       triptych.setText("live-phase", state === "queued" ? "Waiting for a free place" : "Starting the trainer");
@@ -90,11 +107,12 @@ window.triptych = window.triptych || {};
   }
 
   function newAttempt(page, attempt) {
-    page.points = false;
+    page.curves = page.machine = false;
     page.attempt = attempt;
     page.best = null;
     page.over = false;
     if (page.charts) page.charts.clear();
+    triptych.setText("live-system", "");
     if (byId("live-matrix") && window.Plotly) window.Plotly.purge(byId("live-matrix"));
     matrixNote(page);
   }
@@ -147,13 +165,21 @@ window.triptych = window.triptych || {};
     return parts.join(" · ");
   }
 
+  function placeOf(point) {
+    return point.split === "system" ? "machine" : "curves";
+  }
+
   function handle(page, item, drawn) {
     if (item.attempt > page.attempt) newAttempt(page, item.attempt);
     if (item.attempt < page.attempt) return;
     if (item.kind === "point") {
-      page.points = true;
+      const of = placeOf(item.data);
+      if (!page[of]) {
+        page[of] = true;
+        tellPlaces(page);  // before it is drawn: a chart is as wide as its place
+      }
       if (!drawn) page.charts.add(item.data, item.at);
-      if (item.data.split === "system") triptych.setText("live-system", usage(item.data.values));
+      if (of === "machine") triptych.setText("live-system", usage(item.data.values));
     }
     else if (item.kind === "evaluation") evaluation(page, item.data);
     else if (item.kind === "state") stateChanged(page, item);
@@ -192,7 +218,15 @@ window.triptych = window.triptych || {};
     if (early !== drawing || !past || !triptych.isEarly() || !byId("job-page")) return;  // Dash was faster
     const latest = past.items.reduce(function (most, item) { return Math.max(most, item.attempt); }, 0);
     drawing.charts = triptych.openCharts(plotly);
-    for (const item of past.items) if (item.kind === "point" && item.attempt === latest) drawing.charts.add(item.data, item.at);
+    const has = { curves: false, machine: false, state: "" };
+    for (const item of past.items) {
+      if (item.attempt !== latest) continue;
+      if (item.kind === "state") has.state = item.data.state;
+      if (item.kind !== "point") continue;
+      has[placeOf(item.data)] = true;
+      drawing.charts.add(item.data, item.at);
+    }
+    showPlaces(has);
     drawing.charts.show();
   };
 
@@ -209,7 +243,7 @@ window.triptych = window.triptych || {};
   triptych.mountJob = async function (job) {
     close();
     if (!job) return;
-    const page = { id: job.id, attempt: 0, over: false, points: false, changes: Date.now(), best: null, connection: "connecting" };
+    const page = { id: job.id, attempt: 0, state: job.state, over: false, curves: false, machine: false, changes: Date.now(), best: null, connection: "connecting" };
     active = page;
     page.log = triptych.openLog(job.id, function () { return page.over; });
     connection("connecting");
@@ -233,8 +267,10 @@ window.triptych = window.triptych || {};
       item: function (item) { handle(page, item); },
       heartbeat: heartbeat,
       connection: function (state) {
+        if (active !== page) return;  // told late, to a page that was left
         page.connection = state;
         connection(state);
+        if (past || state !== "connecting") tellPlaces(page);  // else nothing is known yet
         matrixNote(page);
       },
     });

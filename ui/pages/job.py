@@ -53,8 +53,8 @@ def layout(api: Api, job_id: str) -> Node:
             ),
             html.Div(id="job-action-error"),
             findings.kept(job["findings"]),
-            job_live.progress(over=job["state"] in wording.ENDED),
-            *job_live.charts(begun=job["state"] not in {"created", "queued"}),
+            job_live.progress(job["state"]),
+            *job_live.charts(job["state"]),
             html.Div(result.figures, id="job-figures"),
             html.Div([job_live.matrix(), html.Div(result.report, id="job-report")], className="result"),
             html.Div(result.insight, id="job-insight"),
@@ -68,6 +68,7 @@ def layout(api: Api, job_id: str) -> Node:
             ),
         ],
         id="job-page",
+        className=job_live.hidden_places(job["state"]),
     )
 
 

@@ -5,14 +5,32 @@ from __future__ import annotations
 import dash_mantine_components as dmc
 from dash import html
 
+from ui import wording
 from ui.parts import Node, attributes, card
 
 LOGARITHMIC = ("loss", "learning_rate")  # what may fall by orders of magnitude
 CHARTS = (("loss", "Loss"), ("accuracy", "Accuracy"), ("macro_f1", "Macro F1"))
+_COME = "Curves and the confusion matrix come here once it trains."
+# Why there are no curves, by the job's state; live.js takes the words from here too
+NO_CURVES = {
+    "created": f"The job has not been started. {_COME}",
+    "queued": f"The job waits for a free place. {_COME}",
+    "launching": f"The trainer is being started. {_COME}",
+    "running": f"The trainer has not come to its first step. {_COME}",
+    "interrupted": "It was interrupted before a first point came.",
+    "ended": "It ended before a first point came, so there are no curves.",
+    "reconnecting": "They cannot be fetched now. This page keeps trying.",
+}
 
 
-def progress(*, over: bool) -> Node:
-    """Show where the trainer is, unless its work is over."""
+def hidden_places(state: str) -> str:
+    """Give the classes of the page that hide what a job in a state has none of yet; live.js takes them away and sets them again."""
+    return "no-curves no-machine no-matrix" if state in {"created", "queued", "launching"} else ""
+
+
+def progress(state: str) -> Node:
+    """Show where the trainer is, unless there is none to wait for."""
+    idle = state == "created" or state in wording.ENDED
     return card(
         html.Div(
             [
@@ -38,7 +56,7 @@ def progress(*, over: bool) -> Node:
             className="split",
         ),
         id="live-progress",
-        className="progress-card over" if over else "progress-card",
+        className="progress-card idle" if idle else "progress-card",
     )
 
 
@@ -46,17 +64,18 @@ MORE_CHARTS = (("learning_rate", "Learning rate"), ("machine", "Machine"))
 OVER = {"machine": "time"}  # the others are over epochs
 
 
-def charts(*, begun: bool) -> Node:
-    """Give the places of all charts, small ones for a job that has not begun, and what is said in their place where none will be drawn."""
-    none = html.P("It ended before a first point came, so there are no curves.", className="quiet")
+def charts(state: str) -> Node:
+    """Give the places of all charts, and what is said in their place as long as there are no points."""
+    none = html.P(
+        NO_CURVES.get("ended" if state in wording.ENDED else state, NO_CURVES["running"]),
+        id="live-no-curves",
+        className="quiet",
+        **attributes(**{f"data_{each}": text for each, text in NO_CURVES.items()}),
+    )
     return [
-        card(none, title="Curves", className="no-curves"),
-        *(
-            html.Div(
-                [chart(key, title) for key, title in some], className="charts" if begun else "charts idle"
-            )
-            for some in (CHARTS, MORE_CHARTS)
-        ),
+        card(none, title="Curves", className="curves-none"),
+        html.Div([chart(key, title) for key, title in CHARTS], className="charts of-training"),
+        html.Div([chart(key, title) for key, title in MORE_CHARTS], className="charts"),
     ]
 
 
@@ -78,7 +97,7 @@ def chart(key: str, title: str) -> Node:
             [html.Span(id=f"chart-{key}-now", className="chart-now"), log if key in LOGARITHMIC else None],
             className="chart-aside",
         ),
-        className="chart-card",
+        className="chart-card of-machine" if key == "machine" else "chart-card of-training",
     )
 
 
