@@ -18,7 +18,7 @@ from runtime.db import Database
 from runtime.loop import Loop
 from runtime.outbox import Outbox
 from runtime.telemetry import Telemetry
-from services.metrics import deletion, routes_streams
+from services.metrics import deletion, routes, routes_streams
 from services.metrics.auth import Authenticator
 from services.metrics.endpoint import CallbackEndpoint
 from services.metrics.flood import FloodGate
@@ -29,7 +29,7 @@ from services.metrics.intake import Intake
 from services.metrics.measures import Measures
 from services.metrics.publisher import Publisher
 from services.metrics.receiver import Receiver
-from services.metrics.routes import JOB_ID, Parts, blueprint
+from services.metrics.routes import JOB_ID, Parts
 from services.metrics.silence import LOOKS, SilenceWatch
 from services.metrics.thinning import Digests
 
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 # Callbacks have a proof of their own
 NEEDS = {"openapi_document": PUBLIC, "metrics.receive_callback": PUBLIC}
+BLUEPRINTS = (routes.blueprint, routes_streams.blueprint)
 EXTENSION = "triptych_metrics"
 DESCRIPTION = {"API_TITLE": "Triptych metrics", "API_VERSION": "1", "OPENAPI_VERSION": "3.1.0"}
 
@@ -123,8 +124,8 @@ def create_app(settings: MetricsSettings) -> Flask:
     )
     Compress(app)
     api = Api(app)
-    api.register_blueprint(blueprint(service.parts))
-    api.register_blueprint(routes_streams.blueprint(service.parts))
+    for blueprint in BLUEPRINTS:
+        api.register_blueprint(blueprint(service.parts))
     openapi.publish(app, "/api/metrics/openapi.json", lambda: described(api))
     # After Api, which installs an error page of its own. Redis is not among the checks: without it callbacks are
     # taken and viewers served, only later

@@ -36,6 +36,7 @@ class TestTheDocument:
         assert told - described == {
             "/api/training_jobs/{job_id}/metrics/",
             "/api/training_jobs/{job_id}/events/",
+            "/api/changes/",
         }
         assert {"/api/metrics/", "/api/metrics/curves/"} <= document["paths"].keys()
 
