@@ -46,6 +46,17 @@ def test_who_reads_a_list_by_keyboard_stays_where_they_are(page: Page, platform,
     wait_for_focus(link)
 
 
+def test_how_far_a_job_is_stays_told_when_the_list_is_shown_anew(page: Page, platform, dataset):
+    running = platform.add_job(dataset, {"model": "multimodal"})
+    platform.start(running)
+    platform.beat(running, "training", 0.5, 60)
+    page.goto("/")
+    expect(page.get_by_text("training 50 %")).to_be_visible()
+    platform.start(platform.add_job(dataset, {"model": "multimodal", "name": "made elsewhere"}))
+    expect(page.get_by_role("link", name="made elsewhere")).to_be_visible()
+    expect(page.get_by_text("training 50 %")).to_be_visible()
+
+
 @pytest.mark.long  # it waits for the next look, 5 s
 def test_without_the_stream_it_is_looked_for_now_and_then(page: Page, platform, dataset, troubles):
     troubles.expected = ["502"]

@@ -115,12 +115,14 @@ def test_both_tracks_update_without_a_reload(page: Page, platform):
     dataset = platform.add_dataset("a.csv", fake_data.sample_csv(), done=False)
     page.goto(f"/datasets/{dataset}")
     expect(page.get_by_text("Reading every row")).to_be_visible()
+    expect(page.locator("#dataset-about")).to_contain_text("at least")
     platform.schemas[dataset]["findings"] = [
         {"level": "warning", "code": "x", "message": "Found late.", "column": None}
     ]
     platform.finish_dataset(dataset)
     expect(page.get_by_text("Reading every row")).to_be_hidden()
     expect(page.get_by_text("Found late.")).to_be_visible()
+    expect(page.locator("#dataset-about")).not_to_contain_text("at least")
 
 
 def test_a_type_is_changed_and_saved_at_once(page: Page, platform):

@@ -5,7 +5,7 @@ window.triptych = window.triptych || {};
   "use strict";
 
   const AWAY = "Its progress cannot be fetched now; trying again…";
-  const streams = new Map();  // job id -> {stream, element, waiting}
+  const streams = new Map();  // job id -> {stream, element, waiting, heartbeat: the last one}
 
   function beat(entry, heartbeat) {
     const fill = entry.element.querySelector(".follow-fill");
@@ -19,11 +19,14 @@ window.triptych = window.triptych || {};
   function follow(element) {
     const id = element.dataset.followJob;
     const words = element.querySelector(".follow-text");
-    const entry = { element: element, waiting: words && words.textContent };
+    const entry = { element: element, waiting: words && words.textContent, heartbeat: null };
     // from the present: the past of a long training is of no use here
     entry.stream = triptych.openStream(id, null, {
       item: function () { /* the list shows no points */ },
-      heartbeat: function (heartbeat) { beat(entry, heartbeat); },
+      heartbeat: function (heartbeat) {
+        entry.heartbeat = heartbeat;
+        beat(entry, heartbeat);
+      },
       connection: function (state) {
         const text = entry.element.querySelector(".follow-text");
         if (!text || !["live", "reconnecting", "signed-out"].includes(state)) return;
@@ -39,8 +42,11 @@ window.triptych = window.triptych || {};
     const shown = new Map();
     for (const element of document.querySelectorAll("#page [data-follow-job]")) shown.set(element.dataset.followJob, element);
     for (const [id, entry] of streams) {
-      if (shown.has(id)) entry.element = shown.get(id);
-      else {
+      if (shown.has(id)) {
+        const anew = entry.element !== shown.get(id);
+        entry.element = shown.get(id);
+        if (anew && entry.heartbeat) beat(entry, entry.heartbeat);
+      } else {
         entry.stream.close();
         streams.delete(id);
       }

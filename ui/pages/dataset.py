@@ -44,7 +44,7 @@ def layout(api: Api, dataset_id: str, query: Query) -> Node:
             dcc.Store(id="dataset-changed"),
             heading(
                 name(dataset["name"]),
-                about=_about(dataset),
+                about=html.Span(_about(dataset), id="dataset-about"),
                 actions=_actions(dataset, trainable=not dataset_findings.has_no_rows(schema)),
             ),
             way_back(query, "Its rows can be predicted now", "Back to the model", dataset_id),
@@ -70,6 +70,7 @@ def register(app: Dash, api: Api) -> None:
         Output("dataset-tracks", "children"),
         Output("dataset-seen", "data"),
         Output("dataset-findings", "children"),
+        Output("dataset-about", "children"),
         Input("dataset-changed", "data"),
         State("dataset-id", "data"),
         State("dataset-seen", "data"),
@@ -83,13 +84,14 @@ def register(app: Dash, api: Api) -> None:
             )
         except Away as error:
             note = message("warning", "Not up to date", f"{error} This page keeps trying.")
-            return note, no_update, no_update
+            return note, no_update, no_update, no_update
         except ApiError as error:
-            return failure(error), no_update, no_update
+            return failure(error), no_update, no_update, no_update
         return (
             _tracks(dataset),
             _seen(dataset) if _seen(dataset) != seen else no_update,
             findings,
+            _about(dataset),
         )
 
     @app.callback(
@@ -121,6 +123,7 @@ def _seen(dataset: DatasetDetail) -> str:
 
 def _about(dataset: DatasetDetail) -> Node:
     return [
+        "" if dataset["schema"]["complete"] else "at least ",
         wording.plural(dataset["rows"], "row"),
         " · ",
         wording.plural(dataset["n_columns"], "column"),
