@@ -58,6 +58,14 @@ def test_a_job_is_its_workspaces_alone(app, database, other, path):
     assert client_of(app).get(path.format("theirs")).status_code == 404
 
 
+def test_changes_are_told_to_who_may_look(app, database):
+    with database.write() as session:
+        beyond = keys.make(session, "default", "k", [WRITE, ADMIN])[1]
+        reader = keys.make(session, "default", "k", [READ])[1]
+    for secret, status in [("", 401), ("trp_" + "x" * 40, 401), (beyond, 403), (reader, 200)]:
+        assert asking(app, secret).get("/api/changes/").status_code == status, secret
+
+
 def test_a_callback_needs_no_key_and_a_key_is_no_callback(app):
     answer = client_of(app).patch("/api/training_jobs/mine/metrics/", data=b"{}")
     assert answer.status_code == 401
