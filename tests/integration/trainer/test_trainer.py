@@ -228,7 +228,7 @@ def test_the_same_seed_gives_the_same_numbers(tmp_path, trainer):
     "stop_after",
     [
         pytest.param(4, id="in the first network", marks=pytest.mark.long),
-        pytest.param(14, id="in the second network"),
+        pytest.param(26, id="in the second network"),
     ],
 )
 def test_a_stopped_training_goes_on_in_the_next_attempt_with_the_same_curve(
@@ -236,10 +236,10 @@ def test_a_stopped_training_goes_on_in_the_next_attempt_with_the_same_curve(
 ):
     folder = tiny_dataset(tmp_path)
     told = {"API_BASE": reports.url, "CALLBACK_SECRET": "secret"}
-    whole = finished(trainer(multimodal(folder, EPOCHS="12", ARTIFACTS_URI=f"file://{folder}/whole")))
+    whole = finished(trainer(multimodal(folder, EPOCHS="24", ARTIFACTS_URI=f"file://{folder}/whole")))
     assert whole[0] == 0, whole[1]
 
-    first = trainer(multimodal(folder, EPOCHS="12", CHECKPOINT_SECONDS="0", **told))
+    first = trainer(multimodal(folder, EPOCHS="24", CHECKPOINT_SECONDS="0", **told))
     until(lambda: len(points(reports.bodies, "val")) > stop_after, "some epochs", seconds=60)
     first.send_signal(signal.SIGTERM)
     code, out, _ = finished(first)
@@ -248,7 +248,7 @@ def test_a_stopped_training_goes_on_in_the_next_attempt_with_the_same_curve(
     reports.bodies.clear()
 
     second = trainer(
-        multimodal(folder, EPOCHS="12", ATTEMPT="2", RESUME_FROM=f"file://{folder}/out/checkpoint.pt", **told)
+        multimodal(folder, EPOCHS="24", ATTEMPT="2", RESUME_FROM=f"file://{folder}/out/checkpoint.pt", **told)
     )
     assert finished(second)[0] == 0
     resumed = json.loads((folder / "out" / "report.json").read_text())
