@@ -24,6 +24,8 @@ def fill(page: Page, dataset: str) -> None:
     page.get_by_role("link", name="Next: Training").click()
     page.get_by_label("Epochs").fill("abc")
     page.get_by_label("Learning rate").fill("1e-4")
+    # Dash notes a field's value a moment after it was typed
+    page.wait_for_function("() => Object.values(sessionStorage).some(kept => kept.includes('1e-4'))")
 
 
 def expect_filled(page: Page) -> None:

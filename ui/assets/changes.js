@@ -11,10 +11,10 @@ window.triptych = window.triptych || {};
   // ms between two looks although nothing was told: the platform may have told it while its Redis was away
   const LOOK = 15000;
   const LOOK_ALONE = 5000;  // where there is no stream
-  const KEPT = 5000;  // ms that the page may take to show something anew
   let kept = null;
   let state = "";
   let looked = 0;
+  let place = null;  // {follower, link}: where the focus is, if on a link of what is followed
   const told = new WeakMap();  // element -> {at: when it was told, timer: of the next time}
 
   function followers() { return document.querySelectorAll("#page [data-follow]"); }
@@ -28,25 +28,9 @@ window.triptych = window.triptych || {};
     else told.set(element, { at: before.at, timer: setTimeout(run, left, element) });
   }
 
-  /* What Dash shows anew are new elements: who was at a link there by keyboard is led to the same one. */
-  function keepPlace(element) {
-    const held = document.activeElement;
-    const address = held !== element && element.contains(held) && held.getAttribute("href");
-    if (!address) return;
-    const observer = new MutationObserver(function () {
-      if (held.isConnected) return;
-      observer.disconnect();
-      const same = element.querySelector('[href="' + CSS.escape(address) + '"]');
-      if (same && document.activeElement === document.body) same.focus({ preventScroll: true });
-    });
-    observer.observe(element, { childList: true, subtree: true });
-    setTimeout(function () { observer.disconnect(); }, KEPT);
-  }
-
   function run(element) {
     told.set(element, { at: Date.now() });
     if (!element.isConnected) return;
-    keepPlace(element);
     element.dispatchEvent(new Event("changed", { bubbles: true }));
     if (element.dataset.tells) window.dash_clientside.set_props(element.dataset.tells, { data: "changed " + Date.now() });
   }
@@ -78,9 +62,28 @@ window.triptych = window.triptych || {};
     }
   };
 
+  document.addEventListener("focusin", function (event) {
+    const follower = event.target.closest("#page [data-follow]");
+    place = follower && event.target.hasAttribute("href") ? { follower: follower, link: event.target } : null;
+  });
+
+  document.addEventListener("focusout", function (event) {
+    // in a moment it is known whether a person left the link, or it was taken away under them
+    setTimeout(function () { if (place && place.link === event.target && place.link.isConnected && document.activeElement !== place.link) place = null; });
+  });
+
+  /* What Dash shows anew are new elements: who was at a link there by keyboard is led to the same one. */
+  function keepPlace() {
+    if (!place || place.link.isConnected || document.activeElement !== document.body) return;
+    const same = place.follower.querySelector('[href="' + CSS.escape(place.link.getAttribute("href")) + '"]');
+    if (same) same.focus({ preventScroll: true });
+  }
+
   setInterval(function () {
     if (kept && !document.hidden && Date.now() - looked >= (state === "live" ? LOOK : LOOK_ALONE)) look();
   }, 1000);
-  new MutationObserver(function () { triptych.followChanges(); })
-    .observe(document.documentElement, { childList: true, subtree: true, attributes: true, attributeFilter: ["data-follow"] });
+  new MutationObserver(function () {
+    keepPlace();
+    triptych.followChanges();
+  }).observe(document.documentElement, { childList: true, subtree: true, attributes: true, attributeFilter: ["data-follow"] });
 })(window.triptych);
