@@ -249,7 +249,8 @@ def test_a_stop_that_python_swallowed_comes_again(run, dataset, listener, monkey
         return {}, []
 
     listen = entry._listen
-    monkeypatch.setattr(entry, "_listen", lambda: listen(again_seconds=0.01))
+    # Long enough for pytest to note the exception that Python ignored: a signal amid that would be ignored, too
+    monkeypatch.setattr(entry, "_listen", lambda: listen(again_seconds=0.5))
     monkeypatch.setattr(pipeline, "run_job", swallow)
     assert run(job_env(dataset)) == 143
     assert [end[0] for end in listener.ends] == [Outcome.CANCELLED]
