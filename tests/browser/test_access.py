@@ -102,7 +102,8 @@ def test_signed_out_in_the_midst_a_page_says_so_and_goes_on_after_signing_in_els
     expect(page.locator("#signed-out")).to_have_count(0)
 
 
-def test_a_page_that_is_refused_leads_to_sign_in_and_back(page: Page, platform, made):
+def test_a_page_that_is_refused_leads_to_sign_in_and_back(page: Page, platform, made, troubles):
+    troubles.expected = [OUT]
     page.goto("/")
     sign_in(page)
     expect(page.get_by_role("heading", name="Home", exact=True)).to_be_visible()
