@@ -236,7 +236,13 @@ def test_a_stopped_training_goes_on_in_the_next_attempt_with_the_same_curve(
 ):
     folder = tiny_dataset(tmp_path)
     told = {"API_BASE": reports.url, "CALLBACK_SECRET": "secret"}
-    whole = finished(trainer(multimodal(folder, EPOCHS="24", ARTIFACTS_URI=f"file://{folder}/whole")))
+    # In a folder of its own: the stopped one would go on from its checkpoint, which a slow machine leaves after 5 s
+    apart = {
+        "WORKDIR": f"{folder}/apart",
+        "ARTIFACTS_URI": f"file://{folder}/whole",
+        "CHECKPOINT_SECONDS": "0",
+    }
+    whole = finished(trainer(multimodal(folder, EPOCHS="24", **apart)))
     assert whole[0] == 0, whole[1]
 
     first = trainer(multimodal(folder, EPOCHS="24", CHECKPOINT_SECONDS="0", **told))
