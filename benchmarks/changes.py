@@ -11,10 +11,8 @@ machine serves and draws for all.
 from __future__ import annotations
 
 import argparse
-import tempfile
 import time
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import stage
@@ -46,11 +44,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=40, help="jobs made (%(default)s)")
     parser.add_argument("--pages", type=int, nargs="+", default=[1, 10], help="how many pages are open")
     options = parser.parse_args()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        stage.platform(Path(folder)) as client,
-        stage.chromium() as browser,
-    ):
+    with stage.scene() as (_, client, browser):
         dataset = stage.upload(client)
         print(f"{options.rounds} jobs, one a second; {stage.load()}; milliseconds, p50 / p99 / most")
         for pages in options.pages:

@@ -17,7 +17,6 @@ import argparse
 import json
 import re
 import statistics
-import tempfile
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -54,14 +53,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="of each page and action (%(default)s)")
     parser.add_argument("--json", type=Path, help="write the results here, too")
     options = parser.parse_args()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        stage.platform(Path(folder)) as client,
-        stage.chromium() as browser,
-    ):
+    with stage.scene() as (folder, client, browser):
         dataset = stage.upload(client)
         job = stage.end_job(client, dataset, 200)
-        fill(Path(folder) / "var" / "triptych.db", dataset, job, options.rows)
+        fill(folder / "var" / "triptych.db", dataset, job, options.rows)
         print(f"{options.rows} data sets and jobs; {stage.load()}", flush=True)
         results = {
             **stage.conditions(browser),

@@ -25,7 +25,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import tempfile
 import threading
 import time
 from contextlib import ExitStack, suppress
@@ -61,11 +60,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="of opening a long job's page (%(default)s)")
     parser.add_argument("--json", type=Path, help="write the results here, too")
     options = parser.parse_args()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        stage.platform(Path(folder)) as client,
-        stage.chromium() as browser,
-    ):
+    with stage.scene() as (_, client, browser):
         dataset = stage.upload(client)
         results = {**stage.conditions(browser), "rate": options.rate}
         if options.history:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,11 +46,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="of each page (%(default)s)")
     parser.add_argument("--json", type=Path, help="write the results here, too")
     options = parser.parse_args()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        stage.platform(Path(folder)) as client,
-        stage.chromium() as browser,
-    ):
+    with stage.scene() as (_, client, browser):
         dataset = stage.upload(client)
         job = stage.start_job(client, dataset)
         stage.Trainer(client, job).fill(2000)

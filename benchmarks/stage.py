@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -201,6 +202,13 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=flags, timeout=120_000)
         yield browser
         browser.close()
+
+
+@contextmanager
+def scene() -> Iterator[tuple[Path, httpx.Client, Browser]]:
+    """Give a real platform and a real browser: the platform's folder, a client of it, and Chromium."""
+    with tempfile.TemporaryDirectory() as name, platform(Path(name)) as client, chromium() as browser:
+        yield Path(name), client, browser
 
 
 def percentile(values: Sequence[float], share: float) -> float:

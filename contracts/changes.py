@@ -12,12 +12,13 @@ from pydantic import Field
 from contracts.base import Wire
 
 CHANGES: Final = "changes"
+Kind = Literal["dataset", "staging", "job", "prediction"]
 
 
 class Change(Wire):
     """Something was made, changed or deleted."""
 
-    kind: Literal["dataset", "staging", "job", "prediction"] = Field(
+    kind: Kind = Field(
         description="staging: how far the files of a data set are stored, and nothing else of it"
     )
     id: str = Field(description="of the data set, job or prediction")

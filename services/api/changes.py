@@ -5,11 +5,11 @@ What goes through the session as objects is noticed; whoever changes rows by a s
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import event
 
-from contracts.changes import Change, channel
+from contracts.changes import Change, Kind, channel
 from services.api.models import Dataset, Job, Prediction
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
             """Publish messages, each with its channel."""
 
 
-Kind = Literal["dataset", "staging", "job", "prediction"]
 _KINDS: Final[dict[type, Kind]] = {Dataset: "dataset", Job: "job", Prediction: "prediction"}
 _NOTED = "changes"
 
