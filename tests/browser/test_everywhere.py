@@ -95,15 +95,30 @@ def test_an_api_that_is_away_is_told_and_tried_again(page: Page, platform, made)
     expect(page.get_by_role("heading", name="All data sets")).to_be_visible()
 
 
-def test_a_ui_server_that_is_away_is_told(page: Page, made, troubles):
+def test_a_ui_server_that_is_away_is_told(page: Page, platform, made, troubles):
     troubles.expected = ["ERR_", "Failed to fetch", "Callback"]
     page.goto("/")
     page.route("**/_dash-update-component*", lambda route: route.abort())
     page.get_by_role("link", name="Jobs", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("Triptych does not answer")
     page.unroute("**/_dash-update-component*")
+    # another answer does not bring the page that was asked for
+    platform.start(platform.add_job(made["animals"], {"model": "multimodal", "name": "made elsewhere"}))
+    expect(page.get_by_role("link", name="made elsewhere").first).to_be_visible()
     page.get_by_role("button", name="Reload").click()
     expect(page.get_by_role("heading", name="Jobs", exact=True)).to_be_visible()
+
+
+def test_a_ui_server_that_is_back_is_told_by_the_next_page(page: Page, made, troubles):
+    troubles.expected = ["ERR_", "Failed to fetch", "Callback"]
+    page.goto("/")
+    page.route("**/_dash-update-component*", lambda route: route.abort())
+    page.get_by_role("link", name="Jobs", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("Triptych does not answer")
+    page.unroute("**/_dash-update-component*")
+    page.get_by_role("link", name="Data sets", exact=True).click()
+    expect(page.get_by_role("heading", name="Data sets", exact=True)).to_be_visible()
+    expect(page.get_by_role("alert")).to_be_hidden()
 
 
 def test_plotly_is_loaded_once_and_only_where_there_is_a_chart(page: Page, made):

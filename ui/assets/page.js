@@ -102,18 +102,43 @@ window.triptych = window.triptych || {};
 
   /* Dash says nothing when its own server is away: every request of its is watched, and the person told. */
   const plainFetch = window.fetch;
+  const failed = new Set(); // what Dash asked for in vain, by its names for the outputs
+
   window.fetch = async function (resource, options) {
     const address = String(resource instanceof Request ? resource.url : resource);
     if (!address.includes("_dash-update-component")) return plainFetch.call(window, resource, options);
     try {
       const answer = await plainFetch.call(window, resource, options);
-      banner(answer.status >= 500 ? "Something went wrong here (HTTP " + answer.status + ")." : "");
+      if (answer.status >= 500) told(options, "Something went wrong here (HTTP " + answer.status + ").");
+      else answered(options);
       return answer;
     } catch (error) {
-      banner("Triptych does not answer. See that it runs; what you typed is still here.");
+      told(options, "Triptych does not answer. See that it runs; what you typed is still here.");
       throw error;
     }
   };
+
+  function outputs(options) {
+    try {
+      return JSON.parse(options.body).output;
+    } catch (error) { // a question about a request that still runs has no body
+      return "";
+    }
+  }
+
+  function told(options, text) {
+    failed.add(outputs(options));
+    banner(text);
+  }
+
+  /* What failed is not asked for again by itself, so another answer does not mend it; a new page does. */
+  function answered(options) {
+    if (failed.size === 0) return;
+    const names = outputs(options);
+    if (names.startsWith("..page.children.")) failed.clear();
+    else failed.delete(names);
+    if (failed.size === 0) banner("");
+  }
 
   function banner(text) {
     let shown = document.getElementById("banner");
