@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shlex
 import signal
@@ -24,7 +23,7 @@ from runtime.db import Database
 from support import tiny_trainer, trapped_service
 from support.access import KEY
 from support.ports import free_port
-from support.wait import until
+from support.wait import outcome, until
 
 if TYPE_CHECKING:
     from cli.supervision import Service
@@ -99,7 +98,7 @@ class Part:
 
     def why_not_ready(self) -> str:
         """Ask its readiness probe; an empty string when it is ready."""
-        return asyncio.run(self._service.not_ready())
+        return outcome(self._service.not_ready())
 
     def says(self, text: str) -> int:
         """Count the lines of its log that hold a text."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import subprocess
@@ -21,7 +20,7 @@ from support import compose
 from support.deployment import Part
 from support.ports import free_port
 from support.redis_server import redis_binary
-from support.wait import until
+from support.wait import outcome, until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,7 +79,7 @@ class Topology:
                 for number in (1, 2) if name in self.workers else (1,):
                     self._up(name, image, number)
         ready = partial(http_not_ready, f"{self.url}/readyz")
-        until(lambda: not asyncio.run(ready()), "all behind the gateway to be ready", seconds=120)
+        until(lambda: not outcome(ready()), "all behind the gateway to be ready", seconds=120)
 
     def kill(self, name: str) -> None:
         """Kill a process as a machine's failure would, for good."""

@@ -1,12 +1,14 @@
-"""Waiting on conditions."""
+"""Waiting on conditions and coroutines."""
 
 from __future__ import annotations
 
+import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
 T = TypeVar("T")
 
@@ -19,3 +21,9 @@ def until(condition: Callable[[], T], what: str, *, seconds: float = 30.0) -> T:
             raise AssertionError(f"waited {seconds:.0f} s in vain for {what}")
         time.sleep(0.02)
     return value
+
+
+def outcome(coroutine: Coroutine[None, None, T]) -> T:
+    """Give what a coroutine returns. It runs in a thread of its own: Playwright leaves an event loop in that of the browser's tests."""
+    with ThreadPoolExecutor(1) as apart:
+        return apart.submit(asyncio.run, coroutine).result()

@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from cli import gateway
+from support.wait import outcome
 
 LONGEST = 60.0
 
@@ -44,7 +45,7 @@ async def world(*routes: web.RouteDef, dead: tuple[str, ...] = ()):
 
 
 def scenario(coroutine):
-    return asyncio.run(asyncio.wait_for(coroutine, LONGEST))
+    return outcome(asyncio.wait_for(coroutine, LONGEST))
 
 
 @pytest.mark.parametrize(
