@@ -96,6 +96,8 @@ class Training:
         if kind == "heartbeat":
             self.phase, self.progress = item["phase"], item["progress"]
             return False
+        if kind not in {"state", "point", "evaluation", "artifact"}:
+            return False  # a word of something else, such as that the log has grown
         if item["attempt"] != self.attempt:
             self.attempt, self.epoch, self.train, self.val = item["attempt"], 0, {}, {}
         data = item["data"]

@@ -157,8 +157,8 @@ class Client(Api):
             last_id: Of the last message that is known; None: from the start.
 
         Yields:
-            Messages, whose `event` is state, point, evaluation or artifact, with a StreamItem as data, or heartbeat, with a
-            Heartbeat.
+            Messages, whose `event` is state, point, evaluation or artifact, with a StreamItem as data, heartbeat, with a
+            Heartbeat, or log, with nothing, where the job's log has grown.
         """
 
         def connect(after: str | None) -> Iterator[str]:

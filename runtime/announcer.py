@@ -14,7 +14,7 @@ from redis.retry import Retry
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runtime.web_settings import WebSettings
+    from runtime.settings import PublishSettings
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class Announcer:
         self._failing = False
 
     @classmethod
-    def of(cls, settings: WebSettings) -> Self:
+    def of(cls, settings: PublishSettings) -> Self:
         """Make one as a service's environment says."""
         return cls(
             settings.redis_url,

@@ -84,6 +84,17 @@ class Settings(BaseSettings):
     )
 
 
+class PublishSettings(Settings):
+    """The environment of services that tell viewers something."""
+
+    publish_timeout_seconds: float = Field(
+        default=0.25, gt=0, le=10, description="longest wait for Redis when viewers are told"
+    )
+    publish_pause_seconds: float = Field(
+        default=2.0, gt=0, le=60, description="after Redis failed, it is left alone for so long"
+    )
+
+
 class MigrationSettings(Settings):
     """The environment of the migrations, which also make the key that a deployment begins with."""
 

@@ -7,12 +7,12 @@ from urllib.parse import urlsplit
 from limits import parse_many
 from pydantic import Field, field_validator
 
-from runtime.settings import Settings
+from runtime.settings import PublishSettings
 
 NO_LIMIT = "none"
 
 
-class WebSettings(Settings):
+class WebSettings(PublishSettings):
     """What api and metrics have in common."""
 
     rate_limit: str = Field(
@@ -33,13 +33,6 @@ class WebSettings(Settings):
         default=0,
         ge=0,
         description="how long browsers shall use https only (Strict-Transport-Security), once everything is served so; 0: unsaid",
-    )
-
-    publish_timeout_seconds: float = Field(
-        default=0.25, gt=0, le=10, description="longest wait for Redis when viewers are told"
-    )
-    publish_pause_seconds: float = Field(
-        default=2.0, gt=0, le=60, description="after Redis failed, it is left alone for so long"
     )
 
     @field_validator("rate_limit")

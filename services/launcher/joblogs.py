@@ -15,6 +15,8 @@ from services.launcher.models import ENDED, Run
 from services.launcher.runs import LAUNCHED, WITHOUT_SPEC
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from runtime.db import Database
     from runtime.storage import ObjectStore
     from services.launcher.backend import Backend
@@ -28,14 +30,31 @@ class JobLogs:
     """Copies to jobs/<job>/<attempt>/log.txt."""
 
     def __init__(
-        self, db: Database, backend: Backend, store: ObjectStore, *, tail_bytes: int, at_a_time: int = 1
+        self,
+        db: Database,
+        backend: Backend,
+        store: ObjectStore,
+        *,
+        tail_bytes: int,
+        at_a_time: int = 1,
+        tell: Callable[[str], object] = lambda _job_id: None,
     ) -> None:
-        """Take the collaborators; tail_bytes is the most that is copied of one run, at_a_time how many are copied at a time."""
+        """Take the collaborators.
+
+        Args:
+            db: Has the runs.
+            backend: Gives their output.
+            store: Gets it.
+            tail_bytes: The most that is copied of one run.
+            at_a_time: How many are copied at a time.
+            tell: Called with the id of a job whose log has been copied anew.
+        """
         self._db = db
         self._backend = backend
         self._store = store
         self._tail_bytes = tail_bytes
         self._at_a_time = at_a_time
+        self._tell = tell
         self._copied: dict[int, str] = {}
 
     def copy_all(self) -> None:
@@ -65,5 +84,6 @@ class JobLogs:
                     f"jobs/{run.job_id}/{run.attempt}/log.txt", data, content_type="text/plain; charset=utf-8"
                 )
                 self._copied[run.id] = digest
+                self._tell(run.job_id)
         except Exception as error:  # noqa: BLE001 - as above
             _log.warning("cannot copy a log", extra={"job_id": run.job_id, "error": str(error)})

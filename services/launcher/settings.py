@@ -13,7 +13,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_va
 from pydantic_settings import NoDecode
 
 from contracts.places import why_no_origin
-from runtime.settings import Settings
+from runtime.settings import PublishSettings
 
 Names = Annotated[tuple[str, ...], NoDecode]
 # From JSON, whose mistakes are reported like any other
@@ -31,7 +31,7 @@ _BY_LAUNCHER: dict[str, dict[str, float]] = {
 }
 
 
-class LauncherSettings(Settings):
+class LauncherSettings(PublishSettings):
     """The launcher's environment."""
 
     launcher: Literal["local", "ecs", "kubernetes"] = Field(

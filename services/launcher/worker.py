@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from contracts.live import LOG_GREW, channel
 from contracts.topology import LAUNCHER
 from runtime import log, worker
+from runtime.announcer import Announcer
 from runtime.bus import Bell, Consumer
 from runtime.children import passed_on
 from runtime.db import Database
@@ -70,7 +72,15 @@ def serve(settings: LauncherSettings, store: ObjectStore, runner: Backend) -> No
         settings.log_format,
         settings.log_level,
     )
-    logs = JobLogs(db, backend, store, tail_bytes=settings.log_tail_bytes, at_a_time=settings.provider_calls)
+    announcer = Announcer.of(settings)
+    logs = JobLogs(
+        db,
+        backend,
+        store,
+        tail_bytes=settings.log_tail_bytes,
+        at_a_time=settings.provider_calls,
+        tell=lambda job_id: announcer.announce([(channel(job_id), LOG_GREW)]),
+    )
     allowed, clock, forgetting = limits(settings), Clock(), Forgetting(backend)
     endings = Endings(outbox, backend, Results(store), clock)
     starter = Starter(db, outbox, backend, environments.of, endings, forgetting, allowed, clock)
@@ -125,6 +135,7 @@ def serve(settings: LauncherSettings, store: ObjectStore, runner: Backend) -> No
     finally:
         for loop in loops:
             loop.stop()
+        announcer.close()
 
 
 def listening(queue_url: str, look: Callable[[Collection[str]], None], telemetry: Telemetry) -> Loop:

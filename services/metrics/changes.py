@@ -32,8 +32,7 @@ class ChangeStream:
     def __iter__(self) -> Iterator[bytes]:
         yield RETRY
         for mail, due in self._pulse.mails(self._mailbox):
-            for batch in mail.batches:
-                yield batch.frames
+            yield from mail.notices
             if due:
                 yield KEEP_ALIVE
             # Without Redis hardly anything changes, as work waits for it, too: no more often than a keep-alive

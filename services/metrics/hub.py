@@ -12,9 +12,9 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from contracts.changes import CHANGES, Change
+from contracts.live import LOG, NEWS
 from services.metrics import items
 from services.metrics.mailbox import Batch, Beat, Mailbox
-from services.metrics.publisher import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -170,40 +170,47 @@ class Hub:
                     mailbox.look()
         elif message["type"] == "message":
             try:
-                batch, heartbeat = _DECODERS[topic.partition(":")[0]](message["data"])
+                told = _DECODERS[topic.partition(":")[0]](message["data"])
             except (ValueError, KeyError, TypeError):
                 _log.warning("a message is not understood", extra={"topic": topic})
                 return
             for mailbox in self._of(topic):
-                if batch is not None:
-                    mailbox.put(batch)
-                if heartbeat is not None:
-                    mailbox.beat(heartbeat)
+                for each in told:
+                    if isinstance(each, Batch):
+                        mailbox.put(each)
+                    elif isinstance(each, Beat):
+                        mailbox.beat(each)
+                    else:
+                        mailbox.notice(each)
 
     def _of(self, topic: str) -> tuple[Mailbox, ...]:
         with self._lock:
             return tuple(self._mailboxes.get(topic, ()))
 
 
-def _news(message: bytes) -> tuple[Batch | None, Beat | None]:
-    """Read what `items.message` made; done once for all viewers of the process."""
-    frames, seqs, heartbeat, ends = [], [], None, False
+def _news(message: bytes) -> list[Batch | Beat | bytes]:
+    """Read what `items.message` made, or that the log has grown; done once for all viewers of the process."""
+    frames, seqs, ends = [], [], False
+    told: list[Batch | Beat | bytes] = []
     for line in message.split(b"\n"):
         item = json.loads(line)
         if item["kind"] == items.HEARTBEAT:
-            heartbeat = Beat(items.heartbeat_frame(items.heartbeat_of(line)), item["last"])
+            told.append(Beat(items.heartbeat_frame(items.heartbeat_of(line)), item["last"]))
+        elif item["kind"] == LOG:
+            told.append(items.LOG_FRAME)
         else:
             frames.append(items.frame(item["seq"], item["kind"], line))
             seqs.append(item["seq"])
             ends = ends or (item["kind"] == items.STATE and item["data"]["state"] in items.TERMINAL)
-    batch = Batch(seqs[0], seqs[-1], b"".join(frames), ends) if seqs else None
-    return batch, heartbeat
+    if seqs:
+        # First: a heartbeat that is ahead of the items sends its viewer to the database
+        told.insert(0, Batch(seqs[0], seqs[-1], b"".join(frames), ends))
+    return told
 
 
-def _change(message: bytes) -> tuple[Batch | None, Beat | None]:
+def _change(message: bytes) -> list[Batch | Beat | bytes]:
     """Read a Change; done once for all viewers of the process."""
-    change = Change.model_validate_json(message)
-    return Batch(0, 0, items.change_frame(change), ends=False), None
+    return [items.change_frame(Change.model_validate_json(message))]
 
 
-_DECODERS = {METRICS: _news, CHANGES: _change}
+_DECODERS = {NEWS: _news, CHANGES: _change}

@@ -110,6 +110,10 @@ def heartbeat_frame(heartbeat: str) -> bytes:
     return b"event: heartbeat\ndata: %s\n\n" % heartbeat.encode()
 
 
+# A word without content: the log itself is the api's
+LOG_FRAME = b"event: log\ndata: {}\n\n"
+
+
 def change_frame(change: Change) -> bytes:
     """Make the Server-Sent Event of a change in a workspace."""
     return b"event: change\ndata: %s\n\n" % change.model_dump_json().encode()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Consecutive items, ready to be sent; shared by all viewers of the process. Changes have no numbers: 0."""
+    """Consecutive items, ready to be sent; shared by all viewers of the process."""
 
     first: int
     last: int
@@ -29,6 +29,8 @@ class Mail:
     """What came since a viewer last looked."""
 
     batches: list[Batch] = field(default_factory=list)
+    # Frames of what has no number: of the same, one is enough
+    notices: dict[bytes, None] = field(default_factory=dict)
     heartbeat: Beat | None = None
     # The viewer must look for itself: it may have missed something
     look: bool = False
@@ -48,13 +50,15 @@ class Mailbox:
     def put(self, batch: Batch) -> None:
         """Add items, or ask the viewer to read them from the database where they are too many."""
         with self._changed:
-            if self._bytes + len(batch.frames) > self._max_bytes:
-                self._mail.batches.clear()
-                self._bytes = 0
-                self._mail.look = True
-            else:
+            if self._has_room(batch.frames):
                 self._mail.batches.append(batch)
-                self._bytes += len(batch.frames)
+            self._changed.notify()
+
+    def notice(self, frame: bytes) -> None:
+        """Add a frame that has no number, unless the same one waits already."""
+        with self._changed:
+            if frame not in self._mail.notices and self._has_room(frame):
+                self._mail.notices[frame] = None
             self._changed.notify()
 
     def beat(self, heartbeat: Beat) -> None:
@@ -79,7 +83,18 @@ class Mailbox:
         """Empty the mailbox; wait for something at most so long."""
         with self._changed:
             mail = self._mail
-            if not (mail.batches or mail.heartbeat or mail.look or mail.closed):
+            if not (mail.batches or mail.notices or mail.heartbeat or mail.look or mail.closed):
                 self._changed.wait(seconds)
             mail, self._mail, self._bytes = self._mail, Mail(closed=self._mail.closed), 0
             return mail
+
+    def _has_room(self, frames: bytes) -> bool:
+        """Count frames in, or empty the mailbox and ask the viewer to look for itself where they are too many."""
+        self._bytes += len(frames)
+        if self._bytes <= self._max_bytes:
+            return True
+        self._mail.batches.clear()
+        self._mail.notices.clear()
+        self._bytes = 0
+        self._mail.look = True
+        return False

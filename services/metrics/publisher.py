@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from contracts.live import channel
 from services.metrics import items
 
 if TYPE_CHECKING:
@@ -13,14 +14,6 @@ if TYPE_CHECKING:
     from contracts.callback import Heartbeat
     from runtime.announcer import Announcer
     from services.metrics.items import Numbered
-
-
-METRICS = "metrics"
-
-
-def channel(job_id: str) -> str:
-    """Name the pub/sub channel of a job."""
-    return f"{METRICS}:{job_id}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Response, g, request
 
-from contracts import changes
+from contracts import changes, live
 from runtime.arguments import Blueprint
 from runtime.errors import Invalid
-from services.metrics import publisher, pulse
+from services.metrics import pulse
 from services.metrics.changes import ChangeStream
 from services.metrics.connection import watch
 from services.metrics.routes import check_job_id, header
@@ -33,11 +33,14 @@ def blueprint(parts: Parts) -> Blueprint:
     @blp.route("/api/training_jobs/<string:job_id>/events/", methods=["GET"])
     @blp.doc(**_EVENTS_DOC)
     def stream_events(job_id: str) -> Response:
-        """Stream a job's items: history, then live; `event: end` follows the end of the job."""
+        """Stream a job's items: history, then live; `event: end` follows the end of the job.
+
+        `event: log`, without content, says that the job's log has grown, or may have.
+        """
         check_job_id(job_id)
         parts.require_job(job_id, g.principal.workspace)
         after = _last_event_id()
-        mailbox = parts.hub.open(publisher.channel(job_id))
+        mailbox = parts.hub.open(live.channel(job_id))
         stream = EventStream(
             job_id,
             mailbox,

@@ -78,6 +78,8 @@ class EventStream:
         mails = self._pulse.mails(self._mailbox)
         while not self._over and (came := next(mails, None)):
             mail, due = came
+            if mail.look:
+                yield items.LOG_FRAME  # a word of it may have been missed, and nothing but asking tells
             yield from self._deliver(mail)
             if due:
                 yield KEEP_ALIVE
@@ -124,6 +126,7 @@ class EventStream:
             else:
                 mail.look = True
                 break
+        yield from mail.notices
         if mail.heartbeat is not None:
             yield from self._beat(mail.heartbeat.frame)
             mail.look = mail.look or mail.heartbeat.last > self._cursor

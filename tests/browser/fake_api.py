@@ -34,6 +34,7 @@ class FakePlatform:
         self.jobs: dict[str, JSON] = {}
         self.streams: dict[str, list[JSON]] = defaultdict(list)
         self.heartbeats: dict[str, JSON] = {}
+        self.printed: dict[str, list[str]] = defaultdict(list)  # last lines of a job's log
         self.down = False
         self.metrics_down = False  # of the calls that the metrics service answers
         self.price: float | None = (
@@ -221,6 +222,12 @@ class FakePlatform:
             }
             self.changed.notify_all()
 
+    def print(self, job_id: str, line: str) -> None:
+        """Let a job's log grow."""
+        with self.changed:
+            self.printed[job_id].append(line)
+            self.changed.notify_all()
+
     def start(self, job_id: str) -> None:
         """Move a job to running."""
         for state in ("queued", "launching", "running"):
@@ -287,16 +294,16 @@ class FakePlatform:
                 self.changed.notify_all()
 
     def _events(self, job_id: str, after: int) -> Iterator[str]:
-        generation, sent_beat = self.cut_streams, None
+        generation, sent_beat, printed = self.cut_streams, None, len(self.printed[job_id])
         after = min(
             after, len(self.streams[job_id])
         )  # as the platform does with a number that a job has not reached
-        yield "retry: 300\n\n"
+        yield "retry: 300\n\nevent: log\ndata: {}\n\n"
         while True:
             with self.changed:
                 waiting = self.streams[job_id][after:]
                 beat = self.heartbeats.get(job_id)
-                if not waiting and beat is sent_beat:
+                if not waiting and beat is sent_beat and printed == len(self.printed[job_id]):
                     self.changed.wait(timeout=1)
                     waiting, beat = self.streams[job_id][after:], self.heartbeats.get(job_id)
             if self.down or generation != self.cut_streams:
@@ -308,6 +315,9 @@ class FakePlatform:
             if beat is not sent_beat:
                 sent_beat = beat
                 yield f"event: heartbeat\ndata: {json.dumps(beat)}\n\n"
+            if printed != len(self.printed[job_id]):
+                printed = len(self.printed[job_id])
+                yield "event: log\ndata: {}\n\n"
             stream = self.streams[job_id]
             if (
                 stream

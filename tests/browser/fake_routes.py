@@ -229,7 +229,7 @@ def _jobs(app: Flask, platform: FakePlatform) -> None:  # noqa: C901 - one closu
         lines = [
             f"2026-11-23T10:00:{i:02}Z INFO trainer epoch {i} of 20"
             for i in range(len(platform.streams[job_id]) or 1)
-        ]
+        ] + platform.printed[job_id]
         return jsonify(lines=lines[-int(request.args.get("tail", 200)) :], source="local", truncated=False)
 
 

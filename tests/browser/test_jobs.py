@@ -522,9 +522,56 @@ def test_a_job_that_had_failed_has_no_matrix_to_wait_for(page: Page, platform, r
     expect(page.get_by_text("It ended before a validation pass did.")).to_be_visible()
 
 
-def test_the_log_is_shown(page: Page, platform, running):
+# The page looks at its log now and then, should nothing be told: never in these tests
+ONLY_WHEN_TOLD = """const plain = window.setTimeout;
+    window.setTimeout = (then, ms, ...rest) => (ms >= 5000 ? 0 : plain(then, ms, ...rest));"""
+
+
+def test_the_log_is_shown_and_grows_when_the_stream_says_so(page: Page, platform, running):
+    page.add_init_script(ONLY_WHEN_TOLD)
+    page.goto(f"/jobs/{running}")
+    log = page.get_by_role("log")
+    expect(log).to_contain_text("INFO trainer epoch 0 of 20")
+    wait_for_connection(page, "live")
+    for line in ("first", "second"):
+        platform.print(running, f"the {line} line")
+        expect(log).to_contain_text(f"the {line} line")
+
+
+def test_what_the_log_got_while_the_stream_was_away_is_asked_for(page: Page, platform, running, troubles):
+    troubles.expected = ["ERR_INCOMPLETE_CHUNKED_ENCODING", "502"]
+    page.add_init_script(ONLY_WHEN_TOLD)
+    page.goto(f"/jobs/{running}")
+    log = page.get_by_role("log")
+    expect(log).to_contain_text("INFO trainer epoch 0 of 20")
+    wait_for_connection(page, "live")
+    platform.metrics_down = True
+    platform.cut_streams += 1
+    wait_for_connection(page, "reconnecting")
+    platform.wait_until_no_stream(running)
+    platform.print(running, "printed meanwhile")
+    platform.metrics_down = False
+    expect(log).to_contain_text("printed meanwhile")
+
+
+@pytest.mark.long  # it waits for the next look, 5 s
+def test_without_the_stream_the_log_is_looked_at_now_and_then(page: Page, platform, running, troubles):
+    troubles.expected = ["502"]
+    platform.metrics_down = True
     page.goto(f"/jobs/{running}")
     expect(page.get_by_role("log")).to_contain_text("INFO trainer epoch 0 of 20")
+    wait_for_connection(page, "reconnecting")
+    platform.print(running, "printed meanwhile")
+    expect(page.get_by_role("log")).to_contain_text("printed meanwhile")
+
+
+def test_lines_that_come_after_the_end_are_shown(page: Page, platform, running):
+    page.goto(f"/jobs/{running}")
+    platform.set_state(running, "failed", "exit 1")
+    expect(page.locator("#live-connection")).to_have_text("ended")
+    expect(page.locator("#live-log-note")).to_contain_text("lines from local")
+    platform.print(running, "a traceback, delivered late")
+    expect(page.get_by_role("log")).to_contain_text("a traceback, delivered late")
 
 
 def test_leaving_the_page_closes_its_stream(page: Page, platform, running):

@@ -90,7 +90,7 @@ def test_a_type_is_changed_and_the_focus_stays(page: Page, platform, dataset):
     kind.press("ArrowUp")  # from the first one, whether it is marked yet or not
     kind.press("Enter")
     expect(kind).to_have_value("constant")
-    expect(page.get_by_text("Saved")).to_be_visible()
+    expect(page.get_by_text("Saved", exact=True)).to_be_visible()
     wait_for_focus(kind)
     until(lambda: "age" in platform.overrides.get(dataset, {}), "the new type to be kept")
     assert platform.overrides[dataset]["age"]["type"] == "constant"

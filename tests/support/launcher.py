@@ -71,7 +71,8 @@ class Launcher:
         """Run trainers elsewhere than on this machine."""
         environments = Environments("http://platform:8080", "", ROOT_SECRET, "json", "INFO")
         limits, forgetting = Limits(**self.limits), Forgetting(backend)
-        self.logs = JobLogs(self.db, backend, self.store, tail_bytes=2000)
+        self.logs_told: list[str] = []  # jobs whose log was told to have grown
+        self.logs = JobLogs(self.db, backend, self.store, tail_bytes=2000, tell=self.logs_told.append)
         endings = Endings(self.outbox, backend, self.results, self.clock)
         self.starter = Starter(
             self.db, self.outbox, backend, environments.of, endings, forgetting, limits, self.clock

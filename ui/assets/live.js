@@ -245,7 +245,7 @@ window.triptych = window.triptych || {};
     if (!job) return;
     const page = { id: job.id, attempt: 0, state: job.state, over: false, curves: false, machine: false, changes: Date.now(), best: null, connection: "connecting" };
     active = page;
-    page.log = triptych.openLog(job.id, function () { return page.over; });
+    page.log = triptych.openLog(job.id, ENDED.includes(job.state));
     connection("connecting");
     const begun = takeEarly(job.id);
     try {
@@ -266,9 +266,11 @@ window.triptych = window.triptych || {};
     page.stream = triptych.openStream(job.id, last, {
       item: function (item) { handle(page, item); },
       heartbeat: heartbeat,
+      log: page.log.grown,
       connection: function (state) {
         if (active !== page) return;  // told late, to a page that was left
         page.connection = state;
+        page.log.streamIs(state);
         connection(state);
         if (past || state !== "connecting") tellPlaces(page);  // else nothing is known yet
         matrixNote(page);

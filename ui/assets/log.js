@@ -1,39 +1,54 @@
-/* The log's tail: asked for when the page opens and on demand, and every few seconds while the job runs. */
+/* The log's tail: asked for when the page opens and on demand, and when the job's stream says that it has grown. */
 window.triptych = window.triptych || {};
 
 (function (triptych) {
   "use strict";
 
-  const EVERY = 4000;  // ms, counted from the end of the last answer
+  // ms from the last answer to the next look although nothing was told: the platform may have told it while its Redis was away
+  const LOOK = 15000;
+  const LOOK_ALONE = 5000;  // where there is no stream
+  // After the end there is no stream, and the last lines come later than it: by a second or two, from some providers by up to a minute
+  const LOOKS_AFTER_END = [1000, 2000, 4000, 8000, 16000, 32000];
 
-  triptych.openLog = function (jobId, isOver) {
+  triptych.openLog = function (jobId, over) {
+    let stream = "connecting";  // as keepStream tells it
+    const last = over ? [] : LOOKS_AFTER_END.slice();
     let timer = null;
+    let asking = false;
+    let wanted = false;
     let closed = false;
     const button = document.getElementById("live-log-refresh");
 
+    /* One request at a time: where the log grows meanwhile, it is asked for once more. */
     async function load() {
       clearTimeout(timer);
-      const over = isOver();
-      let note = "";
+      wanted = true;
+      if (asking) return;
+      asking = true;
+      while (wanted && !closed) {
+        wanted = false;
+        const note = await ask();
+        if (!closed) triptych.setText("live-log-note", note);
+      }
+      asking = false;
+      if (!closed && stream !== "paused" && (stream !== "ended" || last.length))
+        timer = setTimeout(load, stream === "ended" ? last.shift() : stream === "live" ? LOOK : LOOK_ALONE);
+    }
+
+    async function ask() {
       try {
         const answer = await fetch("/api/training_jobs/" + encodeURIComponent(jobId) + "/logs/?tail=300");
         const text = await answer.text();
-        if (closed) return;
-        if (answer.status === 401) {
-          triptych.setText("live-log-note", "You are signed out.");
-          await triptych.whenSignedIn();
-          if (!closed) load();
-          return;
-        }
-        if (answer.ok) note = show(JSON.parse(text));
-        else note = triptych.refusal(answer.status, text);
+        if (closed) return "";
+        if (answer.ok) return show(JSON.parse(text));
+        if (answer.status !== 401) return triptych.refusal(answer.status, text);
+        triptych.setText("live-log-note", "You are signed out.");
+        await triptych.whenSignedIn();
+        wanted = true;
+        return "";
       } catch (error) {
-        note = "The log cannot be fetched now.";
+        return "The log cannot be fetched now.";
       }
-      if (closed) return;
-      triptych.setText("live-log-note", note);
-      clearTimeout(timer);  // of another, begun by the button meanwhile
-      if (!over) timer = setTimeout(load, EVERY);
     }
 
     function show(log) {
@@ -51,6 +66,13 @@ window.triptych = window.triptych || {};
     if (button) button.addEventListener("click", load);
     load();
     return {
+      grown: load,
+      /* Told how the stream stands. One that comes back says by itself that the log may have grown. */
+      streamIs: function (state) {
+        stream = state;
+        if (state === "paused") clearTimeout(timer);
+        if (state === "ended" && last.length) load();
+      },
       close: function () {
         closed = true;
         clearTimeout(timer);

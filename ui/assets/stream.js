@@ -105,7 +105,7 @@ window.triptych = window.triptych || {};
   };
 
   /* The stream begins behind item number `last`, with null at the present, whatever went before; handlers: item(item),
-     heartbeat(beat), connection(state) as keepStream takes it. Gives {close()}. */
+     heartbeat(beat), connection(state) as keepStream takes it; log() when the log has grown, for who wants that. Gives {close()}. */
   triptych.openStream = function (jobId, last, handlers) {
     function receive(event) {
       const item = JSON.parse(event.data);
@@ -120,6 +120,7 @@ window.triptych = window.triptych || {};
 
     const takes = Object.fromEntries(KINDS.map(function (kind) { return [kind, receive]; }));
     takes.heartbeat = function (event) { handlers.heartbeat(JSON.parse(event.data)); };
+    if (handlers.log) takes.log = handlers.log;
     takes.end = function () { kept.end(); };
     const kept = triptych.keepStream(function () {
       return "/api/training_jobs/" + encodeURIComponent(jobId) + "/events/?after=" + (last === null ? PRESENT : last);

@@ -427,6 +427,23 @@ def test_the_log_is_copied_while_the_job_runs_and_only_its_end_is_kept(launcher)
     assert lines[0].startswith("line ")
 
 
+def test_a_log_is_told_to_have_grown_when_it_has(launcher):
+    more = launcher.folder / "more"
+    code = f"""import pathlib, time
+print('up', flush=True)
+while not pathlib.Path({str(more)!r}).exists(): time.sleep(0.01)
+print('more', flush=True)
+{FOREVER}"""
+    launcher.request("a", code)
+    launcher.until_state("a", "running")
+    for lines, told in ((["up"], ["a"]), (["up", "more", "up"], ["a", "a"])):
+        until(lambda: launcher.backend.logs("a/1", 100) == lines, "its output")  # noqa: B023 - called here
+        for _ in range(2):
+            launcher.logs.copy_all()
+        assert launcher.logs_told == told
+        more.touch()
+
+
 def test_readiness_tells_of_a_reconciler_that_does_not_get_on():
     def fail():
         raise ConnectionError("database is away")

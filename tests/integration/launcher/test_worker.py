@@ -13,10 +13,12 @@ from contextlib import contextmanager
 
 import psutil
 import pytest
+import redis
 
 from contracts.callback import Outcome
 from contracts.events import Envelope, JobCancelRequested, JobFinished, JobLaunched, JobLaunchRequested
 from contracts.job import Asset, JobSpec
+from contracts.live import LOG_GREW, channel
 from runtime.outbox import EventRow, Outbox
 from services.launcher.models import Run
 from support.ports import free_port
@@ -132,10 +134,17 @@ def test_a_job_survives_the_death_of_its_launcher(platform):
 @pytest.mark.parametrize(
     "migrated_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True
 )
-def test_a_cancelled_job_leaves_nothing_running(platform):
-    with platform.launcher() as process:
+def test_a_cancelled_job_leaves_nothing_running_and_its_log_was_told_to_grow(platform):
+    with (
+        platform.launcher() as process,
+        redis.Redis.from_url(platform.env["REDIS_URL"]) as client,
+        client.pubsub(ignore_subscribe_messages=True) as viewer,
+    ):
+        viewer.subscribe(channel("job1"))
         platform.start_job(seconds_per_epoch=600)
         trainer = platform.running_trainer()
+        heard = until(lambda: viewer.get_message(timeout=1), "the word of its log")
+        assert heard["data"] == LOG_GREW
         platform.emit(JobCancelRequested(job_id="job1", attempt=1))
         [end] = until(lambda: platform.events(JobFinished), "the job's end", seconds=60)
         assert end.outcome is Outcome.CANCELLED

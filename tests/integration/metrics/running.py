@@ -127,6 +127,7 @@ class Viewer:
         self.seqs: list[int] = []
         self.items: list[dict[str, object]] = []
         self.heartbeats: list[dict[str, object]] = []
+        self.logs = 0  # how often it was told that the log has grown
         self.keep_alives = 0
         self.visits = 0
         self.ended = False
@@ -171,6 +172,9 @@ class Viewer:
         elif event.get("event") == "heartbeat":
             assert "id" not in event
             self.heartbeats.append(json.loads(event["data"]))
+        elif event.get("event") == "log":
+            assert event == {"event": "log", "data": "{}"}
+            self.logs += 1
         elif "id" in event:
             item = json.loads(event["data"])
             assert (str(item["seq"]), item["kind"]) == (event["id"], event["event"])

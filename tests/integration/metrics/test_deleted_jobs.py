@@ -10,11 +10,11 @@ from integration.metrics.test_handlers import AGAIN, ENDED, FAILED, LAUNCHED, LO
 from sqlalchemy import func, select
 
 from contracts.events import JobDeleted
+from contracts.live import channel
 from services.metrics import deletion, handlers, items
 from services.metrics.app import EXTENSION
 from services.metrics.history import Page
 from services.metrics.models import Item, Job
-from services.metrics.publisher import channel
 from services.metrics.pulse import KEEP_ALIVE, Pulse
 from services.metrics.stream import EventStream
 

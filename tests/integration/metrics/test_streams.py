@@ -16,6 +16,7 @@ import redis
 from integration.metrics.running import AT, Viewer, body, final, heartbeat, points
 
 from contracts.callback import Evaluation
+from contracts.live import LOG_GREW, channel
 from runtime.access import keys
 from runtime.access.models import DEFAULT
 from runtime.access.principal import READ
@@ -111,6 +112,19 @@ class TestOneJob:
         for text in ("-1", "x", "1_000", "1e3", "9" * 16):
             refused = shared.client.get(f"/api/training_jobs/j/events/?after={text}")
             assert (refused.status_code, list(refused.json()["errors"])) == (422, ["after"])
+
+    def test_that_the_log_has_grown_is_told_between_the_items(self, shared):
+        shared.send(body(), "talking")
+        viewer = Viewer(shared.url, "talking")
+        until(lambda: viewer.seqs == [1], "the history")
+        with redis.Redis.from_url(shared.redis_url) as client:
+            until(lambda: viewer.logs == 1, "the word that some of it may have been missed before")
+            shared.send(body(points=points(0)), "talking")
+            client.publish(channel("talking"), LOG_GREW)
+            until(lambda: len(viewer.seqs) == 2 and viewer.logs == 2, "item and word")
+        shared.send(body(final=final()), "talking")
+        ended(viewer)
+        assert in_order(viewer, 3)
 
     def test_messages_repeated_or_from_the_future_or_rubbish_change_nothing(self, shared):
         shared.send(body(points=points(0)), "noisy")

@@ -22,8 +22,25 @@ def test_a_viewer_gets_what_was_put_in_order():
     mailbox.put(batch(2))
     mailbox.beat(Beat(b"first", 1))
     mailbox.beat(Beat(b"latest", 2))
-    assert mailbox.take(0) == Mail([batch(1), batch(2)], Beat(b"latest", 2))
+    assert mailbox.take(0) == Mail([batch(1), batch(2)], heartbeat=Beat(b"latest", 2))
     assert mailbox.take(0) == Mail()
+
+
+def test_of_the_same_notice_one_waits():
+    mailbox = Mailbox("j", 25)
+    for frame in (b"log", b"d1 changed", b"log"):
+        mailbox.notice(frame)
+    assert list(mailbox.take(0).notices) == [b"log", b"d1 changed"]
+    mailbox.notice(b"log")
+    assert list(mailbox.take(0).notices) == [b"log"]
+
+
+def test_a_viewer_of_too_many_notices_looks_for_itself():
+    mailbox = Mailbox("j", 25)
+    mailbox.put(batch(1))
+    for number in (1, 2):
+        mailbox.notice(b"notice  %d" % number)
+    assert mailbox.take(0) == Mail(look=True)
 
 
 def test_a_viewer_that_falls_behind_is_sent_to_the_database():
