@@ -25,7 +25,7 @@ def stream(platform, job, last=None):
         for line in response.iter_lines():
             if line.startswith("event:"):
                 kind = line.removeprefix("event:").strip()
-            elif line.startswith("data:") and kind != "heartbeat":
+            elif line.startswith("data:") and kind not in {"heartbeat", "log"}:
                 if kind == "end":
                     break
                 items.append(json.loads(line.removeprefix("data:")))
