@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import signal
-import threading
+from contextlib import suppress
 from itertools import groupby
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import redis
@@ -208,11 +209,11 @@ class Relay:
 
 
 def run(
-    relay: Relay, bell: Bell, mark: redis.Redis, stop: threading.Event, *, poll_seconds: float = 1.0
+    relay: Relay, bell: Bell, mark: redis.Redis, stop: SimpleQueue[None], *, poll_seconds: float = 1.0
 ) -> None:
-    """Relay until told to stop; a broker or database that is away is waited for."""
+    """Relay until something is put into `stop`; a broker or database that is away is waited for."""
     pause = poll_seconds
-    while not stop.is_set():
+    while stop.empty():
         try:
             # The key lives as long as Redis remembers anything at all
             if mark.set(_MARK, 1, nx=True):
@@ -222,7 +223,9 @@ def run(
             pause = poll_seconds
         except Exception as error:  # noqa: BLE001 - the relay outlives whatever is away
             _log.warning("cannot relay now", extra={"error": str(error), "pause_seconds": pause})
-            stop.wait(pause)
+            with suppress(Empty):
+                stop.get(timeout=pause)
+                return
             pause = min(pause * 2, 10.0)
 
 
@@ -242,9 +245,10 @@ def main() -> None:
         app.send_task(TASK, args=[delivery_id, envelope], queue=queue, retry=False)
         published.labels(queue).inc()
 
-    stop = threading.Event()
+    # Not an Event: a signal that comes during another, or while its lock is held for a wait, would wait for itself for ever
+    stop: SimpleQueue[None] = SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda *_: stop.put(None))
     clean = telemetry.rounds(
         "cleaner", lambda: retention.clean(db, settings.events_keep_days, settings.dead_keep_days)
     )

@@ -24,7 +24,8 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from threading import Event, Thread
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any
 
 RUN, CHILD, LOG, EXIT, WORK = "run.json", "child.json", "log.txt", "exit.json", "work"
@@ -35,8 +36,9 @@ NOT_STARTED = 127  # what a shell gives for a command it cannot find
 def main() -> None:
     """Supervise one run, unless this attempt was started before."""
     folder, grace_seconds, command = Path(sys.argv[1]), float(sys.argv[2]), sys.argv[4:]
-    stopping = Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    # Not an Event: the second of two signals would wait for its lock, which the handler of the first holds, for ever
+    stopping: SimpleQueue[None] = SimpleQueue()
+    signal.signal(signal.SIGTERM, lambda *_: stopping.put(None))
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: None)  # not SIG_IGN, which the command would inherit
     lock = _take(folder)
@@ -107,8 +109,8 @@ def _take(folder: Path) -> int | None:
     return descriptor
 
 
-def _stop(group: int, stopping: Event, grace_seconds: float) -> None:
-    stopping.wait()
+def _stop(group: int, stopping: SimpleQueue[None], grace_seconds: float) -> None:
+    stopping.get()
     _signal_group(group, signal.SIGTERM)
     time.sleep(grace_seconds)
     _signal_group(group, signal.SIGKILL)

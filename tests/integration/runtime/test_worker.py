@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 import redis
@@ -47,7 +48,7 @@ class Workers:
     @contextmanager
     def relay(self):
         """Relay from a thread of the test's own process, which begins sooner than one of its own."""
-        app, stop = make_celery(self.redis_url), threading.Event()
+        app, stop = make_celery(self.redis_url), SimpleQueue()
 
         def send(queue, delivery_id, envelope):
             app.send_task(TASK, args=[delivery_id, envelope], queue=queue, retry=False)
@@ -58,7 +59,7 @@ class Workers:
         thread = threading.Thread(target=run, args=(relay, bell, mark, stop), kwargs={"poll_seconds": 0.2})
         thread.start()
         yield
-        stop.set()
+        stop.put(None)
         thread.join()
         app.close()
 
