@@ -135,15 +135,15 @@ def post(target: Target, address: str, body: bytes, headers: Mapping[str, str], 
         Undelivered: There was no answer in time.
     """
     connection = _Pinned(target, address, seconds)
-    timer = threading.Timer(seconds, partial(_cut, connection))
+    late = threading.Event()
+    timer = threading.Timer(seconds, partial(_cut, connection, late))
     timer.start()
     try:
         connection.request("POST", target.path, body, dict(headers))
         return connection.getresponse().status
     except (OSError, http.client.HTTPException, ValueError) as error:
-        late = not timer.is_alive()
         raise Undelivered(
-            f"no answer within {seconds:g} s" if late else f"{type(error).__name__}: {error}"
+            f"no answer within {seconds:g} s" if late.is_set() else f"{type(error).__name__}: {error}"
         ) from None
     finally:
         timer.cancel()
@@ -168,7 +168,8 @@ class _Pinned(http.client.HTTPConnection):
             self.sock = context.wrap_socket(self.sock, server_hostname=self._target.host)
 
 
-def _cut(connection: http.client.HTTPConnection) -> None:
+def _cut(connection: http.client.HTTPConnection, late: threading.Event) -> None:
+    late.set()  # before it is felt
     if connection.sock is not None:
         try:
             connection.sock.shutdown(socket.SHUT_RDWR)
