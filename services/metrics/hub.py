@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # How soon a viewer of another job is subscribed; it reads the database first, so nobody waits for this
 _SUBSCRIBE_SECONDS = 0.1
 _RECONNECT_SECONDS = 0.5
+# Items, a heartbeat, or the frame of a notice
+Told = Batch | Beat | bytes
 _log = logging.getLogger(__name__)
 
 
@@ -188,10 +190,10 @@ class Hub:
             return tuple(self._mailboxes.get(topic, ()))
 
 
-def _news(message: bytes) -> list[Batch | Beat | bytes]:
+def _news(message: bytes) -> list[Told]:
     """Read what `items.message` made, or that the log has grown; done once for all viewers of the process."""
     frames, seqs, ends = [], [], False
-    told: list[Batch | Beat | bytes] = []
+    told: list[Told] = []
     for line in message.split(b"\n"):
         item = json.loads(line)
         if item["kind"] == items.HEARTBEAT:
@@ -208,7 +210,7 @@ def _news(message: bytes) -> list[Batch | Beat | bytes]:
     return told
 
 
-def _change(message: bytes) -> list[Batch | Beat | bytes]:
+def _change(message: bytes) -> list[Told]:
     """Read a Change; done once for all viewers of the process."""
     return [items.change_frame(Change.model_validate_json(message))]
 

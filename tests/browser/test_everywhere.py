@@ -95,13 +95,20 @@ def test_an_api_that_is_away_is_told_and_tried_again(page: Page, platform, made)
     expect(page.get_by_role("heading", name="All data sets")).to_be_visible()
 
 
-def test_a_ui_server_that_is_away_is_told(page: Page, platform, made, troubles):
+@pytest.fixture
+def asked_in_vain(page: Page, made, troubles):
+    """A page from which another was asked for while the UI's server was away; it is back."""
     troubles.expected = ["ERR_", "Failed to fetch", "Callback"]
     page.goto("/")
     page.route("**/_dash-update-component*", lambda route: route.abort())
     page.get_by_role("link", name="Jobs", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("Triptych does not answer")
     page.unroute("**/_dash-update-component*")
+    return page
+
+
+def test_a_ui_server_that_is_away_is_told(asked_in_vain: Page, platform, made):
+    page = asked_in_vain
     # another answer does not bring the page that was asked for
     platform.start(platform.add_job(made["animals"], {"model": "multimodal", "name": "made elsewhere"}))
     expect(page.get_by_role("link", name="made elsewhere").first).to_be_visible()
@@ -109,13 +116,8 @@ def test_a_ui_server_that_is_away_is_told(page: Page, platform, made, troubles):
     expect(page.get_by_role("heading", name="Jobs", exact=True)).to_be_visible()
 
 
-def test_a_ui_server_that_is_back_is_told_by_the_next_page(page: Page, made, troubles):
-    troubles.expected = ["ERR_", "Failed to fetch", "Callback"]
-    page.goto("/")
-    page.route("**/_dash-update-component*", lambda route: route.abort())
-    page.get_by_role("link", name="Jobs", exact=True).click()
-    expect(page.get_by_role("alert")).to_contain_text("Triptych does not answer")
-    page.unroute("**/_dash-update-component*")
+def test_a_ui_server_that_is_back_is_told_by_the_next_page(asked_in_vain: Page):
+    page = asked_in_vain
     page.get_by_role("link", name="Data sets", exact=True).click()
     expect(page.get_by_role("heading", name="Data sets", exact=True)).to_be_visible()
     expect(page.get_by_role("alert")).to_be_hidden()

@@ -8,9 +8,6 @@ window.triptych = window.triptych || {};
   "use strict";
 
   const PAUSE = 500;  // ms between two tellings of one element
-  // ms between two looks although nothing was told: the platform may have told it while its Redis was away
-  const LOOK = 15000;
-  const LOOK_ALONE = 5000;  // where there is no stream
   let kept = null;
   let state = "";
   let looked = 0;
@@ -80,7 +77,7 @@ window.triptych = window.triptych || {};
   }
 
   setInterval(function () {
-    if (kept && !document.hidden && Date.now() - looked >= (state === "live" ? LOOK : LOOK_ALONE)) look();
+    if (kept && !document.hidden && Date.now() - looked >= triptych.lookAfter(state)) look();
   }, 1000);
   new MutationObserver(function () {
     keepPlace();

@@ -4,10 +4,7 @@ window.triptych = window.triptych || {};
 (function (triptych) {
   "use strict";
 
-  // ms from the last answer to the next look although nothing was told: the platform may have told it while its Redis was away
-  const LOOK = 15000;
-  const LOOK_ALONE = 5000;  // where there is no stream
-  // After the end there is no stream, and the last lines come later than it: by a second or two, from some providers by up to a minute
+  // ms; after the end there is no stream, and the last lines come later than it: by a second or two, from some providers by up to a minute
   const LOOKS_AFTER_END = [1000, 2000, 4000, 8000, 16000, 32000];
 
   triptych.openLog = function (jobId, over) {
@@ -32,7 +29,7 @@ window.triptych = window.triptych || {};
       }
       asking = false;
       if (!closed && stream !== "paused" && (stream !== "ended" || last.length))
-        timer = setTimeout(load, stream === "ended" ? last.shift() : stream === "live" ? LOOK : LOOK_ALONE);
+        timer = setTimeout(load, stream === "ended" ? last.shift() : triptych.lookAfter(stream));
     }
 
     async function ask() {

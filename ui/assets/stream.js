@@ -9,6 +9,8 @@ window.triptych = window.triptych || {};
   const LONGEST_WAIT = 10000;
   const HIDDEN_WAIT = 3000;  // ms; a browser allows six connections to one origin: tabs in the background give theirs up
   const PRESENT = 999999999999999;  // the server takes a number that a job has not reached for its newest
+  const LOOK = 15000;  // ms
+  const LOOK_ALONE = 5000;
   const KINDS = ["point", "evaluation", "state", "artifact"];
 
   /* Gives {items, last}: what a late viewer draws, without most of the points of a long training. With epochs, [first, last],
@@ -18,6 +20,12 @@ window.triptych = window.triptych || {};
     const answer = await triptych.fetchEarly(triptych.curvesAddress(jobId, points) + range);
     if (!answer.ok) throw new Error(triptych.refusal(answer.status, await answer.text()));
     return answer.json();
+  };
+
+  /* Gives how long to wait before looking although nothing was told, ms: the platform may have told it while its Redis was away, and
+     where the stream is not live nothing is told at all. */
+  triptych.lookAfter = function (state) {
+    return state === "live" ? LOOK : LOOK_ALONE;
   };
 
   /* Keeps the stream at address() open. `handlers` has for each kind of event what takes it; connection(state:
